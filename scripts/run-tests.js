@@ -1,0 +1,33 @@
+// Runs the compiled tests on this Node: `node scripts/run-tests.js [text in the file's path ...]`.
+// The files are named one by one, from the sources: Node 20 takes folders, Node 22 and newer take globs,
+// and neither should run what an older build left behind.
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const wanted = process.argv.slice(2)
+const files = readdirSync('test', { recursive: true, encoding: 'utf8' })
+  .filter(path => path.endsWith('.test.ts'))
+  .filter(path => wanted.length === 0 || wanted.some(text => path.includes(text)))
+  .map(path => join('build', 'test', path.replace(/\.ts$/, '.js')))
+  .sort()
+
+const missing = files.filter(path => !existsSync(path))
+if (missing.length > 0 || files.length === 0) {
+  console.error(files.length === 0 ? 'no test file matches' : `not built: ${missing.join(', ')}`)
+  process.exit(1)
+}
+
+// Nothing of this user's own node is read or written.
+const home = mkdtempSync(join(tmpdir(), 'pilot-dx-test-'))
+const env = { ...process.env, HOME: home, XDG_RUNTIME_DIR: home }
+for (const name of Object.keys(env)) if (name.startsWith('PILOT_')) delete env[name]
+
+const { status } = spawnSync(
+  process.execPath,
+  ['--enable-source-maps', '--test', '--test-concurrency=2', ...files],
+  { stdio: 'inherit', env },
+)
+rmSync(home, { recursive: true, force: true })
+process.exit(status ?? 1)

@@ -1,0 +1,81 @@
+/** `text` as UTF-8. Lone surrogates become U+FFFD, as everywhere in JavaScript. */
+export function utf8(text: string): Uint8Array {
+  return encoder.encode(text)
+}
+
+/** `bytes` as text, or undefined where they are not valid UTF-8. A byte order mark is kept. */
+export function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return strictDecoder.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+/** A DataView of exactly the bytes that `bytes` shows. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+/** `parts` one after the other, in one array. A single part is returned as it is, not copied. */
+export function concat(parts: readonly Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0]!
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
+/**
+ * Collects a payload of unknown arrival pattern. Memory follows the bytes that have arrived: large pieces
+ * are kept as they are, small ones are copied together, so that a peer who dribbles single bytes does not
+ * cost an object for each of them.
+ */
+export class ByteCollector {
+  #parts: Uint8Array[] = []
+  #tail: Uint8Array = EMPTY
+  #tailUsed = 0
+
+  append(piece: Uint8Array): void {
+    if (piece.length >= SMALL_PIECE) {
+      this.#flushTail()
+      this.#parts.push(piece)
+      return
+    }
+    let rest = piece
+    while (rest.length > 0) {
+      if (this.#tailUsed === this.#tail.length) {
+        this.#flushTail()
+        this.#tail = new Uint8Array(TAIL_BLOCK)
+      }
+      const fits = rest.subarray(0, this.#tail.length - this.#tailUsed)
+      this.#tail.set(fits, this.#tailUsed)
+      this.#tailUsed += fits.length
+      rest = rest.subarray(fits.length)
+    }
+  }
+
+  /** All bytes so far; the collector is empty afterwards. */
+  take(): Uint8Array {
+    this.#flushTail()
+    const whole = this.#parts.length === 0 ? EMPTY : concat(this.#parts)
+    this.#parts = []
+    return whole
+  }
+
+  #flushTail(): void {
+    if (this.#tailUsed > 0) this.#parts.push(this.#tail.subarray(0, this.#tailUsed))
+    this.#tail = EMPTY
+    this.#tailUsed = 0
+  }
+}
+
+const SMALL_PIECE = 1024
+const TAIL_BLOCK = 4096
+const EMPTY = new Uint8Array(0)
+const encoder = new TextEncoder()
+// ignoreBOM: a payload or a name that begins with U+FEFF keeps it.
+const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

@@ -1,0 +1,235 @@
+/** One limit: its default, its unit, and what is seen when it is met. */
+export interface Limit {
+  /** The value when nothing else is configured. */
+  readonly value: number
+  /** `bytes`, `ms` or `count`. */
+  readonly unit: 'bytes' | 'ms' | 'count'
+  /** What it bounds, and what happens at it. */
+  readonly about: string
+  /** The option that changes it, or null where it is fixed. */
+  readonly option: string | null
+}
+
+const KiB = 1024
+const MiB = 1024 * KiB
+const GiB = 1024 * MiB
+
+/** The names of {@link LIMITS}. */
+export type LimitName =
+  | 'maxFrameSize'
+  | 'maxFrameSizeFloor'
+  | 'maxFrameSizeCeiling'
+  | 'maxFileName'
+  | 'wholeFrame'
+  | 'framesInFlight'
+  | 'bytesInFlight'
+  | 'unreadAnswers'
+  | 'unreadAnswersTimeout'
+  | 'idleTimeout'
+  | 'inboxMaxFiles'
+  | 'inboxMaxBytes'
+  | 'receivedMaxBytes'
+  | 'dialTimeout'
+  | 'requestTimeout'
+  | 'answerTimeout'
+  | 'closeTimeout'
+  | 'stopTimeout'
+  | 'reconnectMin'
+  | 'reconnectMax'
+  | 'ipcMessage'
+  | 'ipcSend'
+  | 'streamBuffer'
+  | 'streamStall'
+  | 'earlyBytes'
+  | 'unreadFrames'
+  | 'eventQueue'
+
+/** Every cap, timeout and default of the library, in one place. `docs/limits.md` is generated from it. */
+export const LIMITS: Readonly<Record<LimitName, Limit>> = {
+  maxFrameSize: {
+    value: 256 * MiB,
+    unit: 'bytes',
+    about: 'payload of the largest frame; a longer one ends the connection before its payload is read',
+    option: 'maxFrameSize, PILOT_DATAEXCHANGE_MAX_FRAME',
+  },
+  maxFrameSizeFloor: {
+    value: 64 * KiB,
+    unit: 'bytes',
+    about: 'the smallest value that PILOT_DATAEXCHANGE_MAX_FRAME may set; a smaller one is ignored',
+    option: null,
+  },
+  maxFrameSizeCeiling: {
+    value: 2 * GiB,
+    unit: 'bytes',
+    about: 'the largest value that PILOT_DATAEXCHANGE_MAX_FRAME may set; a larger one is ignored',
+    option: null,
+  },
+  maxFileName: {
+    value: 255,
+    unit: 'bytes',
+    about: 'a file name in a frame (UTF-8), and a name on the disk with its suffix',
+    option: null,
+  },
+  wholeFrame: {
+    value: 256 * KiB,
+    unit: 'bytes',
+    about: 'a payload up to this size is handled in memory; a larger one goes to the disk as it arrives',
+    option: null,
+  },
+  framesInFlight: {
+    value: 64,
+    unit: 'count',
+    about: 'frames of one connection that are being stored at once; then reading pauses',
+    option: null,
+  },
+  bytesInFlight: {
+    value: MiB,
+    unit: 'bytes',
+    about: 'payload bytes of one connection that are being stored at once; then reading pauses',
+    option: null,
+  },
+  unreadAnswers: {
+    value: 256 * KiB,
+    unit: 'bytes',
+    about: 'answers that a peer has not read; then reading from it pauses',
+    option: null,
+  },
+  unreadAnswersTimeout: {
+    value: 30_000,
+    unit: 'ms',
+    about: 'a peer that reads none of its answers for this long is dropped',
+    option: null,
+  },
+  idleTimeout: {
+    value: 120_000,
+    unit: 'ms',
+    about: 'a connection without a byte of a frame for this long is closed',
+    option: 'idleTimeout',
+  },
+  inboxMaxFiles: {
+    value: 10_000,
+    unit: 'count',
+    about: 'messages in the inbox; past that the oldest are removed',
+    option: 'inboxMaxFiles',
+  },
+  inboxMaxBytes: {
+    value: 256 * MiB,
+    unit: 'bytes',
+    about: 'all messages in the inbox; past that the oldest are removed, down to 90 %',
+    option: 'inboxMaxBytes',
+  },
+  receivedMaxBytes: {
+    value: 2 * GiB,
+    unit: 'bytes',
+    about: 'all received files, those being written included; a file that does not fit is refused with ERR',
+    option: 'receivedMaxBytes',
+  },
+  dialTimeout: {
+    value: 30_000,
+    unit: 'ms',
+    about: 'time for the daemon to reach a peer',
+    option: 'timeoutMs of dial()',
+  },
+  requestTimeout: {
+    value: 10_000,
+    unit: 'ms',
+    about: 'time for the daemon to answer any other request',
+    option: 'timeoutMs of connect()',
+  },
+  answerTimeout: {
+    value: 30_000,
+    unit: 'ms',
+    about: 'time between the last byte of a frame written and its answer',
+    option: 'timeoutMs of deliver()',
+  },
+  closeTimeout: {
+    value: 5_000,
+    unit: 'ms',
+    about: 'time to wait for the other side of a stream to close',
+    option: null,
+  },
+  stopTimeout: {
+    value: 5_000,
+    unit: 'ms',
+    about: 'time a service has for stop(); frames that have arrived whole are answered within it',
+    option: null,
+  },
+  reconnectMin: {
+    value: 100,
+    unit: 'ms',
+    about: 'first pause before a lost daemon is tried again; doubled at each failure',
+    option: null,
+  },
+  reconnectMax: {
+    value: 10_000,
+    unit: 'ms',
+    about: 'longest pause before a lost daemon is tried again',
+    option: null,
+  },
+  ipcMessage: {
+    value: MiB,
+    unit: 'bytes',
+    about: 'largest message on the daemon’s socket; a longer one ends that connection',
+    option: null,
+  },
+  ipcSend: {
+    value: 64 * KiB,
+    unit: 'bytes',
+    about: 'largest piece of a stream put into one message to the daemon',
+    option: null,
+  },
+  streamBuffer: {
+    value: MiB,
+    unit: 'bytes',
+    about: 'bytes of one stream that wait for its reader; then the daemon’s socket is not read for a while',
+    option: null,
+  },
+  streamStall: {
+    value: 2_000,
+    unit: 'ms',
+    about: 'a reader that leaves its stream’s buffer full for this long has its stream reset',
+    option: null,
+  },
+  earlyBytes: {
+    value: MiB,
+    unit: 'bytes',
+    about: 'bytes kept for streams that the daemon has not announced yet',
+    option: null,
+  },
+  unreadFrames: {
+    value: 1_024,
+    unit: 'count',
+    about: 'frames that a client keeps for recv(); then it stops reading until some are taken',
+    option: null,
+  },
+  eventQueue: {
+    value: 1_024,
+    unit: 'count',
+    about: 'events that wait for a slow subscriber; the oldest are dropped then',
+    option: null,
+  },
+}
+
+/** The largest payload of a frame unless configured otherwise: 256 MiB (section 1). */
+export const MAX_FRAME_SIZE: number = LIMITS.maxFrameSize.value
+
+/**
+ * The rule of the original for limits in a config: undefined and zero mean the default, a negative value
+ * means off (Infinity).
+ */
+export function configuredLimit(value: number | undefined, fallback: Limit): number {
+  if (value === undefined || value === 0) return fallback.value
+  return value < 0 ? Number.POSITIVE_INFINITY : value
+}
+
+/**
+ * The frame cap that a PILOT_DATAEXCHANGE_MAX_FRAME of `text` sets, or undefined where the variable is
+ * absent, no whole number, or outside 64 KiB to 2 GiB (section 1: anything else is ignored).
+ */
+export function maxFrameSizeFrom(text: string | undefined): number | undefined {
+  if (text === undefined || !/^\d+$/.test(text)) return undefined
+  const bytes = Number(text)
+  return bytes >= LIMITS.maxFrameSizeFloor.value && bytes <= LIMITS.maxFrameSizeCeiling.value
+    ? bytes
+    : undefined
+}

@@ -1,0 +1,47 @@
+import { typeName } from './frame.ts'
+
+/** An answer to a frame, read (section 2). */
+export type Answer =
+  /** Stored, or nothing to store. `bytes` is what the receiver counted. */
+  | { kind: 'ack'; name: string; bytes: number; duplicate: boolean; text: string }
+  /** Not stored; `reason` is the receiver's. */
+  | { kind: 'err'; reason: string; text: string }
+  /** The receiver does not know the type and stored nothing, whichever way it put that. */
+  | { kind: 'unsupported'; text: string }
+  /** No answer of section 2. */
+  | { kind: 'other'; text: string }
+
+/** `ACK <NAME> <n> bytes`: stored, or nothing to store. */
+export function ackText(type: number, bytes: number): string {
+  return `ACK ${typeName(type)} ${bytes} bytes`
+}
+
+/** `ERR <NAME> save failed: <why>`: not stored. */
+export function errText(type: number, why: string): string {
+  return `ERR ${typeName(type)} save failed: ${why}`
+}
+
+/**
+ * The answer to a type that is not stored. It names the type by its number even where it has a name:
+ * senders look for `UNKNOWN(n)` to fall back to what the receiver does know.
+ */
+export function unsupportedText(type: number): string {
+  return `ERR UNKNOWN(${type}) save failed: unsupported frame type ${type}`
+}
+
+/** The answer to a TRACE whose payload cannot be read. */
+export function traceErrText(why: string): string {
+  return `ERR trace parse: ${why}`
+}
+
+/** Reads an answer's text. The original acknowledges unknown types and stores nothing: that is `unsupported` here. */
+export function parseAnswer(text: string): Answer {
+  if (/^(ACK|ERR) UNKNOWN\(\d+\)/.test(text)) return { kind: 'unsupported', text }
+  const ack = /^ACK ([A-Z]+) (\d+) bytes( \(duplicate\))?$/.exec(text)
+  if (ack) {
+    return { kind: 'ack', name: ack[1]!, bytes: Number(ack[2]), duplicate: ack[3] !== undefined, text }
+  }
+  const err = /^ERR (?:[A-Z]+ save failed: )?(.*)$/s.exec(text)
+  if (err) return { kind: 'err', reason: err[1]!, text }
+  return { kind: 'other', text }
+}

@@ -1,0 +1,92 @@
+import { ByteCollector } from '../bytes.ts'
+import type { FrameHead } from './encode.ts'
+import type { Frame } from './frame.ts'
+import { type DecodeOptions, FrameParser, type ParserState } from './frame-parser.ts'
+
+/**
+ * Bytes in, whole frames out. Input may be split anywhere; memory follows the bytes that have arrived, not
+ * the lengths that frames declare. For payloads too large to hold, use {@link FrameParser}, which this is
+ * built on.
+ */
+export class FrameDecoder {
+  readonly #parser: FrameParser
+  readonly #payload = new ByteCollector()
+  #head: FrameHead = { type: 0, length: 0 }
+  #frames: Frame[] = []
+  /** The payload, where it lay whole in one chunk. */
+  #whole: Uint8Array | undefined
+  #failure: unknown
+
+  constructor(options: DecodeOptions = {}) {
+    this.#parser = new FrameParser(
+      {
+        start: head => {
+          this.#head = head
+        },
+        data: piece => this.#collect(piece),
+        end: () => this.#complete(),
+      },
+      options,
+    )
+  }
+
+  /** Where the decoder is, see {@link ParserState}. */
+  get state(): ParserState {
+    return this.#parser.state
+  }
+
+  /** Bytes until the end of the current header, name or payload: pushing no more than these gives at most one frame. */
+  get wanted(): number {
+    return this.#parser.wanted
+  }
+
+  /**
+   * Takes the next bytes and returns the frames that they complete. Frames before an error in the same
+   * chunk are returned; the error comes with the next call of `push` or `finish`. Payloads may be views of
+   * `chunk`: do not write into it afterwards.
+   *
+   * @throws {WireError} FRAME_TOO_LARGE, FILENAME_TOO_LONG, FILENAME_UNSAFE, FILENAME_NOT_UTF8; then
+   * DECODER_FAILED
+   */
+  push(chunk: Uint8Array): Frame[] {
+    this.#throwFailure()
+    try {
+      this.#parser.push(chunk)
+    } catch (error) {
+      if (this.#frames.length === 0) throw error
+      this.#failure = error
+    }
+    const frames = this.#frames
+    if (frames.length > 0) this.#frames = []
+    return frames
+  }
+
+  /**
+   * Tells that the stream has ended.
+   *
+   * @throws {WireError} FRAME_TRUNCATED unless it ended at a frame boundary
+   */
+  finish(): void {
+    this.#throwFailure()
+    this.#parser.finish()
+  }
+
+  #collect(piece: Uint8Array): void {
+    // The usual case: the payload lies whole in one chunk, and is not copied.
+    if (piece.length === this.#head.length) this.#whole = piece
+    else this.#payload.append(piece)
+  }
+
+  #complete(): void {
+    const payload = this.#whole ?? this.#payload.take()
+    this.#whole = undefined
+    const { type, filename } = this.#head
+    this.#frames.push(filename === undefined ? { type, payload } : { type, payload, filename })
+  }
+
+  #throwFailure(): void {
+    const failure = this.#failure
+    this.#failure = undefined
+    if (failure !== undefined) throw failure
+  }
+}

@@ -1,0 +1,67 @@
+import { viewOf } from '../bytes.ts'
+import { WireError } from '../errors.ts'
+import { MAX_FRAME_SIZE } from '../limits.ts'
+import { encodeFilePrefix } from './file.ts'
+import { FRAME_HEADER_SIZE, type Frame, FrameType } from './frame.ts'
+
+/** Options for writing frames. */
+export interface EncodeOptions {
+  /** The largest payload, in bytes. @default MAX_FRAME_SIZE (256 MiB) */
+  maxFrameSize?: number
+}
+
+/** A frame before its payload is at hand: what {@link encodeHeader} needs. */
+export interface FrameHead {
+  /** A u32, see {@link FrameType}. */
+  type: number
+  /** Bytes of the payload; for FILE without the name. */
+  length: number
+  /** FILE only, see {@link Frame.filename}. @default '' */
+  filename?: string
+}
+
+/**
+ * A frame as the pieces to write, in order. The last piece is `frame.payload` itself, not a copy, and is
+ * left out when it is empty.
+ *
+ * @throws {WireError} FRAME_TOO_LARGE, FRAME_INVALID, FILENAME_TOO_LONG, FILENAME_UNSAFE
+ */
+export function encodeFrame(frame: Frame, options: EncodeOptions = {}): Uint8Array[] {
+  const { type, payload, filename } = frame
+  const header = encodeHeader({ type, filename, length: payload.length }, options)
+  return payload.length === 0 ? [header] : [header, payload]
+}
+
+/**
+ * All that stands before the payload: the frame header and, for FILE, the name. For writing a payload
+ * that is not in memory; exactly `head.length` bytes must follow.
+ *
+ * @throws {WireError} FRAME_TOO_LARGE, FRAME_INVALID, FILENAME_TOO_LONG, FILENAME_UNSAFE
+ */
+export function encodeHeader(head: FrameHead, options: EncodeOptions = {}): Uint8Array {
+  const { type, length, filename = '' } = head
+  if (!isU32(type)) throw new WireError('FRAME_INVALID', `the frame type ${type} is not a 32-bit number`)
+  const prefix = type === FrameType.File ? encodeFilePrefix(filename) : NO_PREFIX
+  const total = prefix.length + length
+  checkSize(total, options.maxFrameSize ?? MAX_FRAME_SIZE)
+
+  const header = new Uint8Array(FRAME_HEADER_SIZE + prefix.length)
+  const view = viewOf(header)
+  view.setUint32(0, type)
+  view.setUint32(4, total)
+  header.set(prefix, FRAME_HEADER_SIZE)
+  return header
+}
+
+function checkSize(total: number, cap: number): void {
+  if (!isU32(total)) throw new WireError('FRAME_TOO_LARGE', `a payload of ${total} bytes fits no frame`)
+  if (total > cap) {
+    throw new WireError('FRAME_TOO_LARGE', `the frame's payload has ${total} bytes; the cap is ${cap}`)
+  }
+}
+
+function isU32(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff
+}
+
+const NO_PREFIX = new Uint8Array(0)

@@ -1,0 +1,180 @@
+import { viewOf } from '../bytes.ts'
+import { WireError } from '../errors.ts'
+import { MAX_FRAME_SIZE } from '../limits.ts'
+import type { FrameHead } from './encode.ts'
+import { decodeFileName, FILE_NAME_LENGTH_SIZE, fileNameLength } from './file.ts'
+import { FRAME_HEADER_SIZE, FrameType } from './frame.ts'
+
+/** Options for reading frames. */
+export interface DecodeOptions {
+  /** The largest payload, in bytes; a longer frame fails as soon as its header is there. @default MAX_FRAME_SIZE (256 MiB) */
+  maxFrameSize?: number
+}
+
+/** Receives what a {@link FrameParser} finds, in order: `start`, any number of `data`, `end`, for each frame. */
+export interface FrameSink {
+  /** A frame begins. `head.length` is what the peer declared; nothing is reserved for it. */
+  start(head: FrameHead): void
+  /** The next bytes of its payload: a view of the chunk that was pushed, never empty. */
+  data(piece: Uint8Array): void
+  /** The payload is complete. */
+  end(): void
+}
+
+/**
+ * Where a parser is: between or inside headers, inside a FILE's name length or name, inside a payload,
+ * after an error, after the end.
+ */
+export type ParserState = 'header' | 'name-length' | 'name' | 'payload' | 'failed' | 'ended'
+
+/**
+ * Cuts a stream of bytes into frames as the bytes arrive (section 1). Input may be split anywhere. Holds
+ * at most one header and one file name; payloads are handed on piece by piece.
+ */
+export class FrameParser {
+  readonly #sink: FrameSink
+  readonly #cap: number
+  readonly #small: Uint8Array = new Uint8Array(FRAME_HEADER_SIZE)
+  /** The field being collected: a header, a name length or a name. */
+  #field: Uint8Array = this.#small
+  #fieldUsed = 0
+  #state: ParserState = 'header'
+  #type = 0
+  /** Bytes of the current payload that are still to come. */
+  #remaining = 0
+
+  constructor(sink: FrameSink, options: DecodeOptions = {}) {
+    this.#sink = sink
+    this.#cap = options.maxFrameSize ?? MAX_FRAME_SIZE
+  }
+
+  /** See {@link ParserState}. */
+  get state(): ParserState {
+    return this.#state
+  }
+
+  /** Bytes until the end of the current field or payload: pushing no more than these never passes the end of a frame. */
+  get wanted(): number {
+    return this.#state === 'payload' ? this.#remaining : this.#field.length - this.#fieldUsed
+  }
+
+  /** True at a frame boundary, where a stream may end. */
+  get atBoundary(): boolean {
+    return this.#state === 'header' && this.#fieldUsed === 0
+  }
+
+  /**
+   * Takes the next bytes of the stream. What comes before an error is handed to the sink first.
+   *
+   * @throws {WireError} FRAME_TOO_LARGE, FILENAME_TOO_LONG, FILENAME_UNSAFE, FILENAME_NOT_UTF8: the stream
+   * cannot be read on; DECODER_FAILED when it had failed or ended before.
+   */
+  push(chunk: Uint8Array): void {
+    if (this.#state === 'failed' || this.#state === 'ended') {
+      throw new WireError('DECODER_FAILED', `bytes after the stream has ${this.#state}`)
+    }
+    try {
+      let rest = chunk
+      while (rest.length > 0) {
+        rest = this.#state === 'payload' ? this.#takePayload(rest) : this.#takeField(rest)
+      }
+    } catch (error) {
+      this.#state = 'failed'
+      throw error
+    }
+  }
+
+  /**
+   * Tells that the stream has ended.
+   *
+   * @throws {WireError} FRAME_TRUNCATED unless it ended at a frame boundary
+   */
+  finish(): void {
+    if (this.#state === 'failed' || this.#state === 'ended') return
+    const clean = this.atBoundary
+    const where = this.#state
+    this.#state = clean ? 'ended' : 'failed'
+    if (!clean) {
+      throw new WireError('FRAME_TRUNCATED', `the stream ended inside a frame's ${where.replace('-', ' ')}`)
+    }
+  }
+
+  #takeField(rest: Uint8Array): Uint8Array {
+    // A header that lies whole in the chunk is read in place.
+    if (this.#fieldUsed === 0 && rest.length >= this.#field.length) {
+      const size = this.#field.length
+      this.#fieldComplete(rest.subarray(0, size))
+      return rest.subarray(size)
+    }
+    const piece = rest.subarray(0, this.#field.length - this.#fieldUsed)
+    this.#field.set(piece, this.#fieldUsed)
+    this.#fieldUsed += piece.length
+    if (this.#fieldUsed === this.#field.length) this.#fieldComplete(this.#field)
+    return rest.subarray(piece.length)
+  }
+
+  #fieldComplete(field: Uint8Array): void {
+    if (this.#state === 'header') this.#headerComplete(field)
+    else if (this.#state === 'name-length') this.#nameLengthComplete(field)
+    else this.#startPayload(decodeFileName(field))
+  }
+
+  #headerComplete(field: Uint8Array): void {
+    const view = viewOf(field)
+    this.#type = view.getUint32(0)
+    this.#remaining = view.getUint32(4)
+    if (this.#remaining > this.#cap) {
+      throw new WireError(
+        'FRAME_TOO_LARGE',
+        `the frame declares ${this.#remaining} bytes; the cap is ${this.#cap}`,
+      )
+    }
+    if (this.#type === FrameType.File && this.#remaining >= FILE_NAME_LENGTH_SIZE) {
+      this.#expect('name-length', FILE_NAME_LENGTH_SIZE)
+    } else {
+      this.#startPayload()
+    }
+  }
+
+  #nameLengthComplete(field: Uint8Array): void {
+    const length = fileNameLength(field, this.#remaining)
+    if (length === undefined) {
+      // The field is part of the payload then; a copy, since the field's buffer is used again.
+      const asData = field.slice()
+      this.#startPayload()
+      this.#takePayload(asData)
+      return
+    }
+    this.#remaining -= FILE_NAME_LENGTH_SIZE + length
+    if (length === 0) this.#startPayload('')
+    else this.#expect('name', length)
+  }
+
+  #startPayload(filename?: string): void {
+    this.#state = 'payload'
+    const head: FrameHead = { type: this.#type, length: this.#remaining }
+    if (filename !== undefined) head.filename = filename
+    this.#sink.start(head)
+    if (this.#remaining === 0) this.#endPayload()
+  }
+
+  #takePayload(rest: Uint8Array): Uint8Array {
+    const piece = rest.length <= this.#remaining ? rest : rest.subarray(0, this.#remaining)
+    this.#remaining -= piece.length
+    this.#sink.data(piece)
+    if (this.#remaining === 0) this.#endPayload()
+    return rest.subarray(piece.length)
+  }
+
+  #endPayload(): void {
+    this.#expect('header', FRAME_HEADER_SIZE)
+    this.#sink.end()
+  }
+
+  #expect(state: 'header' | 'name-length' | 'name', size: number): void {
+    this.#state = state
+    // One small buffer serves headers and name lengths; a name (at most 255 bytes) gets its own.
+    this.#field = size <= FRAME_HEADER_SIZE ? this.#small.subarray(0, size) : new Uint8Array(size)
+    this.#fieldUsed = 0
+  }
+}

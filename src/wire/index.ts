@@ -1,0 +1,35 @@
+/**
+ * `pilot-dataexchange/wire`: the frames of data exchange as bytes. Imports nothing of Node: it runs in
+ * browsers, Deno and Bun. Every name here is public API.
+ */
+
+export {
+  type CodeOf,
+  ERROR_CODES,
+  type ErrorCode,
+  type ErrorEntry,
+  PilotError,
+  WireError,
+} from '../errors.ts'
+export { MAX_FRAME_SIZE, maxFrameSizeFrom } from '../limits.ts'
+export { type Answer, ackText, errText, parseAnswer, traceErrText, unsupportedText } from './ack.ts'
+export { FrameDecoder } from './decode.ts'
+export { type EncodeOptions, encodeFrame, encodeHeader, type FrameHead } from './encode.ts'
+export { FRAME_HEADER_SIZE, type Frame, FrameType, typeName } from './frame.ts'
+export {
+  type FrameSource,
+  type FrameTarget,
+  readFrame,
+  writeFrame,
+  writeFrameFrom,
+  writeTraceFrame,
+} from './frame-io.ts'
+export { type DecodeOptions, FrameParser, type FrameSink, type ParserState } from './frame-parser.ts'
+export {
+  decodeTraceAnswer,
+  encodeTraceAnswer,
+  readTracePayload,
+  type TraceAnswer,
+  type TraceFrame,
+  traceToFrame,
+} from './trace.ts'

@@ -1,0 +1,98 @@
+import { concat, utf8, viewOf } from '../bytes.ts'
+import { WireError } from '../errors.ts'
+import { type Frame, FrameType } from './frame.ts'
+
+/** Bytes before the inner payload of a TRACE: `[u32 inner type][i64 sent_at_ns]` (section 1). */
+export const TRACE_HEADER_SIZE = 12
+
+/** What a TRACE frame carries. */
+export interface TraceFrame {
+  /** When it was sent: nanoseconds since the Unix epoch, signed, 64 bits. */
+  sentAtNs: bigint
+  /** The type of the frame inside. */
+  innerType: number
+  /** The payload of the frame inside, exactly as that type sends it. */
+  payload: Uint8Array
+}
+
+/** The header of a TRACE payload. */
+export type TraceHead = Omit<TraceFrame, 'payload'>
+
+/** The answer to a TRACE: times in nanoseconds since the Unix epoch, and the inner frame's answer (section 2). */
+export interface TraceAnswer {
+  sentAtNs: bigint
+  receivedAtNs: bigint
+  inboxWrittenAtNs: bigint
+  ackSentAtNs: bigint
+  innerAck: string
+}
+
+/** `trace` as a frame to write. */
+export function traceToFrame(trace: TraceFrame): Frame {
+  const head = new Uint8Array(TRACE_HEADER_SIZE)
+  const view = viewOf(head)
+  view.setUint32(0, trace.innerType)
+  view.setBigInt64(4, trace.sentAtNs)
+  return { type: FrameType.Trace, payload: concat([head, trace.payload]) }
+}
+
+/**
+ * The first 12 bytes of a TRACE payload.
+ *
+ * @throws {WireError} TRACE_TOO_SHORT
+ */
+export function decodeTraceHead(bytes: Uint8Array): TraceHead {
+  if (bytes.length < TRACE_HEADER_SIZE) {
+    throw new WireError(
+      'TRACE_TOO_SHORT',
+      `a TRACE payload has at least ${TRACE_HEADER_SIZE} bytes, not ${bytes.length}`,
+    )
+  }
+  const view = viewOf(bytes)
+  return { innerType: view.getUint32(0), sentAtNs: view.getBigInt64(4) }
+}
+
+/**
+ * What a TRACE frame carries; the original's `ReadTracePayload`.
+ *
+ * @throws {WireError} TRACE_TOO_SHORT
+ */
+export function readTracePayload(frame: Frame): TraceFrame {
+  return { ...decodeTraceHead(frame.payload), payload: frame.payload.subarray(TRACE_HEADER_SIZE) }
+}
+
+/** A TRACE answer as the JSON that goes over the wire. Written by hand: JSON.stringify knows no integers beyond 2^53. */
+export function encodeTraceAnswer(answer: TraceAnswer): Uint8Array {
+  return utf8(
+    `{"sent_at_ns":${answer.sentAtNs},"received_at_ns":${answer.receivedAtNs}` +
+      `,"inbox_written_at_ns":${answer.inboxWrittenAtNs},"ack_sent_at_ns":${answer.ackSentAtNs}` +
+      `,"inner_ack":${JSON.stringify(answer.innerAck)}}`,
+  )
+}
+
+/**
+ * A TRACE answer from its JSON, every integer exact.
+ *
+ * @throws {WireError} TRACE_ANSWER_INVALID
+ */
+export function decodeTraceAnswer(json: string): TraceAnswer {
+  try {
+    const fields = JSON.parse(integersAsStrings(json)) as Record<string, unknown>
+    return {
+      sentAtNs: BigInt(fields.sent_at_ns as string),
+      receivedAtNs: BigInt(fields.received_at_ns as string),
+      inboxWrittenAtNs: BigInt(fields.inbox_written_at_ns as string),
+      ackSentAtNs: BigInt(fields.ack_sent_at_ns as string),
+      innerAck: String(fields.inner_ack),
+    }
+  } catch (cause) {
+    throw new WireError('TRACE_ANSWER_INVALID', 'the answer to the trace is not its JSON of timestamps', {
+      cause,
+    })
+  }
+}
+
+/** Quotes the integers of a JSON text, so that JSON.parse cannot round them; strings are left alone. */
+function integersAsStrings(json: string): string {
+  return json.replace(/"(?:[^"\\]|\\.)*"|-?\d+/g, token => (token.startsWith('"') ? token : `"${token}"`))
+}
