@@ -17,6 +17,11 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
+/** True for the whole numbers 0 to 2^32 - 1. */
+export function isU32(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff
+}
+
 /** `parts` one after the other, in one array. A single part is returned as it is, not copied. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
   if (parts.length === 1) return parts[0]!
@@ -40,17 +45,15 @@ export class ByteCollector {
   #tailUsed = 0
 
   append(piece: Uint8Array): void {
-    if (piece.length >= SMALL_PIECE) {
-      this.#flushTail()
-      this.#parts.push(piece)
-      return
-    }
     let rest = piece
     while (rest.length > 0) {
-      if (this.#tailUsed === this.#tail.length) {
-        this.#flushTail()
-        this.#tail = new Uint8Array(TAIL_BLOCK)
+      if (this.#tailUsed === this.#tail.length) this.#flushTail()
+      // A block that was begun is filled first: large pieces among small ones would leave it empty but for a few bytes.
+      if (this.#tailUsed === 0 && rest.length >= SMALL_PIECE) {
+        this.#parts.push(rest)
+        return
       }
+      if (this.#tail.length === 0) this.#tail = new Uint8Array(TAIL_BLOCK)
       const fits = rest.subarray(0, this.#tail.length - this.#tailUsed)
       this.#tail.set(fits, this.#tailUsed)
       this.#tailUsed += fits.length

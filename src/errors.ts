@@ -266,7 +266,7 @@ export class DriverError extends PilotError {
   override readonly name: string = 'DriverError'
   declare readonly code: CodeOf<'DriverError'>
   /** The number in the daemon's ERROR message, where the error is one. */
-  readonly daemonCode?: number
+  declare readonly daemonCode?: number
 
   constructor(
     code: CodeOf<'DriverError'>,
@@ -283,7 +283,7 @@ export class DeliveryError extends PilotError {
   override readonly name: string = 'DeliveryError'
   declare readonly code: CodeOf<'DeliveryError'>
   /** The receiver's answer, where it gave one. */
-  readonly answer?: string
+  declare readonly answer?: string
 
   constructor(code: CodeOf<'DeliveryError'>, message: string, options?: ErrorOptions & { answer?: string }) {
     super(code, message, options)
@@ -320,7 +320,8 @@ export function reasonForPeer(error: unknown): string {
   const cause = error instanceof MailboxError && error.code === 'STORE_FAILED' ? error.cause : error
   if (cause instanceof PilotError) return ERROR_CODES[cause.code].toPeer ?? 'internal error'
   const code = systemCode(cause)
-  return code === undefined ? 'internal error' : `storage error: ${SYSTEM_REASONS[code] ?? code}`
+  if (code !== undefined) return `storage error: ${SYSTEM_REASONS[code] ?? code}`
+  return error === cause ? 'internal error' : ERROR_CODES.STORE_FAILED.toPeer
 }
 
 /** The `code` of a system error (`ENOENT`), or undefined for anything else. */

@@ -1,4 +1,4 @@
-import { viewOf } from '../bytes.ts'
+import { isU32, viewOf } from '../bytes.ts'
 import { WireError } from '../errors.ts'
 import { MAX_FRAME_SIZE } from '../limits.ts'
 import { encodeFilePrefix } from './file.ts'
@@ -41,6 +41,9 @@ export function encodeFrame(frame: Frame, options: EncodeOptions = {}): Uint8Arr
 export function encodeHeader(head: FrameHead, options: EncodeOptions = {}): Uint8Array {
   const { type, length, filename = '' } = head
   if (!isU32(type)) throw new WireError('FRAME_INVALID', `the frame type ${type} is not a 32-bit number`)
+  if (!Number.isInteger(length) || length < 0) {
+    throw new WireError('FRAME_INVALID', `a payload cannot have ${length} bytes`)
+  }
   const prefix = type === FrameType.File ? encodeFilePrefix(filename) : NO_PREFIX
   const total = prefix.length + length
   checkSize(total, options.maxFrameSize ?? MAX_FRAME_SIZE)
@@ -58,10 +61,6 @@ function checkSize(total: number, cap: number): void {
   if (total > cap) {
     throw new WireError('FRAME_TOO_LARGE', `the frame's payload has ${total} bytes; the cap is ${cap}`)
   }
-}
-
-function isU32(value: number): boolean {
-  return Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff
 }
 
 const NO_PREFIX = new Uint8Array(0)

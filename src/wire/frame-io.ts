@@ -1,4 +1,4 @@
-import { WireError } from '../errors.ts'
+import { DriverError, WireError } from '../errors.ts'
 import { FrameDecoder } from './decode.ts'
 import { type EncodeOptions, encodeFrame, encodeHeader, type FrameHead } from './encode.ts'
 import type { Frame } from './frame.ts'
@@ -12,12 +12,14 @@ export interface FrameSource {
   readonly destroyed: boolean
   readonly errored: Error | null
   read(size?: number): Uint8Array | null
-  once(event: string, listener: (...args: never[]) => void): unknown
-  off(event: string, listener: (...args: never[]) => void): unknown
+  once(event: string, listener: (error?: Error) => void): unknown
+  off(event: string, listener: (error?: Error) => void): unknown
 }
 
 /** What {@link writeFrame} needs of a stream: any Node `Writable` has it. */
 export interface FrameTarget {
+  readonly destroyed: boolean
+  readonly errored: Error | null
   write(chunk: Uint8Array, callback: (error?: Error | null) => void): boolean
   cork(): void
   uncork(): void
@@ -48,7 +50,9 @@ export async function readFrame(stream: FrameSource, options: DecodeOptions = {}
  * peer may not have it yet. The original's `WriteFrame`.
  *
  * @throws {WireError} FRAME_TOO_LARGE, FRAME_INVALID, FILENAME_TOO_LONG, FILENAME_UNSAFE, before a byte is
- * written; rejects with the stream's own error where it fails.
+ * written.
+ * @throws {DriverError} STREAM_CLOSED where the stream was destroyed meanwhile; rejects with the stream's own
+ * error where it failed.
  */
 export async function writeFrame(
   stream: FrameTarget,
@@ -58,7 +62,11 @@ export async function writeFrame(
   await writeAll(stream, encodeFrame(frame, options))
 }
 
-/** Writes `trace` as a TRACE frame; the original's `WriteTraceFrame`. Resolves and rejects as {@link writeFrame}. */
+/**
+ * Writes `trace` as a TRACE frame; the original's `WriteTraceFrame`. Resolves as {@link writeFrame}.
+ *
+ * @throws {WireError} as {@link writeFrame}; FRAME_INVALID also where a number of `trace` does not fit its field
+ */
 export async function writeTraceFrame(
   stream: FrameTarget,
   trace: TraceFrame,
@@ -99,7 +107,9 @@ function writeAll(stream: FrameTarget, chunks: readonly Uint8Array[]): Promise<v
     stream.cork()
     chunks.forEach((chunk, i) => {
       stream.write(chunk, error => {
-        if (error) reject(error)
+        // Node's sockets report success for what they dropped when they were destroyed.
+        const failure = error ?? (stream.destroyed ? (stream.errored ?? closed()) : null)
+        if (failure) reject(failure)
         else if (i === last) resolve()
       })
     })
@@ -107,11 +117,16 @@ function writeAll(stream: FrameTarget, chunks: readonly Uint8Array[]): Promise<v
   })
 }
 
+function closed(): DriverError {
+  return new DriverError('STREAM_CLOSED', 'the stream was closed before all of the frame was written')
+}
+
 /** The next 1 to `size` bytes, or null at the end of the stream. */
 async function readUpTo(stream: FrameSource, size: number): Promise<Uint8Array | null> {
   for (;;) {
-    // read(n) of more than is buffered would make the stream collect all n first: take what is there.
-    const available = Math.min(size, stream.readableLength)
+    // read(n) of more than is buffered would make the stream collect all n first: take what is there. And
+    // read(n) of more than its high-water mark would raise that mark, for good, up to the size of a frame.
+    const available = Math.min(size, stream.readableLength, READ_SIZE)
     const chunk = available > 0 ? stream.read(available) : stream.read(0)
     if (chunk !== null) return chunk
     if (stream.errored) throw stream.errored
@@ -133,3 +148,5 @@ function nextReadable(stream: FrameSource): Promise<void> {
     stream.once('error', settle)
   })
 }
+
+const READ_SIZE = 64 * 1024

@@ -5,6 +5,7 @@
 
 export {
   type CodeOf,
+  DriverError,
   ERROR_CODES,
   type ErrorCode,
   type ErrorEntry,

@@ -1,4 +1,4 @@
-import { concat, utf8, viewOf } from '../bytes.ts'
+import { concat, isU32, utf8, viewOf } from '../bytes.ts'
 import { WireError } from '../errors.ts'
 import { type Frame, FrameType } from './frame.ts'
 
@@ -27,8 +27,18 @@ export interface TraceAnswer {
   innerAck: string
 }
 
-/** `trace` as a frame to write. */
+/**
+ * `trace` as a frame to write.
+ *
+ * @throws {WireError} FRAME_INVALID where a number does not fit its field
+ */
 export function traceToFrame(trace: TraceFrame): Frame {
+  if (!isU32(trace.innerType) || BigInt.asIntN(64, trace.sentAtNs) !== trace.sentAtNs) {
+    throw new WireError(
+      'FRAME_INVALID',
+      `a trace of type ${trace.innerType} sent at ${trace.sentAtNs} ns: the type must fit 32 bits, the time 64`,
+    )
+  }
   const head = new Uint8Array(TRACE_HEADER_SIZE)
   const view = viewOf(head)
   view.setUint32(0, trace.innerType)
@@ -78,12 +88,13 @@ export function encodeTraceAnswer(answer: TraceAnswer): Uint8Array {
 export function decodeTraceAnswer(json: string): TraceAnswer {
   try {
     const fields = JSON.parse(integersAsStrings(json)) as Record<string, unknown>
+    if (typeof fields.inner_ack !== 'string') throw new TypeError('inner_ack is no string')
     return {
-      sentAtNs: BigInt(fields.sent_at_ns as string),
-      receivedAtNs: BigInt(fields.received_at_ns as string),
-      inboxWrittenAtNs: BigInt(fields.inbox_written_at_ns as string),
-      ackSentAtNs: BigInt(fields.ack_sent_at_ns as string),
-      innerAck: String(fields.inner_ack),
+      sentAtNs: timestamp(fields.sent_at_ns),
+      receivedAtNs: timestamp(fields.received_at_ns),
+      inboxWrittenAtNs: timestamp(fields.inbox_written_at_ns),
+      ackSentAtNs: timestamp(fields.ack_sent_at_ns),
+      innerAck: fields.inner_ack,
     }
   } catch (cause) {
     throw new WireError('TRACE_ANSWER_INVALID', 'the answer to the trace is not its JSON of timestamps', {
@@ -92,7 +103,17 @@ export function decodeTraceAnswer(json: string): TraceAnswer {
   }
 }
 
-/** Quotes the integers of a JSON text, so that JSON.parse cannot round them; strings are left alone. */
+function timestamp(field: unknown): bigint {
+  if (typeof field !== 'string' || !/^-?\d{1,19}$/.test(field))
+    throw new TypeError('a timestamp is no integer')
+  return BigInt(field)
+}
+
+/**
+ * Quotes the integers of a JSON text, so that JSON.parse cannot round them; strings are left alone. The
+ * closing quote is optional so that a string without one is passed over once, not again from each of its
+ * escaped quotes.
+ */
 function integersAsStrings(json: string): string {
-  return json.replace(/"(?:[^"\\]|\\.)*"|-?\d+/g, token => (token.startsWith('"') ? token : `"${token}"`))
+  return json.replace(/"(?:[^"\\]|\\.)*"?|-?\d+/gs, token => (token.startsWith('"') ? token : `"${token}"`))
 }
