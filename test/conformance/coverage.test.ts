@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { REQUIREMENTS } from './requirements.js'
+
+const known = new Set(REQUIREMENTS.map(({ id }) => id))
+const cited = new Map<string, string>()
+for (const path of testSources()) {
+  for (const id of idsCitedIn(readFileSync(path, 'utf8'))) cited.set(id, path)
+}
+
+test('every requirement has an id of its own', () => {
+  assert.equal(known.size, REQUIREMENTS.length)
+})
+
+test('ids are read from the names of tests, and from nowhere else', () => {
+  const source = `test('[a.one] [a.two-b] name', { timeout: 1 }, () => x[a.three])
+    await t.test(\n\`[a.four] \${name}\`, run)
+    test.skip('[a.five] left out', run)
+    test('without an id')`
+  assert.deepEqual(idsCitedIn(source), ['a.one', 'a.two-b', 'a.four'])
+})
+
+test('every id that a test cites is a requirement', () => {
+  const unknown = [...cited].filter(([id]) => !known.has(id)).map(([id, path]) => `${id} in ${path}`)
+  assert.equal(unknown.join('\n'), '')
+})
+
+test('every requirement is cited by a test', () => {
+  const uncited = REQUIREMENTS.filter(({ id }) => !cited.has(id))
+  assert.equal(uncited.map(({ id, section, text }) => `${id} (section ${section}): ${text}`).join('\n'), '')
+})
+
+function testSources(): string[] {
+  return readdirSync('test', { recursive: true, encoding: 'utf8' })
+    .filter(path => path.endsWith('.test.ts') && !path.endsWith('coverage.test.ts'))
+    .map(path => join('test', path))
+}
+
+/** The ids at the start of the names of the tests in `source`; a test that is skipped outright cites nothing. */
+function idsCitedIn(source: string): string[] {
+  return [...source.matchAll(/\btest\(\s*['"`]((?:\[[a-z0-9.-]+\] )+)/g)].flatMap(([, ids]) =>
+    [...(ids ?? '').matchAll(/\[([^\]]+)\]/g)].map(([, id]) => id ?? ''),
+  )
+}

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { configuredLimit, LIMITS, MAX_FRAME_SIZE, maxFrameSizeFrom } from '#lib/limits.js'
+
+for (const [name, limit] of Object.entries(LIMITS)) {
+  test(`${name} has a whole value, a unit and a text`, () => {
+    assert.ok(Number.isSafeInteger(limit.value) && limit.value > 0)
+    assert.ok(['bytes', 'ms', 'count'].includes(limit.unit))
+    assert.match(limit.about, /^[^\n]{15,}[^.\s]$/)
+    assert.ok(limit.option === null || limit.option.length > 0)
+  })
+}
+
+test('[frame.cap-default] the constant is the original’s', () => {
+  assert.equal(MAX_FRAME_SIZE, 1 << 28)
+  assert.equal(LIMITS.maxFrameSize.value, MAX_FRAME_SIZE)
+})
+
+test('[inbox.max-files-default] [inbox.max-bytes-default] [received.max-bytes-default] [idle.default] the defaults are the protocol’s', () => {
+  assert.equal(LIMITS.inboxMaxFiles.value, 10_000)
+  assert.equal(LIMITS.inboxMaxBytes.value, 256 * 2 ** 20)
+  assert.equal(LIMITS.receivedMaxBytes.value, 2 * 2 ** 30)
+  assert.equal(LIMITS.idleTimeout.value, 2 * 60 * 1000)
+})
+
+test('the daemon’s messages, stop and file names have the protocol’s bounds', () => {
+  assert.equal(LIMITS.ipcMessage.value, 2 ** 20)
+  assert.equal(LIMITS.stopTimeout.value, 5_000)
+  assert.equal(LIMITS.maxFileName.value, 255)
+})
+
+test('no limit stands in the way of another', () => {
+  assert.ok(LIMITS.ipcSend.value + 5 <= LIMITS.ipcMessage.value)
+  assert.ok(LIMITS.wholeFrame.value <= LIMITS.bytesInFlight.value)
+  assert.ok(LIMITS.reconnectMin.value < LIMITS.reconnectMax.value)
+  assert.ok(LIMITS.maxFrameSizeFloor.value < LIMITS.maxFrameSize.value)
+  assert.ok(LIMITS.maxFrameSize.value < LIMITS.maxFrameSizeCeiling.value)
+})
+
+test('undefined and zero mean the default, a negative value means off', () => {
+  const fallback = LIMITS.idleTimeout
+  assert.equal(configuredLimit(undefined, fallback), 120_000)
+  assert.equal(configuredLimit(0, fallback), 120_000)
+  assert.equal(configuredLimit(-1, fallback), Number.POSITIVE_INFINITY)
+  assert.equal(configuredLimit(7, fallback), 7)
+})
+
+test('[frame.cap-env-range] the variable is a whole number of bytes from 64 KiB to 2 GiB', () => {
+  assert.equal(maxFrameSizeFrom('65536'), 65_536)
+  assert.equal(maxFrameSizeFrom('2147483648'), 2 ** 31)
+  for (const text of [
+    undefined,
+    '',
+    '65535',
+    '2147483649',
+    '0',
+    '-65536',
+    '1e6',
+    '65536.0',
+    '64K',
+    ' 65536',
+    '0x10000',
+  ]) {
+    assert.equal(maxFrameSizeFrom(text), undefined, text)
+  }
+  assert.equal(maxFrameSizeFrom('9'.repeat(400)), undefined)
+})
