@@ -1,0 +1,68 @@
+/**
+ * The wall clock in nanoseconds since the Unix epoch. The system's clock gives the milliseconds and the
+ * monotonic clock what lies between them, so that two calls in one millisecond differ; it follows the
+ * system's clock when that is set, and may go back then.
+ */
+export function wallClockNs(): bigint {
+  const now = process.hrtime.bigint()
+  const system = BigInt(Date.now()) * NS_PER_MS
+  const refined = anchorWall + (now - anchorMonotonic)
+  const drift = refined - system
+  if (drift <= NS_PER_MS && drift >= -NS_PER_MS) return refined
+  anchorWall = system
+  anchorMonotonic = now
+  return system
+}
+
+/** `ns` as RFC 3339 with nine digits of a second, in the local zone (`Z` where its offset is zero). */
+export function rfc3339(ns: bigint): string {
+  const at = localTime(ns)
+  const fraction = pad(Number(ns % NS_PER_S), 9)
+  return `${at.year}-${at.month}-${at.day}T${at.hour}:${at.minute}:${at.second}.${fraction}${at.offset}`
+}
+
+/** `ns` as it stands in file names: `YYYYMMDD-HHMMSS.mmm`, in the local zone (section 3). */
+export function fileTimestamp(ns: bigint): string {
+  const at = localTime(ns)
+  const ms = pad(Number((ns / NS_PER_MS) % 1000n), 3)
+  return `${at.year}${at.month}${at.day}-${at.hour}${at.minute}${at.second}.${ms}`
+}
+
+const NS_PER_MS = 1_000_000n
+const NS_PER_S = 1_000_000_000n
+let anchorWall = 0n
+let anchorMonotonic = 0n
+
+interface LocalTime {
+  readonly year: string
+  readonly month: string
+  readonly day: string
+  readonly hour: string
+  readonly minute: string
+  readonly second: string
+  /** `Z`, or `+05:30`. */
+  readonly offset: string
+}
+
+function localTime(ns: bigint): LocalTime {
+  const date = new Date(Number(ns / NS_PER_MS))
+  return {
+    year: pad(date.getFullYear(), 4),
+    month: pad(date.getMonth() + 1, 2),
+    day: pad(date.getDate(), 2),
+    hour: pad(date.getHours(), 2),
+    minute: pad(date.getMinutes(), 2),
+    second: pad(date.getSeconds(), 2),
+    offset: offsetText(-date.getTimezoneOffset()),
+  }
+}
+
+function offsetText(minutesEast: number): string {
+  if (minutesEast === 0) return 'Z'
+  const minutes = Math.abs(minutesEast)
+  return `${minutesEast < 0 ? '-' : '+'}${pad(Math.floor(minutes / 60), 2)}:${pad(minutes % 60, 2)}`
+}
+
+function pad(value: number, digits: number): string {
+  return String(value).padStart(digits, '0')
+}

@@ -1,0 +1,100 @@
+import { unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { systemCode } from '../errors.ts'
+import { coalesce } from './coalesce.ts'
+import { DirectorySync, makeFolder } from './directory-sync.ts'
+import { type FolderLayout, temporaryPath } from './layout.ts'
+import { publish } from './publish.ts'
+import { TemporaryFile } from './temporary-file.ts'
+
+/** The names that a file may get: the current one, and another where that is taken. */
+export interface NameChoice {
+  readonly name: string
+  next(): void
+}
+
+/** How a file is written. */
+export interface WriteSource {
+  /** Writes the content into the temporary. */
+  fill(file: TemporaryFile): Promise<void>
+  /** Whether {@link fill} can be called again, on a new temporary, after it has run. */
+  readonly repeatable: boolean
+}
+
+/**
+ * Writes files into one folder so that a file is there whole or not at all, and, once {@link write} has
+ * resolved, survives a power cut (RELIABILITY, write path).
+ */
+export class DurableFolder {
+  readonly layout: FolderLayout
+  readonly #durable: boolean
+  readonly #directory: DirectorySync
+  readonly #makeShared: () => Promise<void>
+  #making: Promise<void> | undefined
+
+  /** With `durable` false neither files nor the folder are synced; everything else is the same. */
+  constructor(layout: FolderLayout, durable: boolean) {
+    this.layout = layout
+    this.#durable = durable
+    this.#directory = new DirectorySync(layout.dir)
+    this.#makeShared = coalesce(() => makeFolder(layout.temporaries, durable))
+  }
+
+  /** Makes the folder and its hidden subfolder where they are missing. */
+  async make(): Promise<void> {
+    const making = this.#makeShared()
+    this.#making = making
+    try {
+      await making
+    } finally {
+      if (this.#making === making) this.#making = undefined
+    }
+  }
+
+  /**
+   * Writes one file. Resolves with its size when it is complete, durable, and visible under `choice.name`.
+   * Where it rejects, nothing is left behind. A folder that has been removed meanwhile is made again, once.
+   */
+  async write(choice: NameChoice, source: WriteSource): Promise<number> {
+    try {
+      return await this.#writeOnce(choice, source)
+    } catch (error) {
+      if (!source.repeatable || systemCode(error) !== 'ENOENT') throw error
+      await this.make()
+      return this.#writeOnce(choice, source)
+    }
+  }
+
+  /** A new temporary of this folder, for the caller to discard. A missing folder is made again, once. */
+  async createTemporary(): Promise<TemporaryFile> {
+    try {
+      return await TemporaryFile.create(temporaryPath(this.layout))
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') throw error
+      await this.make()
+      return TemporaryFile.create(temporaryPath(this.layout))
+    }
+  }
+
+  async #writeOnce(choice: NameChoice, source: WriteSource): Promise<number> {
+    const file = await this.createTemporary()
+    try {
+      await source.fill(file)
+      await file.finish(this.#durable)
+      while (!(await publish(this.layout, file.path, choice.name))) choice.next()
+    } catch (error) {
+      await file.discard()
+      throw error
+    }
+    const [synced] = await Promise.allSettled([this.#durable ? this.#commit() : undefined, file.discard()])
+    if (synced.status === 'fulfilled') return file.size
+    await unlink(join(this.layout.dir, choice.name)).catch(() => undefined)
+    throw synced.reason
+  }
+
+  async #commit(): Promise<void> {
+    // A folder that another store is just making again is visible before it is durable itself.
+    await this.#making
+    await this.#directory.sync()
+  }
+}

@@ -1,0 +1,161 @@
+import { lstat, opendir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { systemCode } from '../errors.ts'
+import type { NameChoice } from './durable-write.ts'
+
+/** One file of a folder. */
+export interface FolderEntry {
+  readonly name: string
+  /** Bytes. */
+  readonly size: number
+  readonly mtimeMs: number
+  /** How many listings had begun when it was added. */
+  readonly listing: number
+  /** Set when the file is no longer in the folder. */
+  gone: boolean
+}
+
+/**
+ * What is in a folder, in memory: listed once, then kept up by those who write and remove, and compared
+ * with the folder on demand, since other programs write and remove there too.
+ */
+export class FolderIndex {
+  readonly #dir: string
+  readonly #accepts: (name: string) => boolean
+  readonly #entries = new Map<string, FolderEntry>()
+  /** Names that are being written: a listing may see them, but they are counted by whoever writes them. */
+  readonly #claims = new Set<string>()
+  #bytes = 0
+  #listings = 0
+  #listedAt = Number.NEGATIVE_INFINITY
+
+  /** Nothing is listed yet: call {@link refresh}. Only files whose name `accepts` takes count. */
+  constructor(dir: string, accepts: (name: string) => boolean) {
+    this.#dir = dir
+    this.#accepts = accepts
+  }
+
+  get files(): number {
+    return this.#entries.size
+  }
+
+  /** The size of all files. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Milliseconds since the last listing began. */
+  get listingAge(): number {
+    return performance.now() - this.#listedAt
+  }
+
+  /** Counts a file that has just been written. */
+  add(name: string, size: number): FolderEntry {
+    return this.#insert({ name, size, mtimeMs: Date.now(), listing: this.#listings, gone: false })
+  }
+
+  /** Counts `entry` no more. */
+  forget(entry: FolderEntry): void {
+    if (entry.gone) return
+    entry.gone = true
+    this.#entries.delete(entry.name)
+    this.#bytes -= entry.size
+  }
+
+  /** Names for a file to be written, from `make`; each is kept out of listings until {@link NameClaim.release}. */
+  claim(make: () => string): NameClaim {
+    return new NameClaim(this.#claims, make)
+  }
+
+  /**
+   * Lists the folder: forgets what others have removed, and returns what they have put there. Not to be run
+   * twice at once.
+   */
+  async refresh(): Promise<FolderEntry[]> {
+    this.#listings++
+    this.#listedAt = performance.now()
+    const seen = await this.#list()
+    const unknown = [...seen].filter(name => !this.#entries.has(name))
+    for (const entry of this.#entries.values()) {
+      // A file that was added while the folder was being read may have been passed over.
+      if (!seen.has(entry.name) && entry.listing !== this.#listings) this.forget(entry)
+    }
+    return this.#look(unknown)
+  }
+
+  async #list(): Promise<Set<string>> {
+    const names = new Set<string>()
+    try {
+      for await (const entry of await opendir(this.#dir, { bufferSize: LISTING_BUFFER })) {
+        if (entry.isFile() && this.#accepts(entry.name)) names.add(entry.name)
+      }
+    } catch (error) {
+      // A folder that has been removed is empty; the next store makes it again.
+      if (systemCode(error) !== 'ENOENT') throw error
+      names.clear()
+    }
+    return names
+  }
+
+  async #look(names: readonly string[]): Promise<FolderEntry[]> {
+    const found: FolderEntry[] = []
+    for (let i = 0; i < names.length; i += LOOKS_AT_ONCE) {
+      const some = names.slice(i, i + LOOKS_AT_ONCE)
+      const entries = await Promise.all(some.map(name => this.#stat(name)))
+      for (const entry of entries) {
+        if (entry === undefined || this.#claims.has(entry.name) || this.#entries.has(entry.name)) continue
+        found.push(this.#insert(entry))
+      }
+    }
+    return found
+  }
+
+  async #stat(name: string): Promise<FolderEntry | undefined> {
+    try {
+      const { size, mtimeMs } = await lstat(join(this.#dir, name))
+      return { name, size, mtimeMs, listing: this.#listings, gone: false }
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return undefined
+      throw error
+    }
+  }
+
+  #insert(entry: FolderEntry): FolderEntry {
+    const before = this.#entries.get(entry.name)
+    if (before !== undefined) this.forget(before)
+    this.#entries.set(entry.name, entry)
+    this.#bytes += entry.size
+    return entry
+  }
+}
+
+/** The name that one file is being written under. */
+export class NameClaim implements NameChoice {
+  readonly #claims: Set<string>
+  readonly #make: () => string
+  #name: string
+
+  constructor(claims: Set<string>, make: () => string) {
+    this.#claims = claims
+    this.#make = make
+    this.#name = make()
+    claims.add(this.#name)
+  }
+
+  get name(): string {
+    return this.#name
+  }
+
+  next(): void {
+    this.release()
+    this.#name = this.#make()
+    this.#claims.add(this.#name)
+  }
+
+  release(): void {
+    this.#claims.delete(this.#name)
+  }
+}
+
+const LISTING_BUFFER = 512
+const LOOKS_AT_ONCE = 64

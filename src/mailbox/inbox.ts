@@ -1,0 +1,151 @@
+import { join } from 'node:path'
+import { rfc3339, wallClockNs } from '../clock.ts'
+import { MailboxError } from '../errors.ts'
+import type { Logger } from '../logger.ts'
+import type { DurableFolder, NameChoice } from './durable-write.ts'
+import { Eviction, type InboxLimits } from './eviction.ts'
+import { FolderIndex } from './folder-index.ts'
+import { MESSAGE_SUFFIX } from './layout.ts'
+import {
+  isSmall,
+  layoutMessage,
+  type MessageLayout,
+  type MessageRecord,
+  PayloadScan,
+  payloadFacts,
+  renderMessage,
+  streamMessage,
+} from './message-json.ts'
+import { messageFileName } from './names.ts'
+import { chunks, type Payload, pieces, whole } from './payload.ts'
+import type { Semaphore } from './semaphore.ts'
+import type { TemporaryFile } from './temporary-file.ts'
+
+/** A message to be stored. */
+export interface MessageInput {
+  /** The NAME of the frame's type: `TEXT`, `BINARY`, ... */
+  readonly type: string
+  /** The sender's address, as text. */
+  readonly from: string
+  /** Bytes of the payload. */
+  readonly length: number
+  /** The sender's id of the message, where it gave one. */
+  readonly messageId?: string
+  /** The id that this message answers, where the sender gave one. */
+  readonly replyTo?: string
+}
+
+/** A message that is durable and visible. */
+export interface StoredMessage {
+  /** Of the JSON file. */
+  readonly path: string
+  /** Bytes of the payload. */
+  readonly bytes: number
+}
+
+/** How an {@link Inbox} is set up. */
+export interface InboxOptions {
+  readonly includeBase64: boolean
+  readonly limits: InboxLimits
+  /** Shared by all small stores of a mailbox. */
+  readonly slots: Semaphore
+  readonly logger: Logger
+}
+
+/** The folder of messages: one JSON object a file (section 3). */
+export class Inbox {
+  readonly #folder: DurableFolder
+  readonly #options: InboxOptions
+  readonly #index: FolderIndex
+  readonly #eviction: Eviction
+  #seq = 0
+
+  constructor(folder: DurableFolder, options: InboxOptions) {
+    const { dir } = folder.layout
+    this.#folder = folder
+    this.#options = options
+    this.#index = new FolderIndex(dir, name => name.endsWith(MESSAGE_SUFFIX))
+    this.#eviction = new Eviction(dir, this.#index, options.limits, options.logger)
+  }
+
+  /** Counts what is there. */
+  async load(): Promise<void> {
+    await this.#eviction.refresh()
+  }
+
+  /** Names are given in the order of the calls. See `Mailbox.storeMessage`. */
+  async store(message: MessageInput, payload: Payload): Promise<StoredMessage> {
+    this.#checkFits(message.length)
+    const atNs = wallClockNs()
+    const claim = this.#index.claim(() => messageFileName(message.type, atNs, ++this.#seq))
+    try {
+      const record = { ...message, receivedAt: rfc3339(atNs) }
+      const size =
+        isSmall(message.length) || payload instanceof Uint8Array
+          ? await this.#storeWhole(claim, record, await whole(payload, message.length))
+          : await this.#storeSpooled(claim, record, pieces(payload, message.length))
+      this.#eviction.added(claim.name, size)
+    } finally {
+      claim.release()
+    }
+    await this.#eviction.enforce()
+    return { path: join(this.#folder.layout.dir, claim.name), bytes: message.length }
+  }
+
+  #storeWhole(choice: NameChoice, record: MessageRecord, payload: Uint8Array): Promise<number> {
+    return this.#options.slots.run(async () => {
+      const layout = this.#layout(record, payloadFacts(payload))
+      const fill = isSmall(payload.length)
+        ? (file: TemporaryFile) => file.write(renderMessage(layout, payload))
+        : (file: TemporaryFile) => writeStreamed(file, layout, () => chunks(payload, CHUNK_SIZE))
+      return this.#folder.write(choice, { fill, repeatable: true })
+    })
+  }
+
+  /** How `data` looks depends on the last byte: the payload goes to the disk first, then into the JSON. */
+  async #storeSpooled(
+    choice: NameChoice,
+    record: MessageRecord,
+    payload: AsyncIterable<Uint8Array>,
+  ): Promise<number> {
+    const spool = await this.#folder.createTemporary()
+    try {
+      const scan = new PayloadScan()
+      for await (const piece of payload) {
+        scan.push(piece)
+        await spool.write([piece])
+      }
+      const layout = this.#layout(record, scan.facts)
+      const fill = (file: TemporaryFile) => writeStreamed(file, layout, () => spool.read(CHUNK_SIZE))
+      return await this.#folder.write(choice, { fill, repeatable: true })
+    } finally {
+      await spool.discard()
+    }
+  }
+
+  #layout(record: MessageRecord, facts: Parameters<typeof layoutMessage>[1]): MessageLayout {
+    const layout = layoutMessage(record, facts, this.#options.includeBase64)
+    this.#checkFits(layout.size)
+    return layout
+  }
+
+  #checkFits(bytes: number): void {
+    const { maxBytes } = this.#options.limits
+    if (bytes <= maxBytes) return
+    throw new MailboxError(
+      'INBOX_FULL',
+      `the message takes ${bytes} bytes; the inbox may hold ${maxBytes} in all (inboxMaxBytes)`,
+    )
+  }
+}
+
+/** A multiple of three, as base64 needs it. */
+const CHUNK_SIZE = 192 * 1024
+
+async function writeStreamed(
+  file: TemporaryFile,
+  layout: MessageLayout,
+  source: () => AsyncIterable<Uint8Array>,
+): Promise<void> {
+  for await (const piece of streamMessage(layout, source)) await file.write([piece])
+}

@@ -1,0 +1,35 @@
+/** How many bytes UTF-8 `bytes` take inside a JSON string. */
+export function escapedLength(bytes: Uint8Array): number {
+  let length = bytes.length
+  for (let i = 0; i < bytes.length; i++) length += EXTRA[bytes[i]!]!
+  return length
+}
+
+/**
+ * UTF-8 `bytes` as they stand inside a JSON string; `bytes` itself where nothing needs escaping. Works on
+ * bytes and on any piece of a text, so that a text of hundreds of MiB never has to be one string.
+ */
+export function escapeJson(bytes: Uint8Array): Uint8Array {
+  const length = escapedLength(bytes)
+  if (length === bytes.length) return bytes
+  const out = Buffer.allocUnsafe(length)
+  let at = 0
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]!
+    const extra = EXTRA[byte]!
+    if (extra === 0) out[at++] = byte
+    else for (let from = byte * LONGEST, end = from + extra; from <= end; from++) out[at++] = ESCAPES[from]!
+  }
+  return out
+}
+
+const LONGEST = '\\u0000'.length
+/** The escapes of the controls, the quote and the backslash, each at its byte times {@link LONGEST}. */
+const ESCAPES = new Uint8Array(256 * LONGEST)
+/** By how much each byte grows. */
+const EXTRA = new Uint8Array(256)
+for (const byte of [...Array(0x20).keys(), 0x22, 0x5c]) {
+  const escaped = Buffer.from(JSON.stringify(String.fromCharCode(byte)).slice(1, -1))
+  ESCAPES.set(escaped, byte * LONGEST)
+  EXTRA[byte] = escaped.length - 1
+}

@@ -1,0 +1,63 @@
+import { randomBytes } from 'node:crypto'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+
+/** The paths of one folder of the mailbox. */
+export interface FolderLayout {
+  /** What other programs read: nothing but complete messages or files lies here, and {@link temporaries}. */
+  readonly dir: string
+  /**
+   * The hidden subfolder for what is being written. Inside the folder, so that it is on the same file
+   * system by construction; other programs skip subfolders (section 3).
+   */
+  readonly temporaries: string
+}
+
+/** The layout of the folder `dir`. */
+export function folderLayout(dir: string): FolderLayout {
+  return { dir, temporaries: join(dir, TEMPORARY) }
+}
+
+/** `~/.pilot/inbox` */
+export function defaultInboxDir(): string {
+  return join(homedir(), '.pilot', 'inbox')
+}
+
+/** `~/.pilot/received` */
+export function defaultReceivedDir(): string {
+  return join(homedir(), '.pilot', 'received')
+}
+
+/** Mode of every folder that is made (section 3). */
+export const FOLDER_MODE = 0o700
+/** Mode of every file (section 3). */
+export const FILE_MODE = 0o600
+/** How the name of a message ends, and with that what counts as one (section 3). */
+export const MESSAGE_SUFFIX = '.json'
+
+/** A new path for a temporary: no other process, and no other call here, uses it. */
+export function temporaryPath(layout: FolderLayout): string {
+  temporaryCount++
+  return join(layout.temporaries, `${process.pid}-${PROCESS_TOKEN}-${temporaryCount}${TEMPORARY}`)
+}
+
+/** The path that reserves the final name `name` where the file system cannot make hard links. */
+export function claimPath(layout: FolderLayout, name: string): string {
+  return join(layout.temporaries, `${name}${CLAIM}`)
+}
+
+/**
+ * The id of the process that made the temporary `name`, or undefined where the name does not tell. A
+ * process of an earlier boot or container may have had the id of this one: `ours` tells them apart.
+ */
+export function temporaryOwner(name: string): { pid: number; ours: boolean } | undefined {
+  const [, pid, token] = TEMPORARY_NAME.exec(name) ?? []
+  if (pid === undefined) return undefined
+  return { pid: Number(pid), ours: token === PROCESS_TOKEN }
+}
+
+const TEMPORARY = '.tmp'
+const CLAIM = '.claim'
+const TEMPORARY_NAME = /^(\d{1,10})-([0-9a-f]{16})-\d+\.tmp$/
+const PROCESS_TOKEN = randomBytes(8).toString('hex')
+let temporaryCount = 0

@@ -1,0 +1,183 @@
+import { access, constants } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { MailboxError } from '../errors.ts'
+import { configuredLimit, LIMITS } from '../limits.ts'
+import { type Logger, silentLogger } from '../logger.ts'
+import { DurableFolder } from './durable-write.ts'
+import { Inbox, type MessageInput, type StoredMessage } from './inbox.ts'
+import { defaultInboxDir, defaultReceivedDir, folderLayout } from './layout.ts'
+import { type Payload, PayloadFailure } from './payload.ts'
+import { type FileInput, Received, type StoredFile } from './received.ts'
+import { sweepTemporaries } from './recovery.ts'
+import { Semaphore } from './semaphore.ts'
+
+export type { MessageInput, StoredMessage } from './inbox.ts'
+export type { Payload } from './payload.ts'
+export type { FileInput, StoredFile } from './received.ts'
+
+/** Where a {@link Mailbox} keeps what it stores, and how much of it. */
+export interface MailboxConfig {
+  /**
+   * Folder of the messages.
+   * @default ~/.pilot/inbox
+   */
+  inboxDir?: string
+  /**
+   * Folder of the files.
+   * @default ~/.pilot/received
+   */
+  receivedDir?: string
+  /**
+   * Write `data_b64` into every message, not only where `data` cannot hold the payload.
+   * @default false
+   */
+  includeBase64?: boolean
+  /**
+   * Messages in the inbox; past that the oldest go. Zero or less means the default.
+   * @default 10,000
+   */
+  inboxMaxFiles?: number
+  /**
+   * Bytes of all messages in the inbox; past that the oldest go, down to 90 %. Zero means the default,
+   * negative no limit.
+   * @default 256 MiB
+   */
+  inboxMaxBytes?: number
+  /**
+   * Bytes of all received files, those being written included; what does not fit is refused. Zero means the
+   * default, negative no limit.
+   * @default 2 GiB
+   */
+  receivedMaxBytes?: number
+  /**
+   * `full`: what is stored survives a power cut. `os`: it survives the death of this process only; files
+   * and folders are not synced, all else is the same.
+   * @default full
+   */
+  durability?: 'full' | 'os'
+}
+
+/**
+ * The inbox and the received files of one node (section 3). It knows files and nothing of peers. A store
+ * resolves when its data is durable, complete and visible under its final name, which is what an ACK
+ * means; where it rejects, nothing is left behind. Several mailboxes, also of several processes, may share
+ * their folders.
+ */
+export class Mailbox {
+  /** Absolute path of the folder of messages. */
+  readonly inboxDir: string
+  /** Absolute path of the folder of files. */
+  readonly receivedDir: string
+  readonly #inbox: Inbox
+  readonly #received: Received
+  readonly #underWay = new Set<Promise<unknown>>()
+  #closed = false
+
+  private constructor(config: MailboxConfig, logger: Logger, folders: Folders) {
+    this.inboxDir = folders.inbox.layout.dir
+    this.receivedDir = folders.received.layout.dir
+    const slots = new Semaphore(SMALL_STORES_AT_ONCE)
+    this.#inbox = new Inbox(folders.inbox, {
+      includeBase64: config.includeBase64 ?? false,
+      limits: {
+        // The original's rule for this one: zero or less means the default.
+        maxFiles: configuredLimit(Math.max(config.inboxMaxFiles ?? 0, 0), LIMITS.inboxMaxFiles),
+        maxBytes: configuredLimit(config.inboxMaxBytes, LIMITS.inboxMaxBytes),
+      },
+      slots,
+      logger,
+    })
+    this.#received = new Received(folders.received, {
+      maxBytes: configuredLimit(config.receivedMaxBytes, LIMITS.receivedMaxBytes),
+      slots,
+    })
+  }
+
+  /**
+   * Makes the folders where they are missing (mode 0700), removes what processes that died were writing,
+   * and counts what is there.
+   *
+   * @throws {MailboxError} STORE_FAILED where a folder cannot be used
+   */
+  static async open(config: MailboxConfig = {}, logger: Logger = silentLogger): Promise<Mailbox> {
+    const durable = config.durability !== 'os'
+    const folders = {
+      inbox: new DurableFolder(folderLayout(resolve(config.inboxDir ?? defaultInboxDir())), durable),
+      received: new DurableFolder(folderLayout(resolve(config.receivedDir ?? defaultReceivedDir())), durable),
+    }
+    const mailbox = new Mailbox(config, logger, folders)
+    await prepare(folders.inbox, () => mailbox.#inbox.load(), logger)
+    await prepare(folders.received, () => mailbox.#received.load(), logger)
+    return mailbox
+  }
+
+  /**
+   * Stores a message as one JSON file in the inbox. Payloads over 256 KiB that come in pieces go through the
+   * disk; memory stays bounded. The oldest messages are removed where the inbox is over its limits.
+   *
+   * @throws {MailboxError} INBOX_FULL where the message is larger than all that the inbox may hold (nothing
+   * is removed for it); STORE_FAILED, the file system's error as `cause`; MAILBOX_CLOSED. What the
+   * pieces of the payload throw is rethrown as it is.
+   */
+  storeMessage(message: MessageInput, payload: Payload): Promise<StoredMessage> {
+    return this.#track(this.inboxDir, () => this.#inbox.store(message, payload))
+  }
+
+  /**
+   * Stores a file in the received folder, under a name made of the sender's. Pieces go to the disk as they
+   * come.
+   *
+   * @throws {MailboxError} RECEIVED_FULL where the file does not fit; STORE_FAILED, the file system's error
+   * as `cause`; MAILBOX_CLOSED. What the pieces of the payload throw is rethrown as it is.
+   */
+  storeFile(file: FileInput, payload: Payload): Promise<StoredFile> {
+    return this.#track(this.receivedDir, () => this.#received.store(file, payload))
+  }
+
+  /** Resolves when the stores under way have settled; later ones reject with MAILBOX_CLOSED. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.allSettled(this.#underWay)
+  }
+
+  async #track<T>(dir: string, store: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw new MailboxError('MAILBOX_CLOSED', 'the mailbox has been closed')
+    const running = store()
+    this.#underWay.add(running)
+    try {
+      return await running
+    } catch (error) {
+      throw error instanceof PayloadFailure ? error.cause : storeFailure(dir, error)
+    } finally {
+      this.#underWay.delete(running)
+    }
+  }
+}
+
+interface Folders {
+  readonly inbox: DurableFolder
+  readonly received: DurableFolder
+}
+
+/** More would only wait for the same disk, and hold descriptors. */
+const SMALL_STORES_AT_ONCE = 16
+
+async function prepare(folder: DurableFolder, load: () => Promise<void>, logger: Logger): Promise<void> {
+  const { dir, temporaries } = folder.layout
+  try {
+    await folder.make()
+    for (const path of [dir, temporaries])
+      await access(path, constants.R_OK | constants.W_OK | constants.X_OK)
+    const swept = await sweepTemporaries(folder.layout)
+    if (swept > 0) logger.info({ dir, swept }, 'removed what an earlier process left half-written')
+    await load()
+  } catch (error) {
+    throw storeFailure(dir, error)
+  }
+}
+
+function storeFailure(dir: string, error: unknown): MailboxError {
+  if (error instanceof MailboxError) return error
+  const reason = error instanceof Error ? error.message : String(error)
+  return new MailboxError('STORE_FAILED', `cannot store in ${dir}: ${reason}`, { cause: error })
+}

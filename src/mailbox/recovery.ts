@@ -1,0 +1,56 @@
+import { lstat, readdir, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { systemCode } from '../errors.ts'
+import { type FolderLayout, temporaryOwner } from './layout.ts'
+
+/**
+ * Removes what processes that died left in the hidden subfolder, and returns how many that were: the
+ * temporaries of processes that are no longer alive, and those of others untouched for an hour, since the
+ * id of a dead process may be in use again. What this process is writing stays, and so does what a live one
+ * writes; should one of another machine or container be taken for dead, its store fails or is repeated, and
+ * nothing that was stored is lost.
+ */
+export async function sweepTemporaries(layout: FolderLayout): Promise<number> {
+  let swept = 0
+  for (const name of await readdir(layout.temporaries)) {
+    const path = join(layout.temporaries, name)
+    if ((await isAbandoned(path, name)) && (await remove(path))) swept++
+  }
+  return swept
+}
+
+const ABANDONED_AFTER_MS = 3_600_000
+
+async function isAbandoned(path: string, name: string): Promise<boolean> {
+  const owner = temporaryOwner(name)
+  if (owner?.ours) return false
+  if (owner !== undefined && !isAlive(owner.pid)) return true
+  try {
+    const stats = await lstat(path)
+    return stats.isFile() && Date.now() - stats.mtimeMs > ABANDONED_AFTER_MS
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false
+    throw error
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // EPERM: alive, but of another user.
+    return systemCode(error) !== 'ESRCH'
+  }
+}
+
+async function remove(path: string): Promise<boolean> {
+  try {
+    await unlink(path)
+    return true
+  } catch (error) {
+    // Somebody else swept it.
+    if (systemCode(error) === 'ENOENT') return false
+    throw error
+  }
+}

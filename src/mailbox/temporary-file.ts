@@ -1,0 +1,86 @@
+import { fstatSync } from 'node:fs'
+import { type FileHandle, open, unlink } from 'node:fs/promises'
+import { FILE_MODE } from './layout.ts'
+
+/** A file that is being written, under a name that nobody reads. */
+export class TemporaryFile {
+  readonly path: string
+  readonly #handle: FileHandle
+  #size = 0
+  #open = true
+
+  private constructor(path: string, handle: FileHandle) {
+    this.path = path
+    this.#handle = handle
+  }
+
+  /** Makes the file at `path`; it must not exist. */
+  static async create(path: string): Promise<TemporaryFile> {
+    return new TemporaryFile(path, await open(path, 'wx+', FILE_MODE))
+  }
+
+  /** Bytes written. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** Appends all of `pieces`: the system may take less than it is given, and says so only by its count. */
+  async write(pieces: readonly Uint8Array[]): Promise<void> {
+    let rest = pieces.filter(piece => piece.length > 0)
+    while (rest.length > 0) {
+      const { bytesWritten } = await this.#handle.writev(rest)
+      if (bytesWritten === 0) throw new Error('the file system took none of the bytes and named no fault')
+      this.#size += bytesWritten
+      rest = withoutFirst(rest, bytesWritten)
+    }
+  }
+
+  /**
+   * What has been written, from its start, in chunks of `chunkSize` bytes but for the last. The chunks share
+   * one buffer: each is overwritten by the next.
+   */
+  async *read(chunkSize: number): AsyncGenerator<Uint8Array> {
+    const buffer = Buffer.allocUnsafe(Math.min(chunkSize, this.#size))
+    for (let at = 0; at < this.#size; ) {
+      const wanted = Math.min(chunkSize, this.#size - at)
+      let filled = 0
+      while (filled < wanted) {
+        const { bytesRead } = await this.#handle.read(buffer, filled, wanted - filled, at + filled)
+        if (bytesRead === 0) throw new Error('a temporary was cut short while it was read back')
+        filled += bytesRead
+      }
+      yield buffer.subarray(0, filled)
+      at += filled
+    }
+  }
+
+  /** Checks the size, makes the content durable where `durable`, and closes the file. */
+  async finish(durable: boolean): Promise<void> {
+    const { size } = fstatSync(this.#handle.fd)
+    if (size !== this.#size) throw new Error(`the file has ${size} bytes after ${this.#size} were written`)
+    // Once, whatever comes of it: after a failed fsync the system may call lost pages clean.
+    if (durable) await this.#handle.datasync()
+    this.#open = false
+    await this.#handle.close()
+  }
+
+  /** Closes and removes the file. Never rejects: a name that stays behind is swept at the next start. */
+  async discard(): Promise<void> {
+    if (this.#open) await this.#handle.close().catch(() => undefined)
+    this.#open = false
+    await unlink(this.path).catch(() => undefined)
+  }
+}
+
+function withoutFirst(pieces: readonly Uint8Array[], count: number): Uint8Array[] {
+  let skip = count
+  const rest: Uint8Array[] = []
+  for (const piece of pieces) {
+    if (skip >= piece.length) skip -= piece.length
+    else {
+      rest.push(skip === 0 ? piece : piece.subarray(skip))
+      skip = 0
+    }
+  }
+  return rest
+}

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { test } from 'node:test'
+import { inPieces, namesIn, tempDir, tempMailbox, temporariesIn } from './temp-mailbox.js'
+
+const FULL = { code: 'RECEIVED_FULL', name: 'MailboxError' }
+
+test('a file is stored byte for byte under a name made of the sender’s', async t => {
+  const mailbox = await tempMailbox(t)
+  const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7) % 251))
+  const direct = await mailbox.storeFile({ filename: 'report.tar.gz', length: bytes.length }, bytes)
+  assert.match(direct.name, /^report\.tar-\d{8}-\d{6}\.\d{3}-000001\.gz$/)
+  assert.equal(direct.path, join(mailbox.receivedDir, direct.name))
+  assert.equal(direct.bytes, bytes.length)
+  assert.ok((await readFile(direct.path)).equals(bytes))
+
+  const streamed = await mailbox.storeFile(
+    { filename: 'report.tar.gz', length: bytes.length },
+    inPieces(bytes, 1021),
+  )
+  assert.match(streamed.name, /-000002\.gz$/)
+  assert.ok((await readFile(streamed.path)).equals(bytes))
+
+  const empty = await mailbox.storeFile({ filename: '', length: 0 }, Buffer.alloc(0))
+  assert.match(empty.name, /^unnamed-.*-000003$/)
+  assert.equal((await readFile(empty.path)).length, 0)
+  assert.deepEqual(await namesIn(mailbox.receivedDir), [direct.name, streamed.name, empty.name].sort())
+  assert.deepEqual(await temporariesIn(mailbox.receivedDir), [])
+})
+
+test('a name never leaves the folder', async t => {
+  const mailbox = await tempMailbox(t)
+  for (const filename of ['../up.txt', '/etc/passwd', '..', '.', '.tmp', 'a/../../b', '\0', '..\\..\\c']) {
+    const { path, name } = await mailbox.storeFile({ filename, length: 1 }, Buffer.from('x'))
+    assert.equal(basename(path), name)
+    assert.ok((await namesIn(mailbox.receivedDir)).includes(name))
+  }
+})
+
+test('what would exceed receivedMaxBytes is refused, before it is read', async t => {
+  const receivedDir = join(await tempDir(t), 'received')
+  await mkdir(receivedDir)
+  await writeFile(join(receivedDir, 'earlier'), Buffer.alloc(600))
+  const mailbox = await tempMailbox(t, { receivedDir, receivedMaxBytes: 1000 })
+  let read = false
+  async function* unread() {
+    read = true
+    yield Buffer.alloc(401)
+  }
+  await assert.rejects(mailbox.storeFile({ filename: 'f', length: 401 }, unread()), FULL)
+  await assert.rejects(mailbox.storeFile({ filename: 'f', length: 1001 }, unread()), FULL)
+  assert.equal(read, false)
+  await mailbox.storeFile({ filename: 'f', length: 400 }, Buffer.alloc(400))
+  await assert.rejects(mailbox.storeFile({ filename: 'f', length: 1 }, Buffer.alloc(1)), FULL)
+  await mailbox.storeFile({ filename: 'f', length: 0 }, Buffer.alloc(0))
+})
+
+test('files being written count by their declared length, however many start at once', async t => {
+  const mailbox = await tempMailbox(t, { receivedMaxBytes: 1000 })
+  let release = () => {}
+  const held = new Promise<void>(resolve => {
+    release = resolve
+  })
+  async function* slow() {
+    yield Buffer.alloc(1)
+    await held
+    yield Buffer.alloc(299)
+  }
+  const stores = Array.from({ length: 10 }, () => mailbox.storeFile({ filename: 'f', length: 300 }, slow()))
+  const settled = Promise.allSettled(stores)
+  await assert.rejects(mailbox.storeFile({ filename: 'f', length: 300 }, slow()), FULL)
+  release()
+  const results = await settled
+  assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 3)
+  assert.equal((await namesIn(mailbox.receivedDir)).length, 3)
+})
+
+test('a file that fails gives its room back', async t => {
+  const mailbox = await tempMailbox(t, { receivedMaxBytes: 1000 })
+  for (let i = 0; i < 3; i++) {
+    await assert.rejects(
+      mailbox.storeFile({ filename: 'f', length: 900 }, inPieces(Buffer.alloc(899), 100)),
+      {
+        code: 'STORE_FAILED',
+      },
+    )
+  }
+  await mailbox.storeFile({ filename: 'f', length: 900 }, Buffer.alloc(900))
+})
+
+test('room that others have made is noticed before a file is refused', async t => {
+  const mailbox = await tempMailbox(t, { receivedMaxBytes: 1000 })
+  for (let i = 0; i < 3; i++) {
+    const stored = await mailbox.storeFile({ filename: 'f', length: 900 }, Buffer.alloc(900))
+    await assert.rejects(mailbox.storeFile({ filename: 'f', length: 900 }, Buffer.alloc(900)), FULL)
+    await rm(stored.path)
+  }
+  await writeFile(join(mailbox.receivedDir, 'of another program'), Buffer.alloc(500))
+  await assert.rejects(mailbox.storeFile({ filename: 'f', length: 1001 }, Buffer.alloc(1001)), FULL)
+  await assert.rejects(mailbox.storeFile({ filename: 'f', length: 501 }, Buffer.alloc(501)), FULL)
+  await mailbox.storeFile({ filename: 'f', length: 500 }, Buffer.alloc(500))
+})
+
+test('negative receivedMaxBytes is no limit', async t => {
+  const mailbox = await tempMailbox(t, { receivedMaxBytes: -1 })
+  await mailbox.storeFile({ filename: 'f', length: 10 }, Buffer.alloc(10))
+})

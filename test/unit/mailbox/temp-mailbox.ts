@@ -1,0 +1,67 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import type { Logger } from '#lib/logger.js'
+import { Mailbox, type MailboxConfig } from '#lib/mailbox/mailbox.js'
+
+/** A folder that is removed with the test. */
+export async function tempDir(t: TestContext): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'pilot-dx-mailbox-'))
+  t.after(() => rm(dir, { recursive: true, force: true }))
+  return dir
+}
+
+/** A mailbox of its own, closed with the test. */
+export async function tempMailbox(
+  t: TestContext,
+  config: MailboxConfig = {},
+  logger?: Logger,
+): Promise<Mailbox> {
+  const root = await tempDir(t)
+  const mailbox = await Mailbox.open(
+    { inboxDir: join(root, 'inbox'), receivedDir: join(root, 'received'), ...config },
+    logger,
+  )
+  t.after(() => mailbox.close())
+  return mailbox
+}
+
+/** The names in `dir`, sorted, without the hidden subfolder. */
+export async function namesIn(dir: string): Promise<string[]> {
+  return (await readdir(dir)).filter(name => name !== '.tmp').sort()
+}
+
+/** What is being written in `dir`, or was left there. */
+export function temporariesIn(dir: string): Promise<string[]> {
+  return readdir(join(dir, '.tmp'))
+}
+
+/** The message at `path`. */
+export async function readMessage(path: string): Promise<Record<string, unknown>> {
+  return JSON.parse(await readFile(path, 'utf8'))
+}
+
+/** `bytes` in pieces of `size`. */
+export async function* inPieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
+}
+
+/** What Go's conversion to text makes of `bytes`: each byte that is not UTF-8 becomes U+FFFD. Slow and plain. */
+export function goText(bytes: Uint8Array): string {
+  let text = ''
+  for (let i = 0; i < bytes.length; ) {
+    const length = [1, 2, 3, 4].find(n => i + n <= bytes.length && isOne(bytes.subarray(i, i + n)))
+    text += length === undefined ? '\uFFFD' : Buffer.from(bytes.subarray(i, i + length)).toString()
+    i += length ?? 1
+  }
+  return text
+}
+
+function isOne(bytes: Uint8Array): boolean {
+  try {
+    return [...new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)].length === 1
+  } catch {
+    return false
+  }
+}
