@@ -314,7 +314,7 @@ test('a full disk: nothing half-written, and stores succeed again when there is 
   try {
     await fillDisk(disk)
   } finally {
-    spawnSync('umount', [disk])
+    spawnSync('umount', ['--lazy', disk])
   }
 })
 
