@@ -91,7 +91,6 @@ export class IpcConnection {
 
   /** Has what comes for the connection `connId` handed to `stream`, first what came early. */
   attach(connId: number, stream: StreamEvents): void {
-    this.#forgotten.delete(connId)
     this.#streams.set(connId, stream)
     const early = this.#takeEarly(connId)
     for (const bytes of early?.data ?? []) stream.data(bytes)

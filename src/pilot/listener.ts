@@ -42,7 +42,6 @@ export class PilotListener implements Listener {
         // Closed with its driver: an end, not a failure.
         if (error.code === 'DRIVER_CLOSED') this.#closing ??= Promise.resolve()
         else this.#failure = error
-        this.#waiting.length = 0
         this.#wakeAll()
       },
     })

@@ -128,13 +128,12 @@ export class PilotStream extends Duplex implements Stream {
   }
 
   #arrived(bytes: Uint8Array): void {
-    if (this.#wanted && this.#incomingBytes === 0) {
+    if (this.#wanted) {
       this.#wanted = false
       this.push(bytes)
     } else {
       this.#incoming.append(bytes)
       this.#incomingBytes += bytes.length
-      this.#flush()
     }
     this.#settleFlow()
   }

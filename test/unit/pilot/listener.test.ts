@@ -91,6 +91,17 @@ describe('accepting', () => {
     })
   })
 
+  it('counts early bytes only until their ACCEPT', async () => {
+    await bound(async (listener, client) => {
+      const piece = new Uint8Array(LIMITS.ipcSend.value)
+      const count = (2 * LIMITS.earlyBytes.value) / piece.length
+      for (let id = 1; id <= count; id += 1) {
+        client.send(recv(id, piece), closeOk(id), accept(id))
+        assert.equal((await read(await next(listener))).length, piece.length)
+      }
+    })
+  })
+
   it('goes on after a break', async () => {
     await bound(async (listener, client) => {
       client.send(accept(1), accept(2))
