@@ -43,6 +43,10 @@ export type LimitName =
   | 'earlyBytes'
   | 'unreadFrames'
   | 'eventQueue'
+  | 'daemonClientStall'
+  | 'daemonStreamBuffer'
+  | 'daemonRequests'
+  | 'daemonBacklog'
 
 /** Every cap, timeout and default of the library, in one place. `docs/limits.md` is generated from it. */
 export const LIMITS: Readonly<Record<LimitName, Limit>> = {
@@ -206,6 +210,30 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     value: 1_024,
     unit: 'count',
     about: 'events that wait for a slow subscriber; the oldest are dropped then',
+    option: null,
+  },
+  daemonClientStall: {
+    value: 10_000,
+    unit: 'ms',
+    about: 'a client of the embedded daemon that takes none of what waits for it for this long is dropped',
+    option: null,
+  },
+  daemonStreamBuffer: {
+    value: 256 * KiB,
+    unit: 'bytes',
+    about: 'bytes of one stream that the embedded daemon holds; then it does not read the client’s socket',
+    option: null,
+  },
+  daemonRequests: {
+    value: 128,
+    unit: 'count',
+    about: 'unanswered requests of one client of the embedded daemon; then its socket is not read',
+    option: null,
+  },
+  daemonBacklog: {
+    value: 128,
+    unit: 'count',
+    about: 'dials that wait for a client of the embedded daemon that is behind in reading; more are refused',
     option: null,
   },
 }

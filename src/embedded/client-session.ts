@@ -1,0 +1,279 @@
+import type { Socket } from 'node:net'
+import { DriverError, PilotError, systemCode } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+import type { Logger } from '../logger.ts'
+import type { SocketAddress } from '../pilot/address.ts'
+import {
+  Command,
+  decodeConnId,
+  encodeAccept,
+  encodeConnId,
+  encodeError,
+  encodeMessage,
+  IpcDecoder,
+  type IpcMessage,
+} from '../pilot/ipc-messages.ts'
+import { type Answer, REQUESTS, type Requester } from './commands.ts'
+import { acceptStream } from './handshake.ts'
+import type { LocalNode, PortOwner } from './local-node.ts'
+import { StreamEnd, type StreamOwner } from './stream-end.ts'
+
+/** What a session needs besides its node. */
+export interface SessionContext {
+  readonly logger: Logger
+  readonly saveHostname: () => Promise<void>
+}
+
+/**
+ * One client of the daemon's socket (section 8): its requests, its ports, its streams.
+ *
+ * Answers come in the order of the requests, since an ERROR does not say what it answers. The protocol has no
+ * flow control for a single stream, so all streams of a client share the fate of its socket: while one of
+ * them is full, the socket is not read; while the client does not read, none of them is. A client that wants
+ * its streams to be independent opens a socket for each.
+ */
+export class ClientSession implements Requester, PortOwner, StreamOwner {
+  readonly node: LocalNode
+  readonly #socket: Socket
+  readonly #context: SessionContext
+  readonly #decoder = new IpcDecoder()
+  readonly #streams = new Map<number, StreamEnd>()
+  /** Streams that may have bytes for the client, in the order in which they are served. */
+  readonly #readable = new Set<StreamEnd>()
+  readonly #full = new Set<StreamEnd>()
+  #dials = new AbortController()
+  #lastAnswer: Promise<void> = Promise.resolve()
+  #unanswered = 0
+  #waitingDials: (() => void)[] = []
+  #stallTimer: NodeJS.Timeout | undefined
+  #left = false
+
+  constructor(node: LocalNode, socket: Socket, context: SessionContext) {
+    this.node = node
+    this.#socket = socket
+    this.#context = context
+    socket.on('error', error => context.logger.debug({ err: error }, 'a client’s socket failed'))
+    socket.on('drain', () => this.#onDrain())
+    socket.on('end', () => this.leave())
+    socket.on('close', () => {
+      clearTimeout(this.#stallTimer)
+      this.leave()
+    })
+    socket.on('data', chunk => this.#read(chunk))
+  }
+
+  /** Ends the client's ports and streams, then its socket once what waits for it has been written. */
+  leave(): void {
+    if (this.#left) return
+    this.#left = true
+    this.node.unbindAll(this)
+    this.#dials.abort()
+    for (const stream of this.#streams.values()) this.#forget(stream).close()
+    this.#admitDials()
+    this.#socket.destroySoon()
+  }
+
+  bind(port: number): void {
+    this.node.bind(port, this)
+  }
+
+  unbind(port: number): void {
+    this.node.unbind(port, this)
+  }
+
+  async dial(remote: SocketAddress): Promise<number> {
+    const { socket } = await this.node.dial(remote, this.#dials.signal)
+    return this.#addStream(socket).id
+  }
+
+  startStream(connId: number): void {
+    this.#streams.get(connId)?.start()
+  }
+
+  saveHostname(): Promise<void> {
+    return this.#context.saveHostname()
+  }
+
+  async accept(localPort: number, remote: SocketAddress, socket: Socket): Promise<void> {
+    await this.#room()
+    if (socket.destroyed) return
+    if (this.#left) {
+      throw new DriverError('DIAL_FAILED', `connection refused: the listener on port ${localPort} has gone`)
+    }
+    acceptStream(socket)
+    const stream = this.#addStream(socket)
+    this.#send(encodeMessage(Command.Accept, encodeAccept({ localPort, connId: stream.id, remote })))
+    stream.start()
+  }
+
+  onReadable(stream: StreamEnd): void {
+    this.#readable.add(stream)
+    this.#pump()
+  }
+
+  onEnded(stream: StreamEnd): void {
+    this.#forget(stream)
+    this.#send(encodeMessage(Command.CloseOk, encodeConnId(stream.id)))
+    this.#balance()
+  }
+
+  onRelieved(stream: StreamEnd): void {
+    if (this.#full.delete(stream)) this.#balance()
+  }
+
+  #read(chunk: Uint8Array): void {
+    try {
+      for (const message of this.#decoder.push(chunk)) this.#handle(message)
+    } catch (error) {
+      this.#drop(error)
+    }
+    this.#balance()
+  }
+
+  #handle({ command, payload }: IpcMessage): void {
+    if (command === Command.Send) this.#write(decodeConnId(payload), payload.subarray(4))
+    else if (command === Command.Close) this.#close(decodeConnId(payload))
+    else if (command === Command.Cancel) this.#cancelDials()
+    else this.#answer(command, payload)
+  }
+
+  #write(connId: number, data: Uint8Array): void {
+    const stream = this.#streams.get(connId)
+    // Not an error: the other node may have ended the stream while these bytes were on their way.
+    if (stream === undefined) return
+    stream.write(data)
+    if (stream.isFull) this.#full.add(stream)
+  }
+
+  #close(connId: number): void {
+    const stream = this.#streams.get(connId)
+    if (stream !== undefined) this.#forget(stream).close()
+    this.#send(encodeMessage(Command.CloseOk, encodeConnId(connId)))
+  }
+
+  #cancelDials(): void {
+    this.#dials.abort()
+    this.#dials = new AbortController()
+  }
+
+  #answer(command: number, payload: Uint8Array): void {
+    const answer = answerTo(this, command, payload)
+    const previous = this.#lastAnswer
+    this.#unanswered++
+    this.#lastAnswer = (async () => {
+      try {
+        const { message, sent } = await answer
+        await previous
+        this.#send(message)
+        sent?.()
+      } catch (error) {
+        await previous
+        this.#drop(error)
+      }
+      this.#unanswered--
+      this.#balance()
+    })()
+  }
+
+  #addStream(socket: Socket): StreamEnd {
+    const stream = new StreamEnd(this.node.newConnId(), socket, this)
+    this.#streams.set(stream.id, stream)
+    // The client left while the stream was being opened.
+    if (this.#left) this.#forget(stream).close()
+    return stream
+  }
+
+  #forget(stream: StreamEnd): StreamEnd {
+    this.#streams.delete(stream.id)
+    this.#readable.delete(stream)
+    this.node.freeConnId(stream.id)
+    return stream
+  }
+
+  /** Passes on what has come for the client, a piece of each stream in turn, until its socket is full. */
+  #pump(): void {
+    for (const stream of this.#readable) {
+      if (this.#socket.writableNeedDrain) return
+      this.#readable.delete(stream)
+      const data = stream.take()
+      if (data === null) continue
+      this.#readable.add(stream)
+      this.#send(encodeMessage(Command.Recv, encodeConnId(stream.id), data))
+    }
+  }
+
+  #send(message: Uint8Array[]): void {
+    if (!this.#socket.writable) return
+    this.#socket.cork()
+    for (const piece of message) this.#socket.write(piece, () => this.#watchStall('progress'))
+    this.#socket.uncork()
+    this.#watchStall('more')
+  }
+
+  /** Runs the clock while something waits for the client; each piece that it takes starts it anew. */
+  #watchStall(event: 'progress' | 'more'): void {
+    if (event === 'more' && this.#stallTimer !== undefined) return
+    clearTimeout(this.#stallTimer)
+    this.#stallTimer = undefined
+    if (this.#socket.writableLength === 0 || this.#socket.destroyed) return
+    this.#stallTimer = setTimeout(() => {
+      this.#drop(new DriverError('STREAM_STALLED', 'the client did not read its socket'))
+    }, LIMITS.daemonClientStall.value)
+  }
+
+  #onDrain(): void {
+    this.#admitDials()
+    this.#pump()
+    this.#balance()
+  }
+
+  /** Reads from the client or does not, so that nothing that it causes to be kept grows without bound. */
+  #balance(): void {
+    const mayRead =
+      this.#full.size === 0 &&
+      this.#unanswered < LIMITS.daemonRequests.value &&
+      this.#socket.writableLength <= LIMITS.ipcMessage.value
+    if (mayRead) this.#socket.resume()
+    else this.#socket.pause()
+  }
+
+  /** Waits until the client can be told of one more stream. */
+  async #room(): Promise<void> {
+    while (this.#socket.writableNeedDrain && !this.#left) {
+      if (this.#waitingDials.length >= LIMITS.daemonBacklog.value) {
+        throw new DriverError('DIAL_FAILED', 'connection refused: the listener does not keep up')
+      }
+      await new Promise<void>(resolve => {
+        this.#waitingDials.push(resolve)
+      })
+    }
+  }
+
+  #admitDials(): void {
+    for (const admit of this.#waitingDials.splice(0)) admit()
+  }
+
+  #drop(error: unknown): void {
+    if (this.#socket.destroyed) return
+    this.#context.logger.warn({ err: error }, 'a client was dropped')
+    this.#socket.destroy()
+  }
+}
+
+async function answerTo(client: Requester, command: number, payload: Uint8Array): Promise<Answer> {
+  const request = REQUESTS[command]
+  if (request === undefined) return refusal(`unknown command: 0x${command.toString(16).padStart(2, '0')}`)
+  try {
+    return await request(client, payload)
+  } catch (error) {
+    if (error instanceof PilotError && error.code === 'DAEMON_NOT_PILOT') throw error
+    return refusal(error instanceof PilotError ? error.message : `internal error ${systemCode(error) ?? ''}`)
+  }
+}
+
+function refusal(message: string): Answer {
+  return { message: encodeMessage(Command.Error, encodeError(REFUSED, message)) }
+}
+
+/** The number in every ERROR of this daemon: what matters is the message. */
+const REFUSED = 1

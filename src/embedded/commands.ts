@@ -1,0 +1,87 @@
+import { decodeUtf8, utf8 } from '../bytes.ts'
+import { DriverError } from '../errors.ts'
+import type { Address, SocketAddress } from '../pilot/address.ts'
+import {
+  Command,
+  decodeDial,
+  decodePort,
+  encodeConnId,
+  encodeMessage,
+  encodePort,
+} from '../pilot/ipc-messages.ts'
+import type { LocalNode } from './local-node.ts'
+
+/** What requests need of the client that makes them. */
+export interface Requester {
+  readonly node: LocalNode
+  bind(port: number): void
+  unbind(port: number): void
+  /** Resolves to the number of the stream, which stays silent until {@link startStream}. */
+  dial(remote: SocketAddress): Promise<number>
+  startStream(connId: number): void
+  /** Keeps the node's name for its next run. */
+  saveHostname(): Promise<void>
+}
+
+/** An answer, and what to do once it has been sent. */
+export interface Answer {
+  readonly message: Uint8Array[]
+  readonly sent?: () => void
+}
+
+/**
+ * The commands that are answered, each with what it does. What throws is answered with ERROR; a payload that
+ * cannot be read (DAEMON_NOT_PILOT) ends the connection instead.
+ */
+export const REQUESTS: Readonly<
+  Record<number, (client: Requester, payload: Uint8Array) => Promise<Answer> | Answer>
+> = {
+  [Command.Bind]: (client, payload) => {
+    const port = decodePort(payload)
+    client.bind(port)
+    return { message: encodeMessage(Command.BindOk, encodePort(port)) }
+  },
+
+  [Command.Unbind]: (client, payload) => {
+    const port = decodePort(payload)
+    client.unbind(port)
+    return { message: encodeMessage(Command.UnbindOk, encodePort(port)) }
+  },
+
+  [Command.Dial]: async (client, payload) => {
+    const connId = await client.dial(decodeDial(payload))
+    return {
+      message: encodeMessage(Command.DialOk, encodeConnId(connId)),
+      sent: () => client.startStream(connId),
+    }
+  },
+
+  [Command.Info]: async ({ node }) => json(Command.InfoOk, await node.info()),
+
+  [Command.Health]: ({ node }) => json(Command.HealthOk, node.health()),
+
+  [Command.ResolveHostname]: async ({ node }, payload) => {
+    const hostname = nameIn(payload)
+    return json(Command.ResolveHostnameOk, named(await node.resolve(hostname), hostname.toLowerCase()))
+  },
+
+  [Command.SetHostname]: async (client, payload) => {
+    await client.node.setHostname(nameIn(payload))
+    await client.saveHostname()
+    return json(Command.SetHostnameOk, named(client.node.address, client.node.hostname))
+  },
+}
+
+function named(address: Address, hostname: string): Record<string, unknown> {
+  return { node_id: address.node, address, hostname }
+}
+
+function json(command: number, value: Record<string, unknown>): Answer {
+  return { message: encodeMessage(command, utf8(JSON.stringify(value))) }
+}
+
+function nameIn(payload: Uint8Array): string {
+  const name = decodeUtf8(payload)
+  if (name === undefined) throw new DriverError('DAEMON_REFUSED', 'a hostname is not UTF-8')
+  return name
+}

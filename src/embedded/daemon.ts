@@ -1,0 +1,150 @@
+import type { Server, Socket } from 'node:net'
+import { PluginError } from '../errors.ts'
+import { type Logger, silentLogger } from '../logger.ts'
+import type { Address } from '../pilot/address.ts'
+import { ClientSession } from './client-session.ts'
+import { checkedHostname, defaultHostname } from './hostname.ts'
+import { loadIdentity, type NodeIdentity, randomAddress, saveIdentity } from './identity.ts'
+import { endAll, LocalNode } from './local-node.ts'
+import { NodeDirectory } from './node-directory.ts'
+import { type PublishedSocket, publishSocket, refuseLive } from './socket-file.ts'
+
+/** Options of {@link EmbeddedDaemon.start}. */
+export interface EmbeddedDaemonOptions {
+  /** The Unix socket to serve, mode 0600; at most 100 bytes long on Linux, 96 elsewhere. */
+  socketPath: string
+  /**
+   * Where the node's address and hostname are kept between runs: a small JSON file, made when it is missing.
+   *
+   * @default not kept: a new address at each start
+   */
+  identityFile?: string
+  /**
+   * The name wanted. Where another node on this machine has it, a number is added.
+   *
+   * @default the one in `identityFile`, else the machine's host name
+   */
+  hostname?: string
+  /** @default the one in `identityFile`, else a random one in network 0 */
+  address?: Address
+  /**
+   * The folder where the nodes of this user on this machine find each other, mode 0700.
+   *
+   * @default `$XDG_RUNTIME_DIR/pilot-dx`, else `pilot-dx-<uid>` in the system's folder for temporary files
+   */
+  directory?: string
+  /** @default silent */
+  logger?: Logger
+}
+
+/**
+ * A Pilot daemon for one machine: it speaks the daemon's local protocol (section 8), so that the driver cannot
+ * tell it from the original, and joins streams between the embedded nodes of one user on one machine. It
+ * knows no other network, and encrypts nothing: the kernel carries the bytes.
+ */
+export class EmbeddedDaemon {
+  readonly socketPath: string
+  readonly #node: LocalNode
+  readonly #servers: readonly PublishedSocket[]
+  readonly #sessions: ReadonlyMap<Socket, ClientSession>
+  #closed: Promise<void> | undefined
+
+  private constructor(
+    node: LocalNode,
+    servers: readonly PublishedSocket[],
+    sessions: ReadonlyMap<Socket, ClientSession>,
+    socketPath: string,
+  ) {
+    this.#node = node
+    this.#servers = servers
+    this.#sessions = sessions
+    this.socketPath = socketPath
+  }
+
+  /**
+   * Resolves when the socket answers.
+   *
+   * @throws {DriverError} SOCKET_IN_USE where a live daemon serves the socket, or a live node has the address
+   * @throws {DriverError} DAEMON_REFUSED where `hostname` is no valid name
+   * @throws {PluginError} CONFIG_INVALID where a path cannot be used, or the identity file is damaged
+   */
+  static async start(options: EmbeddedDaemonOptions): Promise<EmbeddedDaemon> {
+    const { socketPath, logger = silentLogger } = options
+    const wanted = options.hostname === undefined ? undefined : checkedHostname(options.hostname)
+    await refuseLive(socketPath)
+    const directory = await NodeDirectory.open(options.directory)
+    const identity = await identityOf(options)
+    const node = new LocalNode(identity.address, directory, logger)
+
+    const saveHostname = async () => {
+      const { address, hostname } = node
+      if (options.identityFile !== undefined) await saveIdentity(options.identityFile, { address, hostname })
+    }
+    const sessions = new Map<Socket, ClientSession>()
+    const serve = (socket: Socket) => {
+      sessions.set(socket, new ClientSession(node, socket, { logger, saveHostname }))
+      socket.once('close', () => sessions.delete(socket))
+    }
+
+    const servers: PublishedSocket[] = []
+    try {
+      servers.push(await publishSocket(directory.socketOf(node.address), socket => void node.receive(socket)))
+      await node.takeFreeHostname(wanted ?? identity.hostname ?? defaultHostname())
+      // A number that was added to a name kept from an earlier run is for this run only.
+      if (wanted !== undefined || identity.hostname === undefined) await saveHostname()
+      servers.push(await publishSocket(socketPath, serve))
+    } catch (error) {
+      await shutDown(node, servers, sessions)
+      throw error
+    }
+    logger.info(
+      { address: `${node.address}`, hostname: node.hostname, socketPath },
+      'embedded daemon started',
+    )
+    return new EmbeddedDaemon(node, servers, sessions, socketPath)
+  }
+
+  get address(): Address {
+    return this.#node.address
+  }
+
+  get hostname(): string {
+    return this.#node.hostname
+  }
+
+  /**
+   * Removes the sockets and the name, ends all streams and clients. What the daemon has read of them is passed
+   * on first, as far as that is possible within 5 s.
+   */
+  close(): Promise<void> {
+    this.#closed ??= shutDown(this.#node, this.#servers, this.#sessions)
+    return this.#closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+async function identityOf({ address, identityFile }: EmbeddedDaemonOptions): Promise<NodeIdentity> {
+  const stored = identityFile === undefined ? undefined : await loadIdentity(identityFile)
+  const identity = { ...stored, address: address ?? stored?.address ?? randomAddress() }
+  if (identity.address.node !== 0 && !identity.address.isBroadcast) return identity
+  throw new PluginError('CONFIG_INVALID', `${identity.address} is no address for a node`)
+}
+
+async function shutDown(
+  node: LocalNode,
+  servers: readonly PublishedSocket[],
+  sessions: ReadonlyMap<Socket, ClientSession>,
+): Promise<void> {
+  await Promise.all(servers.map(server => server.unpublish()))
+  const closed = servers.map(({ server }) => closeServer(server))
+  for (const session of sessions.values()) session.leave()
+  await Promise.all([node.close(), endAll(new Set(sessions.keys()))])
+  await Promise.all(closed)
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise(resolve => server.close(() => resolve()))
+}

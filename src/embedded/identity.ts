@@ -1,0 +1,75 @@
+import { randomBytes, randomInt } from 'node:crypto'
+import { link, mkdir, open, readFile, rename, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { PluginError, systemCode } from '../errors.ts'
+import { Address, BROADCAST_NODE, parseAddress } from '../pilot/address.ts'
+
+/** What a node keeps between its runs. */
+export interface NodeIdentity {
+  readonly address: Address
+  /** Undefined until the node has had a name. */
+  readonly hostname?: string
+}
+
+/** An address in network 0 for a node that has none; not 0 and not the broadcast address. */
+export function randomAddress(): Address {
+  return new Address(0, randomInt(1, BROADCAST_NODE))
+}
+
+/**
+ * The identity in `file`; where there is no such file it is made, mode 0600, with a random address. Of two
+ * processes that make it at once, both get the same.
+ *
+ * @throws {PluginError} CONFIG_INVALID where the file holds something else
+ */
+export async function loadIdentity(file: string): Promise<NodeIdentity> {
+  try {
+    return parseIdentity(file, await readFile(file, 'utf8'))
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error
+  }
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  await write(file, { address: randomAddress() }, async temp => {
+    await link(temp, file).catch(error => {
+      if (systemCode(error) !== 'EEXIST') throw error
+    })
+    await unlink(temp)
+  })
+  return parseIdentity(file, await readFile(file, 'utf8'))
+}
+
+/** Replaces the identity in `file`, in one step. */
+export async function saveIdentity(file: string, identity: NodeIdentity): Promise<void> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  await write(file, identity, temp => rename(temp, file))
+}
+
+async function write(
+  file: string,
+  identity: NodeIdentity,
+  publish: (temp: string) => Promise<void>,
+): Promise<void> {
+  const temp = `${file}.${randomBytes(6).toString('hex')}.tmp`
+  const handle = await open(temp, 'wx', 0o600)
+  try {
+    await handle.writeFile(`${JSON.stringify(identity)}\n`)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await publish(temp)
+}
+
+function parseIdentity(file: string, text: string): NodeIdentity {
+  try {
+    const { address, hostname } = JSON.parse(text) as { address: string; hostname?: unknown }
+    const parsed = parseAddress(address)
+    return typeof hostname === 'string' ? { address: parsed, hostname } : { address: parsed }
+  } catch (error) {
+    throw new PluginError(
+      'CONFIG_INVALID',
+      `the identity file ${file} is damaged; remove it, and the node gets a new address`,
+      { cause: error },
+    )
+  }
+}

@@ -1,0 +1,1 @@
+export { EmbeddedDaemon, type EmbeddedDaemonOptions } from './daemon.ts'
