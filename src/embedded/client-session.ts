@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
 import { DriverError, PilotError, systemCode } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
@@ -41,7 +42,7 @@ export class ClientSession implements Requester, PortOwner, StreamOwner {
   /** Streams that may have bytes for the client, in the order in which they are served. */
   readonly #readable = new Set<StreamEnd>()
   readonly #full = new Set<StreamEnd>()
-  #dials = new AbortController()
+  #dials = dialController()
   #lastAnswer: Promise<void> = Promise.resolve()
   #unanswered = 0
   #waitingDials: (() => void)[] = []
@@ -153,7 +154,7 @@ export class ClientSession implements Requester, PortOwner, StreamOwner {
 
   #cancelDials(): void {
     this.#dials.abort()
-    this.#dials = new AbortController()
+    this.#dials = dialController()
   }
 
   #answer(command: number, payload: Uint8Array): void {
@@ -258,6 +259,13 @@ export class ClientSession implements Requester, PortOwner, StreamOwner {
     this.#context.logger.warn({ err: error }, 'a client was dropped')
     this.#socket.destroy()
   }
+}
+
+/** Cancels any number of dials: as many as there may be requests in flight. */
+function dialController(): AbortController {
+  const controller = new AbortController()
+  setMaxListeners(LIMITS.daemonRequests.value + 1, controller.signal)
+  return controller
 }
 
 async function answerTo(client: Requester, command: number, payload: Uint8Array): Promise<Answer> {

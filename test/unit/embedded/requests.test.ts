@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Command, encodeConnId, encodeMessage, encodePort } from '#lib/pilot/ipc-messages.js'
+import { connectTo, startDaemon } from '../../helpers/embedded.js'
+import { tempDir } from '../../helpers/temp-dir.js'
+
+test('BIND and UNBIND: one owner a port, freed by it or with it', async t => {
+  const a = await startDaemon(t, tempDir(t))
+  const [one, two] = [await connectTo(t, a), await connectTo(t, a)]
+  await one.bind(1001)
+  await assert.rejects(two.bind(1001), /port 1001 is already bound/)
+  await assert.rejects(one.bind(1001), /port 1001 is already bound/)
+  await assert.rejects(one.bind(0), /port 0/)
+  const unbind = (client: typeof one) => client.ask(Command.Unbind, Command.UnbindOk, encodePort(1001))
+  await assert.rejects(unbind(two), /not bound by this client/)
+  assert.deepEqual([...(await unbind(one))], [...encodePort(1001)])
+  await assert.rejects(one.dial(a.address, 1001), /nothing listens on port 1001/)
+  await two.bind(1001)
+  two.socket.destroy()
+  await two.closed
+  // The daemon sees the end of the socket in its own time.
+  while (((await one.json(Command.Info)).ports as number[]).length > 0);
+  await one.bind(1001)
+})
+
+test('UNBIND leaves the streams alone', async t => {
+  const a = await startDaemon(t, tempDir(t))
+  const client = await connectTo(t, a)
+  await client.bind(7)
+  const connId = await client.dial(a.address, 7)
+  const { connId: accepted } = await client.accepted()
+  await client.ask(Command.Unbind, Command.UnbindOk, encodePort(7))
+  await client.say(connId, 'still here')
+  await client.close(connId)
+  assert.equal(String(await client.allOf(accepted)), 'still here')
+})
+
+test('INFO and HEALTH tell who and how the node is', async t => {
+  const folder = tempDir(t)
+  const [a, b] = [await startDaemon(t, folder, 'a'), await startDaemon(t, folder, 'b')]
+  const client = await connectTo(t, a)
+  await client.bind(1001)
+  const info = await client.json(Command.Info)
+  assert.equal(info.node_id, a.address.node)
+  assert.equal(info.address, `${a.address}`)
+  assert.equal(info.hostname, 'a')
+  assert.equal(info.uptime_secs, 0)
+  assert.match(String(info.version), /^embedded\/\d+\.\d+\.\d+/)
+  assert.ok(Array.isArray(info.features))
+  assert.deepEqual(info.ports, [1001])
+  assert.equal(info.peers, 1)
+  assert.deepEqual(info.peer_list, [{ node_id: b.address.node, address: `${b.address}`, hostname: 'b' }])
+  const health = await client.json(Command.Health)
+  assert.equal(health.status, 'ok')
+  assert.equal(health.address, `${a.address}`)
+})
+
+test('nodes find each other by hostname', async t => {
+  const folder = tempDir(t)
+  const [a, b] = [await startDaemon(t, folder, 'alpha'), await startDaemon(t, folder, 'beta')]
+  const client = await connectTo(t, a)
+  const answer = { node_id: b.address.node, address: `${b.address}`, hostname: 'beta' }
+  assert.deepEqual(await client.json(Command.ResolveHostname, 'beta'), answer)
+  assert.deepEqual(await client.json(Command.ResolveHostname, 'BETA'), answer)
+  assert.equal((await client.json(Command.ResolveHostname, 'alpha')).node_id, a.address.node)
+  await assert.rejects(client.json(Command.ResolveHostname, 'gamma'), /no node named gamma on this machine/)
+  await assert.rejects(client.json(Command.ResolveHostname, '../../etc'), /is no hostname/)
+  await b.close()
+  await assert.rejects(client.json(Command.ResolveHostname, 'beta'), /no node named beta/)
+})
+
+test('SET-HOSTNAME renames the node, unless the name is taken or no name', async t => {
+  const folder = tempDir(t)
+  const [a, b] = [await startDaemon(t, folder, 'a'), await startDaemon(t, folder, 'b')]
+  const [client, other] = [await connectTo(t, a), await connectTo(t, b)]
+  const answer = await client.json(Command.SetHostname, 'New-Name')
+  assert.deepEqual(answer, { node_id: a.address.node, address: `${a.address}`, hostname: 'new-name' })
+  assert.equal(a.hostname, 'new-name')
+  assert.equal((await other.json(Command.ResolveHostname, 'new-name')).node_id, a.address.node)
+  await assert.rejects(other.json(Command.ResolveHostname, 'a'), /no node named a/)
+
+  await assert.rejects(client.json(Command.SetHostname, 'b'), /taken by another node/)
+  for (const name of ['', '-a', 'a-', 'a.b', 'a/b', 'ä', 'a b', 'x'.repeat(64)]) {
+    await assert.rejects(client.json(Command.SetHostname, name), /is no hostname/, name)
+  }
+  assert.equal(a.hostname, 'new-name')
+  // The name given up is free for the other node.
+  await other.json(Command.SetHostname, 'a')
+  assert.equal((await client.json(Command.ResolveHostname, 'a')).node_id, b.address.node)
+})
+
+test('two clients rename at once: the node has one name, and is found by it', async t => {
+  const a = await startDaemon(t, tempDir(t))
+  const [one, two] = [await connectTo(t, a), await connectTo(t, a)]
+  await Promise.all([one.json(Command.SetHostname, 'left'), two.json(Command.SetHostname, 'right')])
+  assert.equal((await one.json(Command.ResolveHostname, a.hostname)).node_id, a.address.node)
+  const gone = a.hostname === 'left' ? 'right' : 'left'
+  await assert.rejects(one.json(Command.ResolveHostname, gone), /no node named/)
+})
+
+test('unknown commands are answered with ERROR, and change nothing', async t => {
+  const client = await connectTo(t, await startDaemon(t, tempDir(t)))
+  for (const [command, name] of [
+    [0x39, '0x39'],
+    [0x0b, '0x0b'],
+    [0xff, '0xff'],
+  ] as const) {
+    await assert.rejects(client.ask(command, 0, new Uint8Array(3)), { message: `unknown command: ${name}` })
+  }
+  assert.equal((await client.json(Command.Health)).status, 'ok')
+})
+
+test('a malformed message ends the connection of its sender only', async t => {
+  const a = await startDaemon(t, tempDir(t))
+  const bystander = await connectTo(t, a)
+  const malformed = [
+    Buffer.from([0, 0, 0, 0]),
+    Buffer.from([0, 0x10, 0, 1, Command.Send]),
+    Buffer.concat(encodeMessage(Command.Bind, Uint8Array.of(1))),
+    Buffer.concat(encodeMessage(Command.Dial, new Uint8Array(7))),
+    Buffer.concat(encodeMessage(Command.Send, new Uint8Array(3))),
+    Buffer.concat(encodeMessage(Command.Close)),
+  ]
+  for (const bytes of malformed) {
+    const client = await connectTo(t, a)
+    await client.write(bytes)
+    await client.closed
+  }
+  assert.equal((await bystander.json(Command.Health)).status, 'ok')
+})
+
+test('a message of exactly 1 MiB is taken', async t => {
+  const a = await startDaemon(t, tempDir(t))
+  const client = await connectTo(t, a)
+  await client.bind(7)
+  const connId = await client.dial(a.address, 7)
+  const { connId: accepted } = await client.accepted()
+  const data = Buffer.alloc(1024 * 1024 - 5, 'x')
+  await client.send(Command.Send, encodeConnId(connId), data)
+  await client.close(connId)
+  assert.ok((await client.allOf(accepted)).equals(data))
+})
