@@ -116,6 +116,12 @@ test('a frame returned is not changed by what is pushed later', () => {
   assert.equal(hex(first!.payload), '6162')
 })
 
+test('[frame.file-lying-name] nor is one that is a lying name length alone', () => {
+  const wire = fromHex(`00000004000000020001${TEXT_HI}`)
+  const [lying, text] = decodeAll([...wire].map(byte => Uint8Array.of(byte)))
+  assert.deepEqual([hex(lying!.payload), hex(text!.payload)], ['0001', '6869'])
+})
+
 test('[frame.no-reserve] a header that declares 256 MiB costs nothing', async () => {
   const grown = await memoryGrowth(`
     const decoders = []

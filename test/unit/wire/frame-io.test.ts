@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { PassThrough, Readable, type Stream, Writable } from 'node:stream'
 import { type TestContext, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import {
   type Frame,
   FrameType,
@@ -150,6 +151,7 @@ test('writeFrame resolves only when the target has taken all of the frame', asyn
   for (const expected of ['0000000100000002', '6869']) {
     const piece = await target.next()
     assert.equal(hex(piece.bytes), expected)
+    await setImmediate()
     assert.equal(done, false)
     piece.taken()
   }

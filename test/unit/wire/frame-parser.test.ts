@@ -45,6 +45,13 @@ test('[frame.file-layout] the head of a FILE has its name, and the length of its
   assert.deepEqual(seen, ['start 4 3 "a.txt"', 'data 78797a', 'end'])
 })
 
+test('[frame.file-empty-name] a FILE without name and data is complete with its length field', () => {
+  const { parser, seen } = recorder()
+  parser.push(fromHex('00000004000000020000'))
+  assert.deepEqual(seen, ['start 4 0 ""', 'end'])
+  assert.ok(parser.atBoundary)
+})
+
 test('[frame.file-lying-name] the bytes of a length that lies come as data', () => {
   const { parser, seen } = recorder()
   parser.push(fromHex('00000004000000040003'))
