@@ -3,21 +3,11 @@ import { FrameDecoder } from './decode.ts'
 import { type EncodeOptions, encodeFrame, encodeHeader, type FrameHead } from './encode.ts'
 import type { Frame } from './frame.ts'
 import type { DecodeOptions } from './frame-parser.ts'
+import { type ByteSource, readChunk } from './read-chunk.ts'
 import { type TraceFrame, traceToFrame } from './trace.ts'
 
-/** What {@link readFrame} needs of a stream: any Node `Readable` in paused mode has it. */
-export interface FrameSource {
-  readonly readableLength: number
-  readonly readableEnded: boolean
-  readonly destroyed: boolean
-  readonly errored: Error | null
-  read(size?: number): Uint8Array | null
-  once(event: string, listener: (error?: Error) => void): unknown
-  off(event: string, listener: (error?: Error) => void): unknown
-}
-
 /** What {@link writeFrame} needs of a stream: any Node `Writable` has it. */
-export interface FrameTarget {
+export interface ByteTarget {
   readonly destroyed: boolean
   readonly errored: Error | null
   write(chunk: Uint8Array, callback: (error?: Error | null) => void): boolean
@@ -32,10 +22,10 @@ export interface FrameTarget {
  * @throws {WireError} FRAME_TRUNCATED, FRAME_TOO_LARGE, FILENAME_TOO_LONG, FILENAME_UNSAFE, FILENAME_NOT_UTF8;
  * rejects with the stream's own error where it fails.
  */
-export async function readFrame(stream: FrameSource, options: DecodeOptions = {}): Promise<Frame | null> {
+export async function readFrame(stream: ByteSource, options: DecodeOptions = {}): Promise<Frame | null> {
   const decoder = new FrameDecoder(options)
   for (;;) {
-    const chunk = await readUpTo(stream, decoder.wanted)
+    const chunk = await readChunk(stream, decoder.wanted)
     if (chunk === null) {
       decoder.finish()
       return null
@@ -55,7 +45,7 @@ export async function readFrame(stream: FrameSource, options: DecodeOptions = {}
  * error where it failed.
  */
 export async function writeFrame(
-  stream: FrameTarget,
+  stream: ByteTarget,
   frame: Frame,
   options: EncodeOptions = {},
 ): Promise<void> {
@@ -68,7 +58,7 @@ export async function writeFrame(
  * @throws {WireError} as {@link writeFrame}; FRAME_INVALID also where a number of `trace` does not fit its field
  */
 export async function writeTraceFrame(
-  stream: FrameTarget,
+  stream: ByteTarget,
   trace: TraceFrame,
   options: EncodeOptions = {},
 ): Promise<void> {
@@ -83,7 +73,7 @@ export async function writeTraceFrame(
  * all. The stream is then inside a frame and must be destroyed: the receiver drops what it has of it.
  */
 export async function writeFrameFrom(
-  stream: FrameTarget,
+  stream: ByteTarget,
   head: FrameHead,
   pieces: AsyncIterable<Uint8Array>,
   options: EncodeOptions = {},
@@ -101,7 +91,7 @@ export async function writeFrameFrom(
   }
 }
 
-function writeAll(stream: FrameTarget, chunks: readonly Uint8Array[]): Promise<void> {
+function writeAll(stream: ByteTarget, chunks: readonly Uint8Array[]): Promise<void> {
   return new Promise((resolve, reject) => {
     const last = chunks.length - 1
     stream.cork()
@@ -120,33 +110,3 @@ function writeAll(stream: FrameTarget, chunks: readonly Uint8Array[]): Promise<v
 function closed(): DriverError {
   return new DriverError('STREAM_CLOSED', 'the stream was closed before all of the frame was written')
 }
-
-/** The next 1 to `size` bytes, or null at the end of the stream. */
-async function readUpTo(stream: FrameSource, size: number): Promise<Uint8Array | null> {
-  for (;;) {
-    // read(n) of more than is buffered would make the stream collect all n first: take what is there. And
-    // read(n) of more than its high-water mark would raise that mark, for good, up to the size of a frame.
-    const available = Math.min(size, stream.readableLength, READ_SIZE)
-    const chunk = available > 0 ? stream.read(available) : stream.read(0)
-    if (chunk !== null) return chunk
-    if (stream.errored) throw stream.errored
-    if (stream.readableEnded || stream.destroyed) return null
-    await nextReadable(stream)
-  }
-}
-
-function nextReadable(stream: FrameSource): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const settle = (error?: Error) => {
-      for (const event of ['readable', 'end', 'close']) stream.off(event, ready)
-      stream.off('error', settle)
-      if (error) reject(error)
-      else resolve()
-    }
-    const ready = () => settle()
-    for (const event of ['readable', 'end', 'close']) stream.once(event, ready)
-    stream.once('error', settle)
-  })
-}
-
-const READ_SIZE = 64 * 1024

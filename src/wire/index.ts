@@ -18,14 +18,14 @@ export { FrameDecoder } from './decode.ts'
 export { type EncodeOptions, encodeFrame, encodeHeader, type FrameHead } from './encode.ts'
 export { FRAME_HEADER_SIZE, type Frame, FrameType, typeName } from './frame.ts'
 export {
-  type FrameSource,
-  type FrameTarget,
+  type ByteTarget,
   readFrame,
   writeFrame,
   writeFrameFrom,
   writeTraceFrame,
 } from './frame-io.ts'
 export { type DecodeOptions, FrameParser, type FrameSink, type ParserState } from './frame-parser.ts'
+export type { ByteSource } from './read-chunk.ts'
 export {
   decodeTraceAnswer,
   encodeTraceAnswer,
