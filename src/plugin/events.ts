@@ -1,0 +1,95 @@
+import { LIMITS } from '../limits.ts'
+import { type Logger, silentLogger } from '../logger.ts'
+
+/** The events of data exchange and their payloads (section 3). */
+export interface DataExchangeEvents {
+  'message.received': { type: string; from: string; size: number; message_id?: string; reply_to?: string }
+  'file.received': { filename: string; size: number; path: string; message_id?: string; reply_to?: string }
+  'dataexchange.ack_failed': { remote: string; frame_type: string; error: string }
+  'inbox.full': { from: string; type: string; frame_bytes: number; max_bytes: number }
+  'received.full': { type: string; frame_bytes: number; max_bytes: number }
+}
+
+/** What a subscriber is handed. */
+export interface PublishedEvent {
+  readonly topic: string
+  readonly payload: unknown
+}
+
+/** Takes one event at a time: the next comes when the promise it returned has settled. */
+export type EventListener = (event: PublishedEvent) => void | Promise<void>
+
+/** Carries events from services to whoever listens (section 9). Publishing never blocks and never throws. */
+export class EventBus {
+  readonly #subscriptions = new Set<Subscription>()
+  readonly #logger: Logger
+
+  constructor(logger: Logger = silentLogger) {
+    this.#logger = logger
+  }
+
+  /** Hands `payload` to every listener of `topic`, later: listeners run after the caller has gone on. */
+  publish<T extends keyof DataExchangeEvents>(topic: T, payload: DataExchangeEvents[T]): void
+  publish(topic: string, payload: unknown): void
+  publish(topic: string, payload: unknown): void {
+    for (const subscription of this.#subscriptions) subscription.offer({ topic, payload })
+  }
+
+  /**
+   * Calls `listener` for every event whose topic matches `pattern`, in which `*` stands for any characters
+   * (`file.*`, `*`). Up to 1,024 events wait for a slow listener; then the oldest are dropped. What a
+   * listener throws is logged.
+   *
+   * @returns a function that ends the subscription
+   */
+  subscribe(pattern: string, listener: EventListener): () => void {
+    const subscription = new Subscription(globToRegExp(pattern), listener, this.#logger)
+    this.#subscriptions.add(subscription)
+    return () => {
+      this.#subscriptions.delete(subscription)
+    }
+  }
+}
+
+class Subscription {
+  readonly #topic: RegExp
+  readonly #listener: EventListener
+  readonly #logger: Logger
+  #waiting: PublishedEvent[] = []
+  #running = false
+
+  constructor(topic: RegExp, listener: EventListener, logger: Logger) {
+    this.#topic = topic
+    this.#listener = listener
+    this.#logger = logger
+  }
+
+  offer(event: PublishedEvent): void {
+    if (!this.#topic.test(event.topic)) return
+    if (this.#waiting.length >= LIMITS.eventQueue.value) {
+      const dropped = this.#waiting.shift()
+      this.#logger.warn({ topic: dropped?.topic }, 'a subscriber is too slow; an event was dropped')
+    }
+    this.#waiting.push(event)
+    if (!this.#running) {
+      this.#running = true
+      setImmediate(() => void this.#run())
+    }
+  }
+
+  async #run(): Promise<void> {
+    for (let event = this.#waiting.shift(); event !== undefined; event = this.#waiting.shift()) {
+      try {
+        await this.#listener(event)
+      } catch (err) {
+        this.#logger.error({ err, topic: event.topic }, 'a subscriber failed')
+      }
+    }
+    this.#running = false
+  }
+}
+
+function globToRegExp(pattern: string): RegExp {
+  const literal = pattern.split('*').map(text => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
+  return new RegExp(`^${literal.join('.*')}$`, 's')
+}

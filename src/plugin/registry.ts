@@ -1,0 +1,85 @@
+import { PluginError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+import { withWait } from '../pilot/wait.ts'
+import type { PluginService, ServiceDeps } from './service.ts'
+
+/** Starts and stops services in their order (section 9). */
+export class ServiceRegistry {
+  readonly #services: PluginService[] = []
+  #running: PluginService[] = []
+  #started = false
+
+  /**
+   * Adds a service.
+   *
+   * @throws {PluginError} REGISTRY_STARTED, SERVICE_DUPLICATE
+   */
+  register(service: PluginService): void {
+    if (this.#started) {
+      throw new PluginError(
+        'REGISTRY_STARTED',
+        `${service.name} was registered after the start; register it before`,
+      )
+    }
+    if (this.#services.some(other => other.name === service.name)) {
+      throw new PluginError('SERVICE_DUPLICATE', `a service named ${service.name} is registered already`)
+    }
+    this.#services.push(service)
+  }
+
+  /**
+   * Starts all services by ascending order, those of one order as they were registered.
+   *
+   * @throws {PluginError} SERVICE_START_FAILED, what the service threw as its cause; the services that had
+   * been started are stopped again
+   */
+  async start(deps: ServiceDeps, signal?: AbortSignal): Promise<void> {
+    this.#started = true
+    for (const service of [...this.#services].sort((a, b) => a.order - b.order)) {
+      try {
+        await service.start(deps, signal)
+        this.#running.push(service)
+      } catch (cause) {
+        const failed = new PluginError(
+          'SERVICE_START_FAILED',
+          `${service.name} did not start: ${messageOf(cause)}`,
+          { cause },
+        )
+        // What the stops throw as well must not hide why the start failed.
+        await this.stop().catch(err =>
+          deps.logger.error({ err }, 'a service did not stop after a failed start'),
+        )
+        throw failed
+      }
+    }
+  }
+
+  /**
+   * Stops what runs, in reverse order. Each stop has 5 seconds; one that fails does not keep the others
+   * from being stopped.
+   *
+   * @throws {PluginError} SERVICE_STOP_FAILED once all have been tried, an AggregateError as its cause
+   */
+  async stop(): Promise<void> {
+    const running = [...this.#running].reverse()
+    this.#running = []
+    const failures: { name: string; error: unknown }[] = []
+    for (const service of running) {
+      try {
+        const timeoutMs = LIMITS.stopTimeout.value
+        await withWait(`the stop of ${service.name}`, { timeoutMs }, signal => service.stop(signal))
+      } catch (error) {
+        failures.push({ name: service.name, error })
+      }
+    }
+    if (failures.length > 0) {
+      const what = failures.map(({ name, error }) => `${name}: ${messageOf(error)}`).join('; ')
+      const cause = new AggregateError(failures.map(({ error }) => error))
+      throw new PluginError('SERVICE_STOP_FAILED', `not stopped cleanly: ${what}`, { cause })
+    }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
