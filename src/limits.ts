@@ -33,6 +33,7 @@ export type LimitName =
   | 'requestTimeout'
   | 'answerTimeout'
   | 'closeTimeout'
+  | 'closeLinger'
   | 'stopTimeout'
   | 'reconnectMin'
   | 'reconnectMax'
@@ -150,6 +151,13 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     value: 5_000,
     unit: 'ms',
     about: 'time to wait for the other side of a stream to close',
+    option: null,
+  },
+  closeLinger: {
+    value: 500,
+    unit: 'ms',
+    about:
+      'time a peer has to read its last answers before this side closes; a daemon may drop them at a close',
     option: null,
   },
   stopTimeout: {

@@ -68,6 +68,8 @@ export class Mailbox {
   readonly inboxDir: string
   /** Absolute path of the folder of files. */
   readonly receivedDir: string
+  /** What the folders may hold, as configured; Infinity where a limit is off. */
+  readonly limits: MailboxLimits
   readonly #inbox: Inbox
   readonly #received: Received
   readonly #underWay = new Set<Promise<unknown>>()
@@ -76,21 +78,16 @@ export class Mailbox {
   private constructor(config: MailboxConfig, logger: Logger, folders: Folders) {
     this.inboxDir = folders.inbox.layout.dir
     this.receivedDir = folders.received.layout.dir
+    this.limits = limitsOf(config)
+    const { inboxMaxFiles: maxFiles, inboxMaxBytes: maxBytes, receivedMaxBytes } = this.limits
     const slots = new Semaphore(SMALL_STORES_AT_ONCE)
     this.#inbox = new Inbox(folders.inbox, {
       includeBase64: config.includeBase64 ?? false,
-      limits: {
-        // The original's rule for this one: zero or less means the default.
-        maxFiles: configuredLimit(Math.max(config.inboxMaxFiles ?? 0, 0), LIMITS.inboxMaxFiles),
-        maxBytes: configuredLimit(config.inboxMaxBytes, LIMITS.inboxMaxBytes),
-      },
+      limits: { maxFiles, maxBytes },
       slots,
       logger,
     })
-    this.#received = new Received(folders.received, {
-      maxBytes: configuredLimit(config.receivedMaxBytes, LIMITS.receivedMaxBytes),
-      slots,
-    })
+    this.#received = new Received(folders.received, { maxBytes: receivedMaxBytes, slots })
   }
 
   /**
@@ -151,6 +148,20 @@ export class Mailbox {
     } finally {
       this.#underWay.delete(running)
     }
+  }
+}
+
+/** The limits of a {@link Mailbox} in force: messages, bytes, bytes. */
+export type MailboxLimits = Required<
+  Pick<MailboxConfig, 'inboxMaxFiles' | 'inboxMaxBytes' | 'receivedMaxBytes'>
+>
+
+function limitsOf(config: MailboxConfig): MailboxLimits {
+  return {
+    // The original's rule for this one: zero or less means the default.
+    inboxMaxFiles: configuredLimit(Math.max(config.inboxMaxFiles ?? 0, 0), LIMITS.inboxMaxFiles),
+    inboxMaxBytes: configuredLimit(config.inboxMaxBytes, LIMITS.inboxMaxBytes),
+    receivedMaxBytes: configuredLimit(config.receivedMaxBytes, LIMITS.receivedMaxBytes),
   }
 }
 

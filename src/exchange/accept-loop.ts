@@ -1,0 +1,59 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { LIMITS } from '../limits.ts'
+import type { Logger } from '../logger.ts'
+import type { Listener, Stream, Streams } from '../pilot/transport.ts'
+
+/** What {@link acceptForever} works with. */
+export interface AcceptOptions {
+  streams: Streams
+  port: number
+  logger: Logger
+  /** Ends the loop when it fires. */
+  signal: AbortSignal
+  onStream: (stream: Stream) => void
+}
+
+/**
+ * Accepts streams from `listener` until the signal fires. When the daemon goes away it binds the port
+ * again, with pauses that double from 100 ms to 10 s, and says so in the log. Never rejects.
+ */
+export async function acceptForever(listener: Listener, options: AcceptOptions): Promise<void> {
+  const { logger, port, signal } = options
+  for (let current: Listener | undefined = listener; current !== undefined; ) {
+    try {
+      await acceptAll(current, options)
+      if (signal.aborted) return
+      logger.warn({ port }, 'the listener ended; binding the port again')
+    } catch (err) {
+      if (signal.aborted) return
+      logger.warn({ err, port }, 'the daemon went away; reconnecting')
+    }
+    current = await listenAgain(options)
+  }
+}
+
+async function acceptAll(listener: Listener, { onStream, signal }: AcceptOptions): Promise<void> {
+  const close = () => void listener.close()
+  signal.addEventListener('abort', close, { once: true })
+  try {
+    for await (const stream of listener) onStream(stream)
+  } finally {
+    signal.removeEventListener('abort', close)
+  }
+}
+
+async function listenAgain({ streams, port, signal, logger }: AcceptOptions): Promise<Listener | undefined> {
+  const longest = LIMITS.reconnectMax.value
+  for (let pause = LIMITS.reconnectMin.value; ; pause = Math.min(pause * 2, longest)) {
+    try {
+      // Half of the pause is random, so that many nodes do not come back to a daemon in step.
+      await delay(pause * (0.5 + Math.random() / 2), undefined, { signal })
+      const listener = await streams.listen(port, { signal })
+      logger.info({ port }, 'connected to the daemon again; the port is bound')
+      return listener
+    } catch (err) {
+      if (signal.aborted) return undefined
+      logger.warn({ err, port }, 'the daemon does not answer yet')
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import { concat, utf8 } from '../bytes.ts'
+import { encodeFrame } from '../wire/encode.ts'
+import { type Frame, FrameType } from '../wire/frame.ts'
+
+/** An answer: a text, or a frame that is made when it is its turn to be written (for its time stamp). */
+export type Answer = string | (() => Frame)
+
+/** Writes bytes towards the peer; calls back once they have left this process, or with the error. */
+export type AnswerWriter = (bytes: Uint8Array, callback: (error?: Error | null) => void) => void
+
+/**
+ * The answers of one connection, written in the order of the frames, whatever order they are ready in
+ * (section 2). Answers that are ready together go out in one write.
+ */
+export class AnswerQueue {
+  readonly #write: AnswerWriter
+  readonly #onWritten: (frameTypes: number[], error?: Error | null) => void
+  #slots: Slot[] = []
+  #unread = 0
+
+  /** `onWritten` is told of every write that ended, with the types of the frames that it answers. */
+  constructor(write: AnswerWriter, onWritten: (frameTypes: number[], error?: Error | null) => void) {
+    this.#write = write
+    this.#onWritten = onWritten
+  }
+
+  /** Frames that are not answered yet. */
+  get pending(): number {
+    return this.#slots.length
+  }
+
+  /** Bytes of answers that have not left this process: the peer does not read them. */
+  get unread(): number {
+    return this.#unread
+  }
+
+  /** Takes the next place in the order, for a frame of `frameType`. The function it returns gives the answer, once. */
+  reserve(frameType: number): (answer: Answer) => void {
+    const slot: Slot = { frameType, answer: undefined }
+    this.#slots.push(slot)
+    return answer => {
+      slot.answer = answer
+      if (this.#slots[0] === slot) this.#flush()
+    }
+  }
+
+  #flush(): void {
+    let count = 0
+    while (this.#slots[count]?.answer !== undefined) count++
+    const ready = this.#slots.splice(0, count)
+    const bytes = concat(ready.flatMap(slot => encodeFrame(toFrame(slot.answer ?? ''))))
+    this.#unread += bytes.length
+    this.#write(bytes, error => {
+      this.#unread -= bytes.length
+      this.#onWritten(
+        ready.map(slot => slot.frameType),
+        error,
+      )
+    })
+  }
+}
+
+interface Slot {
+  readonly frameType: number
+  answer: Answer | undefined
+}
+
+function toFrame(answer: Answer): Frame {
+  return typeof answer === 'string' ? { type: FrameType.Text, payload: utf8(answer) } : answer()
+}

@@ -1,0 +1,89 @@
+/**
+ * The payload of a large frame while it arrives: the read loop pushes, a handler iterates. The read loop
+ * looks at {@link backlog} before it reads on, so that no more than it wants is held here.
+ */
+export class Body implements AsyncIterable<Uint8Array> {
+  readonly #onProgress: () => void
+  #pieces: Uint8Array[] = []
+  #backlog = 0
+  #state: 'open' | 'ended' | 'failed' | 'discarded' = 'open'
+  #endedAtNs = 0n
+  #error: unknown
+  #wake: (() => void) | undefined
+
+  /** `onProgress` is called whenever the backlog shrinks. */
+  constructor(onProgress: () => void) {
+    this.#onProgress = onProgress
+  }
+
+  /** Bytes that the handler has not taken. */
+  get backlog(): number {
+    return this.#backlog
+  }
+
+  push(piece: Uint8Array): void {
+    if (this.#state !== 'open') return
+    this.#pieces.push(piece)
+    this.#backlog += piece.length
+    this.#notify()
+  }
+
+  /** When the payload was complete, in ns since the Unix epoch; 0 before. */
+  get endedAtNs(): bigint {
+    return this.#endedAtNs
+  }
+
+  /** The payload is complete. */
+  end(atNs: bigint): void {
+    this.#endedAtNs = atNs
+    this.#settle('ended')
+  }
+
+  /** The payload will never be complete: whoever iterates gets `error` after what has come. */
+  fail(error: unknown): void {
+    this.#error = error
+    this.#settle('failed')
+  }
+
+  /** Nobody wants the rest: what has come is dropped, and so is what still comes. */
+  discard(): void {
+    this.#settle('discarded')
+    this.#pieces = []
+    this.#backlog = 0
+    this.#onProgress()
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      for (;;) {
+        const piece = this.#pieces.shift()
+        if (piece !== undefined) {
+          this.#backlog -= piece.length
+          this.#onProgress()
+          yield piece
+        } else if (this.#state === 'failed') {
+          throw this.#error
+        } else if (this.#state !== 'open') {
+          return
+        } else {
+          await new Promise<void>(resolve => {
+            this.#wake = resolve
+          })
+        }
+      }
+    } finally {
+      this.discard()
+    }
+  }
+
+  #settle(state: 'ended' | 'failed' | 'discarded'): void {
+    if (this.#state === 'open' || state === 'discarded') this.#state = state
+    this.#notify()
+  }
+
+  #notify(): void {
+    const wake = this.#wake
+    this.#wake = undefined
+    wake?.()
+  }
+}

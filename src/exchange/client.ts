@@ -1,0 +1,282 @@
+import { DeliveryError, DriverError, PilotError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+import { type Address, parseAddress, type SocketAddress } from '../pilot/address.ts'
+import { DATA_EXCHANGE_PORT, type Stream, type Streams, type WaitOptions } from '../pilot/transport.ts'
+import { withWait } from '../pilot/wait.ts'
+import { encodeHeader } from '../wire/encode.ts'
+import { type Frame, FrameType } from '../wire/frame.ts'
+import { readFrame, writeFrame, writeFrameFrom } from '../wire/frame-io.ts'
+import { readTracePayload } from '../wire/trace.ts'
+import type { FileSource } from './file-source.ts'
+import { closedError, FrameInbox, type FrameWaiter } from './frame-inbox.ts'
+import { defaultMaxFrameSize } from './max-frame-size.ts'
+import { type Message, type Outgoing, prepare } from './outgoing.ts'
+import { type Receipt, readReceipt } from './receipt.ts'
+
+/** Options of {@link Client}. */
+export interface ClientOptions {
+  /** Bytes of the largest frame sent or received. @default PILOT_DATAEXCHANGE_MAX_FRAME, else 256 MiB */
+  maxFrameSize?: number
+}
+
+/** Options of {@link Client.deliver}. */
+export interface DeliverOptions extends WaitOptions {
+  /** Milliseconds from the last byte written to the answer. @default 30000 */
+  timeoutMs?: number
+  /** Told of every piece of a file that has been written: bytes so far, bytes in all. */
+  onProgress?: (written: number, total: number) => void
+}
+
+/**
+ * A connection to a peer's data exchange service. The `send` methods resolve once a frame is written;
+ * `deliver` resolves once the peer has acknowledged it, which from this service means: durable. Any number
+ * of calls may be in flight; frames go out in the order of the calls, and answers come in that order too.
+ */
+export class Client {
+  readonly #stream: Stream
+  readonly #maxFrameSize: number
+  readonly #frames = new FrameInbox()
+  #lastWrite: Promise<unknown> = Promise.resolve()
+  #reading = false
+
+  /** Takes over a stream that is connected already; {@link Client.dial} is the usual way. */
+  constructor(stream: Stream, options: ClientOptions = {}) {
+    this.#stream = stream
+    this.#maxFrameSize = options.maxFrameSize ?? defaultMaxFrameSize()
+    // Reads and writes report errors to their callers; one in between must not end the process.
+    stream.on('error', () => {})
+  }
+
+  /**
+   * Connects to port 1001 of `address`. The original's `Dial`.
+   *
+   * @throws {DriverError} DIAL_FAILED, TIMED_OUT (30 s unless `timeoutMs` says otherwise), ABORTED, DAEMON_UNAVAILABLE
+   * @throws {AddressError} where `address` is a text that is none
+   */
+  static async dial(
+    driver: Pick<Streams, 'dial'>,
+    address: Address | string,
+    options: ClientOptions & WaitOptions = {},
+  ): Promise<Client> {
+    const to = typeof address === 'string' ? parseAddress(address) : address
+    return new Client(await driver.dial(to, DATA_EXCHANGE_PORT, options), options)
+  }
+
+  /** The peer's address and port. */
+  get remoteAddress(): SocketAddress {
+    return this.#stream.remoteAddress
+  }
+
+  /** Sends a TEXT frame. Resolves when it is written. As all `send` methods it rejects with WireError for a frame that cannot be sent, and with DriverError STREAM_CLOSED or DAEMON_GONE. */
+  async sendText(text: string): Promise<void> {
+    await this.send({ text })
+  }
+
+  /** Sends a JSON frame: bytes as they are, any other value through JSON.stringify. Resolves when it is written. */
+  async sendJSON(value: unknown): Promise<void> {
+    await this.send({ json: value })
+  }
+
+  /** Sends a BINARY frame. Resolves when it is written. */
+  async sendBinary(bytes: Uint8Array): Promise<void> {
+    await this.send({ binary: bytes })
+  }
+
+  /** Sends a FILE frame. Resolves when it is written. */
+  async sendFile(name: string, data: FileSource): Promise<void> {
+    await this.send({ file: data, name })
+  }
+
+  /** Sends a TRACE frame around a frame of `innerType`. Resolves, when it is written, with the time in it: ns since the Unix epoch. */
+  async sendTrace(innerType: number, data: Uint8Array): Promise<bigint> {
+    const { payload } = await this.#write({ trace: data, innerType })
+    return readTracePayload({ type: FrameType.Trace, payload: payload as Uint8Array }).sentAtNs
+  }
+
+  /** Sends any message. Resolves when it is written; its answer is for {@link recv}. */
+  async send(message: Message): Promise<void> {
+    await this.#write(message)
+  }
+
+  /**
+   * Sends a message and resolves with the peer's receipt: it is stored. Many deliveries may be in flight.
+   *
+   * @throws {DeliveryError} PEER_REFUSED: the peer answered ERR. PEER_UNSUPPORTED: it does not know the
+   * type. ANSWER_TIMED_OUT, CONNECTION_CLOSED: no answer came; the message may or may not be stored.
+   * ANSWER_INVALID. SOURCE_UNREADABLE, SOURCE_CHANGED for files.
+   * @throws {WireError} FRAME_TOO_LARGE, FILENAME_TOO_LONG, FILENAME_UNSAFE, before a byte is sent
+   * @throws {DriverError} ABORTED
+   */
+  async deliver(message: Message, options: DeliverOptions = {}): Promise<Receipt> {
+    const { signal, timeoutMs = LIMITS.answerTimeout.value } = options
+    const waiter = deferred<Frame | null>()
+    try {
+      return await withWait('the delivery', { signal }, async aborted => {
+        const { head } = await this.#write(message, {
+          waiter,
+          signal: aborted,
+          onProgress: options.onProgress,
+        })
+        const answer = await withWait('the answer', { timeoutMs }, () => waiter.promise)
+        return readReceipt(head.type, answer as Frame)
+      })
+    } catch (error) {
+      throw asDeliveryError(error)
+    }
+  }
+
+  /**
+   * The next frame from the peer that answers no delivery, or null once the peer has closed. The original's
+   * `Recv`.
+   *
+   * @throws {DriverError} TIMED_OUT, ABORTED: the frame stays for the next call; DAEMON_GONE, STREAM_CLOSED
+   * @throws {WireError} FRAME_TRUNCATED, FRAME_TOO_LARGE and the others of reading
+   */
+  async recv(options: WaitOptions = {}): Promise<Frame | null> {
+    const receiver = deferred<Frame | null>()
+    try {
+      return await withWait('recv', options, () => {
+        this.#frames.receive(receiver)
+        void this.#readWhileWanted()
+        return receiver.promise
+      })
+    } finally {
+      this.#frames.forget(receiver)
+    }
+  }
+
+  /** The frames from the peer, until it closes: `for await (const frame of client)`. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Frame, void, undefined> {
+    for (let frame = await this.recv(); frame !== null; frame = await this.recv()) yield frame
+  }
+
+  /**
+   * Writes what is left and closes. Resolves when the stream is closed, at the latest after 5 s. Deliveries
+   * that have no answer by then fail with CONNECTION_CLOSED: await them first.
+   */
+  async close(): Promise<void> {
+    const stream = this.#stream
+    const bound = setTimeout(() => stream.destroy(), LIMITS.closeTimeout.value)
+    await this.#lastWrite
+    if (!stream.closed) {
+      const closed = new Promise(resolve => stream.once('close', resolve))
+      stream.end()
+      stream.resume()
+      await closed
+    }
+    clearTimeout(bound)
+    this.#frames.ended()
+  }
+
+  /** The same as {@link close}: `await using client = await Client.dial(...)`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** Writes one frame after the other, in the order of the calls; answers are expected in that order too. */
+  #write(message: Message, options: WriteOptions = {}): Promise<Outgoing> {
+    const written = this.#lastWrite.then(async () => {
+      options.signal?.throwIfAborted()
+      const outgoing = await prepare(message, this.#maxFrameSize)
+      try {
+        await this.#writeFrame(outgoing, options)
+        return outgoing
+      } finally {
+        await outgoing.close()
+      }
+    })
+    this.#lastWrite = written.catch(() => {})
+    return written
+  }
+
+  async #writeFrame(
+    { head, payload }: Outgoing,
+    { waiter, signal, onProgress }: WriteOptions,
+  ): Promise<void> {
+    const options = { maxFrameSize: this.#maxFrameSize }
+    // Refuses what cannot be sent, before an answer is expected and before a byte is written.
+    encodeHeader(head, options)
+    this.#frames.expect(waiter ?? null)
+    void this.#readWhileWanted()
+    if (payload instanceof Uint8Array) {
+      await writeFrame(this.#stream, { ...head, payload }, options)
+      return
+    }
+    // A frame that stops in the middle cannot be mended: the stream goes, and the receiver drops what it has.
+    const cut = () => this.#stream.destroy()
+    signal?.addEventListener('abort', cut, { once: true })
+    try {
+      const pieces = withProgress(payload, head.length, onProgress)
+      await writeFrameFrom(this.#stream, head, pieces, options)
+    } catch (error) {
+      cut()
+      throw error
+    } finally {
+      signal?.removeEventListener('abort', cut)
+    }
+  }
+
+  async #readWhileWanted(): Promise<void> {
+    if (this.#reading) return
+    this.#reading = true
+    try {
+      while (this.#frames.wantsMore) {
+        const frame = await readFrame(this.#stream, { maxFrameSize: this.#maxFrameSize })
+        if (frame === null) this.#frames.ended()
+        else this.#frames.arrived(frame)
+      }
+    } catch (error) {
+      this.#frames.ended(error)
+    } finally {
+      this.#reading = false
+    }
+  }
+}
+
+interface WriteOptions {
+  /** Gets the answer; without one it goes to recv(). */
+  waiter?: FrameWaiter
+  signal?: AbortSignal
+  onProgress?: DeliverOptions['onProgress']
+}
+
+interface Deferred<T> {
+  promise: Promise<T>
+  resolve(value: T): void
+  reject(error: unknown): void
+}
+
+function deferred<T>(): Deferred<T> {
+  let resolve: (value: T) => void = () => {}
+  let reject: (error: unknown) => void = () => {}
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes
+    reject = no
+  })
+  // Whoever waits sees the rejection; when nobody does any more, it must not end the process.
+  promise.catch(() => {})
+  return { promise, resolve, reject }
+}
+
+async function* withProgress(
+  pieces: AsyncIterable<Uint8Array>,
+  total: number,
+  onProgress: DeliverOptions['onProgress'],
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let written = 0
+  for await (const piece of pieces) {
+    yield piece
+    written += piece.length
+    onProgress?.(written, total)
+  }
+}
+
+/** What a delivery rejects with: the connection's own errors become one code, so that callers need not know the transport's. */
+function asDeliveryError(error: unknown): unknown {
+  if (!(error instanceof PilotError)) return closedError(error)
+  if (error.code === 'TIMED_OUT') {
+    const message = 'the peer did not answer in time; the message may or may not be stored'
+    return new DeliveryError('ANSWER_TIMED_OUT', message, { cause: error })
+  }
+  return error instanceof DriverError && error.code !== 'ABORTED' ? closedError(error) : error
+}

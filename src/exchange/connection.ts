@@ -1,0 +1,197 @@
+import { PilotError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+import type { Logger } from '../logger.ts'
+import type { Mailbox } from '../mailbox/mailbox.ts'
+import { formatSocketAddress } from '../pilot/address.ts'
+import type { Stream } from '../pilot/transport.ts'
+import type { EventBus } from '../plugin/events.ts'
+import { typeName } from '../wire/frame.ts'
+import { FrameParser } from '../wire/frame-parser.ts'
+import { readChunk } from '../wire/read-chunk.ts'
+import { AnswerQueue } from './answer-queue.ts'
+import { Gate } from './gate.ts'
+import type { HandlerContext, IncomingFrame } from './handlers/handler.ts'
+import { handleFrame } from './handlers/index.ts'
+import { Intake } from './intake.ts'
+
+/** What a connection works with. */
+export interface ConnectionOptions {
+  mailbox: Mailbox
+  events: EventBus
+  logger: Logger
+  /** Bytes. */
+  maxFrameSize: number
+  /** Milliseconds without a byte from the peer, while nothing of it is being handled; Infinity: never. */
+  idleTimeout: number
+}
+
+/** Bytes given to the parser at a time outside of large payloads. */
+const SLICE = 4 * 1024
+
+/** The longest time that a Node timer can wait. */
+const LONGEST_TIMER = 0x7fff_ffff
+
+/**
+ * One peer of the service: reads frames, has them handled, several at once, and answers in their order.
+ * What it holds is bounded: frames and bytes being stored, and answers that the peer does not read
+ * (`LIMITS`); at a bound it stops reading, and the transport's backpressure reaches the peer.
+ */
+export class Connection {
+  readonly #stream: Stream
+  readonly #context: HandlerContext
+  readonly #answers: AnswerQueue
+  readonly #intake: Intake
+  readonly #parser: FrameParser
+  readonly #gate = new Gate()
+  readonly #idle: NodeJS.Timeout | undefined
+  readonly #stopped: Promise<null>
+  #stop: () => void = () => {}
+  #draining = false
+  #running: Promise<void> | undefined
+
+  constructor(stream: Stream, options: ConnectionOptions) {
+    const { mailbox, events, logger, idleTimeout } = options
+    this.#stream = stream
+    this.#context = { mailbox, events, logger, from: stream.remoteAddress.address.toString() }
+    this.#answers = new AnswerQueue(
+      (bytes, callback) => stream.write(bytes, error => callback(error ?? dropped(stream))),
+      (types, error) => this.#onAnswered(types, error),
+    )
+    const notify = () => this.#gate.notify()
+    this.#intake = new Intake(frame => this.#handle(frame), notify)
+    this.#parser = new FrameParser(this.#intake, options)
+    this.#stopped = new Promise(resolve => {
+      this.#stop = () => resolve(null)
+    })
+    if (idleTimeout <= LONGEST_TIMER) this.#idle = setTimeout(() => this.#onIdle(), idleTimeout)
+    stream.on('close', notify)
+    // The read loop gets the stream's errors; one that comes between two reads must not end the process.
+    stream.on('error', notify)
+  }
+
+  /** Serves the peer until it leaves, breaks the rules, or {@link drain} is called. Never rejects. */
+  run(): Promise<void> {
+    this.#running ??= this.#serve()
+    return this.#running
+  }
+
+  /**
+   * Reads no more, answers the frames that have arrived whole, drops one that has not, and closes.
+   * Resolves when the connection is closed.
+   */
+  async drain(): Promise<void> {
+    this.#draining = true
+    this.#stop()
+    await this.#running
+  }
+
+  /** Ends the connection at once. A frame that is being stored is stored whole or not at all. */
+  destroy(): void {
+    this.#stream.destroy()
+  }
+
+  async #serve(): Promise<void> {
+    try {
+      await this.#readFrames()
+      if (!this.#draining && !this.#stream.destroyed) this.#parser.finish()
+    } catch (error) {
+      this.#report(error)
+    }
+    clearTimeout(this.#idle)
+    await this.#intake.close()
+    await this.#close()
+  }
+
+  async #readFrames(): Promise<void> {
+    while (!this.#draining) {
+      const chunk = await Promise.race([readChunk(this.#stream), this.#stopped])
+      if (chunk === null) return
+      this.#idle?.refresh()
+      for (let at = 0; at < chunk.length; ) {
+        // In slices, so that a chunk full of tiny frames cannot pass the bounds by much.
+        const size = Math.max(SLICE, this.#parser.wanted)
+        this.#parser.push(chunk.subarray(at, at + size))
+        at += size
+        await this.#roomForMore()
+      }
+    }
+  }
+
+  async #roomForMore(): Promise<void> {
+    const hasRoom = () =>
+      this.#stream.destroyed ||
+      (this.#intake.frames < LIMITS.framesInFlight.value &&
+        this.#intake.bytes < LIMITS.bytesInFlight.value &&
+        this.#answers.unread < LIMITS.unreadAnswers.value)
+    if (hasRoom()) return
+    const timer = setTimeout(() => {
+      if (this.#answers.unread > 0) this.#giveUp('it does not read its answers')
+    }, LIMITS.unreadAnswersTimeout.value)
+    await this.#gate.until(hasRoom)
+    clearTimeout(timer)
+  }
+
+  async #handle(frame: IncomingFrame): Promise<void> {
+    const answer = this.#answers.reserve(frame.type)
+    try {
+      answer(await handleFrame(frame, this.#context))
+    } catch (error) {
+      this.#report(error)
+    }
+  }
+
+  #onAnswered(frameTypes: number[], error?: Error | null): void {
+    this.#gate.notify()
+    if (!error) return
+    const remote = formatSocketAddress(this.#stream.remoteAddress)
+    for (const type of frameTypes) {
+      this.#context.events.publish('dataexchange.ack_failed', {
+        remote,
+        frame_type: typeName(type),
+        error: error.message,
+      })
+    }
+  }
+
+  #onIdle(): void {
+    if (this.#answers.pending > 0) this.#idle?.refresh()
+    else this.#giveUp('it has been idle for too long')
+  }
+
+  #giveUp(why: string): void {
+    const { from, logger } = this.#context
+    logger.info({ from }, `connection dropped: ${why}`)
+    this.#stream.destroy()
+  }
+
+  /** Gives the peer a moment to read its last answers, then closes. */
+  async #close(): Promise<void> {
+    const stream = this.#stream
+    if (stream.closed) return
+    await new Promise<void>(resolve => {
+      const linger = setTimeout(() => stream.end(), LIMITS.closeLinger.value)
+      const bound = setTimeout(() => stream.destroy(), LIMITS.closeTimeout.value)
+      stream.once('close', () => {
+        clearTimeout(linger)
+        clearTimeout(bound)
+        resolve()
+      })
+      // What the peer still sends is read over; left unread, it would hide that the peer has closed.
+      stream.resume()
+    })
+  }
+
+  #report(error: unknown): void {
+    const { from, logger } = this.#context
+    if (error instanceof PilotError) {
+      logger.warn({ from, code: error.code }, `connection ended: ${error.message}`)
+    } else {
+      logger.info({ from, err: error }, 'connection ended')
+    }
+  }
+}
+
+/** Node's sockets report success for what they dropped when they were destroyed. */
+function dropped(stream: Stream): Error | null {
+  return stream.destroyed ? (stream.errored ?? new Error('the connection was closed')) : null
+}

@@ -1,0 +1,31 @@
+import type { Logger } from '../../logger.ts'
+import type { Mailbox, Payload } from '../../mailbox/mailbox.ts'
+import type { EventBus } from '../../plugin/events.ts'
+import type { Answer } from '../answer-queue.ts'
+
+/** A frame as handlers get it: a large payload is still arriving. */
+export interface IncomingFrame {
+  readonly type: number
+  /** Bytes of the payload; for FILE without the name. */
+  readonly length: number
+  /** FILE only; undefined where the payload has no room for the name it declares. */
+  readonly filename?: string | undefined
+  readonly payload: Payload
+  /** When the last byte of the frame had come, in ns since the Unix epoch; to be asked once the payload has been taken. */
+  receivedAtNs(): bigint
+}
+
+/** What handlers work with. */
+export interface HandlerContext {
+  readonly mailbox: Mailbox
+  readonly events: EventBus
+  readonly logger: Logger
+  /** The sender's address, as text. */
+  readonly from: string
+}
+
+/**
+ * Handles one frame type: resolves with the answer once the frame is stored, durably. A throw is answered
+ * `ERR <NAME> save failed: <why>`.
+ */
+export type Handler = (frame: IncomingFrame, context: HandlerContext) => Promise<Answer>

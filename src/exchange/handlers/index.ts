@@ -1,0 +1,42 @@
+import { reasonForPeer } from '../../errors.ts'
+import { errText, unsupportedText } from '../../wire/ack.ts'
+import { FrameType, typeName } from '../../wire/frame.ts'
+import type { Answer } from '../answer-queue.ts'
+import { drainPayload, isCutOff } from '../payload.ts'
+import { handleFile } from './file.ts'
+import type { Handler, HandlerContext, IncomingFrame } from './handler.ts'
+import { handleMessage } from './message.ts'
+import { traceHandler } from './trace.ts'
+
+/** What is stored, by frame type; a TRACE may carry any of these. */
+const storing: ReadonlyMap<number, Handler> = new Map<number, Handler>([
+  [FrameType.Text, handleMessage],
+  [FrameType.Binary, handleMessage],
+  [FrameType.JSON, handleMessage],
+  [FrameType.AutoAnswer, handleMessage],
+  [FrameType.File, handleFile],
+])
+
+const handlers: ReadonlyMap<number, Handler> = new Map<number, Handler>([
+  ...storing,
+  [FrameType.Trace, traceHandler(storing)],
+])
+
+/**
+ * Handles one frame, whatever its type, and resolves with its answer; what goes wrong with storing it is
+ * an answer too. Rejects only where the payload itself breaks off: there is nobody to answer then.
+ */
+export async function handleFrame(frame: IncomingFrame, context: HandlerContext): Promise<Answer> {
+  const handler = handlers.get(frame.type)
+  if (handler === undefined) {
+    await drainPayload(frame.payload)
+    return unsupportedText(frame.type)
+  }
+  try {
+    return await handler(frame, context)
+  } catch (err) {
+    if (isCutOff(err)) throw err
+    context.logger.warn({ err, from: context.from, type: typeName(frame.type) }, 'a frame was not stored')
+    return errText(frame.type, reasonForPeer(err))
+  }
+}

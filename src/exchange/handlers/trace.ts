@@ -1,0 +1,61 @@
+import { wallClockNs } from '../../clock.ts'
+import { reasonForPeer, WireError } from '../../errors.ts'
+import { errText, traceErrText, unsupportedText } from '../../wire/ack.ts'
+import { decodeFileName, FILE_NAME_LENGTH_SIZE, fileNameLength } from '../../wire/file.ts'
+import { type Frame, FrameType } from '../../wire/frame.ts'
+import { decodeTraceHead, encodeTraceAnswer, TRACE_HEADER_SIZE } from '../../wire/trace.ts'
+import { drainPayload, isCutOff, splitPayload } from '../payload.ts'
+import type { Handler, HandlerContext, IncomingFrame } from './handler.ts'
+
+/**
+ * TRACE: the frame inside is handled by `handlers`, and the answer tells when each step was done
+ * (section 2). What goes wrong with the frame inside is told in `inner_ack`.
+ */
+export function traceHandler(handlers: ReadonlyMap<number, Handler>): Handler {
+  return async (frame, context) => {
+    const [head, rest] = await splitPayload(frame.payload, TRACE_HEADER_SIZE)
+    if (head.length < TRACE_HEADER_SIZE) return traceErrText('payload shorter than its 12-byte header')
+    const { innerType, sentAtNs } = decodeTraceHead(head)
+
+    const inner = { ...frame, type: innerType, length: frame.length - TRACE_HEADER_SIZE, payload: rest }
+    const innerAck = await handleInner(inner, handlers.get(innerType), context)
+    const times = { sentAtNs, receivedAtNs: frame.receivedAtNs(), inboxWrittenAtNs: wallClockNs() }
+    return (): Frame => ({
+      type: FrameType.JSON,
+      payload: encodeTraceAnswer({ ...times, ackSentAtNs: wallClockNs(), innerAck }),
+    })
+  }
+}
+
+async function handleInner(
+  frame: IncomingFrame,
+  handler: Handler | undefined,
+  context: HandlerContext,
+): Promise<string> {
+  try {
+    if (handler === undefined) {
+      await drainPayload(frame.payload)
+      return unsupportedText(frame.type)
+    }
+    const answer = await handler(await withFileName(frame), context)
+    return String(answer)
+  } catch (error) {
+    if (isCutOff(error)) throw error
+    context.logger.warn({ err: error, from: context.from }, 'the frame inside a trace was not stored')
+    return errText(frame.type, reasonForPeer(error))
+  }
+}
+
+/** A FILE inside a trace still has its name in front of its data. */
+async function withFileName(frame: IncomingFrame): Promise<IncomingFrame> {
+  if (frame.type !== FrameType.File) return frame
+  const [head, afterHead] = await splitPayload(frame.payload, FILE_NAME_LENGTH_SIZE)
+  const nameLength = fileNameLength(head, frame.length)
+  if (nameLength === undefined) {
+    await drainPayload(afterHead)
+    throw new WireError('FILENAME_MISSING', 'the FILE payload has no room for the name it declares')
+  }
+  const [name, payload] = await splitPayload(afterHead, nameLength)
+  const length = frame.length - FILE_NAME_LENGTH_SIZE - nameLength
+  return { ...frame, filename: decodeFileName(name), length, payload }
+}

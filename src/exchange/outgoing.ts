@@ -1,0 +1,90 @@
+import { basename } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { utf8 } from '../bytes.ts'
+import { wallClockNs } from '../clock.ts'
+import { PluginError } from '../errors.ts'
+import type { FrameHead } from '../wire/encode.ts'
+import { FrameType } from '../wire/frame.ts'
+import { traceToFrame } from '../wire/trace.ts'
+import { type FileSource, openSource } from './file-source.ts'
+
+/** What can be delivered: one of these shapes. */
+export type Message =
+  /** A TEXT frame. */
+  | { text: string }
+  /** A JSON frame: bytes are sent as they are, any other value through JSON.stringify. */
+  | { json: unknown }
+  /** A BINARY frame. */
+  | { binary: Uint8Array }
+  /**
+   * A FILE frame. `name` defaults to the base name of a path. `size` (bytes) spares the spooling of a stream
+   * that knows its length.
+   */
+  | { file: FileSource; name?: string; size?: number }
+  /** A TRACE frame around a frame of `innerType` (see FrameType) with the payload `data`. */
+  | { trace: Uint8Array; innerType?: number }
+  /** Any frame, as it is. */
+  | { type: number; payload: Uint8Array; filename?: string }
+
+/** A message that is ready to be written. */
+export interface Outgoing {
+  readonly head: FrameHead
+  readonly payload: Uint8Array | AsyncIterable<Uint8Array>
+  close(): Promise<void>
+}
+
+/**
+ * Makes a message ready: opens its file, takes the time of a trace.
+ *
+ * @throws {DeliveryError} SOURCE_UNREADABLE
+ * @throws {PluginError} CONFIG_INVALID for a value that is no message
+ */
+export async function prepare(message: Message, maxFrameSize: number): Promise<Outgoing> {
+  if ('text' in message) return whole({ type: FrameType.Text }, utf8(message.text))
+  if ('json' in message) return whole({ type: FrameType.JSON }, jsonBytes(message.json))
+  if ('binary' in message) return whole({ type: FrameType.Binary }, message.binary)
+  if ('trace' in message) return prepareTrace(message.trace, message.innerType ?? FrameType.Text)
+  if ('file' in message) return prepareFile(message, maxFrameSize)
+  const { type, payload, filename } = message
+  return whole({ type, ...(filename !== undefined && { filename }) }, payload)
+}
+
+function whole(head: Omit<FrameHead, 'length'>, payload: Uint8Array): Outgoing {
+  return { head: { ...head, length: payload.length }, payload, close: async () => {} }
+}
+
+function prepareTrace(payload: Uint8Array, innerType: number): Outgoing {
+  const frame = traceToFrame({ sentAtNs: wallClockNs(), innerType, payload })
+  return whole({ type: frame.type }, frame.payload)
+}
+
+async function prepareFile(
+  { file, name = nameOf(file), size }: { file: FileSource; name?: string; size?: number },
+  maxFrameSize: number,
+): Promise<Outgoing> {
+  const source = await openSource(file, maxFrameSize, size)
+  return {
+    head: { type: FrameType.File, filename: name, length: source.size },
+    payload: source.pieces(),
+    close: () => source.close(),
+  }
+}
+
+function nameOf(file: FileSource): string {
+  if (typeof file === 'string') return basename(file)
+  if (file instanceof URL) return basename(fileURLToPath(file))
+  if (file instanceof File) return file.name
+  throw new PluginError('CONFIG_INVALID', 'a file that is no path needs a name: { file, name }')
+}
+
+function jsonBytes(value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return value
+  const text = JSON.stringify(value)
+  if (text === undefined) {
+    throw new PluginError(
+      'CONFIG_INVALID',
+      `${typeof value} has no JSON form; send a value that JSON can hold`,
+    )
+  }
+  return utf8(text)
+}

@@ -1,0 +1,65 @@
+/**
+ * `pilot-dataexchange`: everything that a user of the original finds there, under its TypeScript name, and
+ * deliveries with receipts on top. Every name here is public API.
+ */
+
+// The condition `no_dataexchange` swaps the service for a stub of the same shape (section 9).
+export { Service } from '#service'
+export {
+  AddressError,
+  DeliveryError,
+  DriverError,
+  ERROR_CODES,
+  type ErrorCode,
+  type ErrorEntry,
+  MailboxError,
+  PilotError,
+  PluginError,
+  WireError,
+} from './errors.ts'
+export { Client, type ClientOptions, type DeliverOptions } from './exchange/client.ts'
+export { deliver } from './exchange/deliver.ts'
+export type { FileSource } from './exchange/file-source.ts'
+export type { Message } from './exchange/outgoing.ts'
+export type { Receipt } from './exchange/receipt.ts'
+export { type FrameHandler, Server, type ServerOptions } from './exchange/server.ts'
+export type { ServiceConfig } from './exchange/service.ts'
+export { resolveTarget } from './exchange/target.ts'
+export { LIMITS, type Limit, type LimitName, MAX_FRAME_SIZE } from './limits.ts'
+export type { Logger, LogLine } from './logger.ts'
+export { Mailbox, type MailboxConfig } from './mailbox/mailbox.ts'
+export {
+  Address,
+  BROADCAST_NODE,
+  formatSocketAddress,
+  parseAddress,
+  parseSocketAddress,
+  type SocketAddress,
+} from './pilot/address.ts'
+export { Driver } from './pilot/driver.ts'
+export {
+  DATA_EXCHANGE_PORT,
+  type Identity,
+  type Listener,
+  type Resolver,
+  type Stream,
+  type Streams,
+  type WaitOptions,
+} from './pilot/transport.ts'
+export {
+  type DataExchangeEvents,
+  EventBus,
+  type EventListener,
+  type PublishedEvent,
+} from './plugin/events.ts'
+export { ServiceRegistry } from './plugin/registry.ts'
+export { Runtime, type RuntimeDriver, type RuntimeOptions } from './plugin/runtime.ts'
+export type { PluginService, ServiceDeps, TrustChecker } from './plugin/service.ts'
+export { FrameDecoder } from './wire/decode.ts'
+export type { EncodeOptions } from './wire/encode.ts'
+export { encodeFrame } from './wire/encode.ts'
+export { type Frame, FrameType, typeName } from './wire/frame.ts'
+export { type ByteTarget, readFrame, writeFrame, writeFrameFrom, writeTraceFrame } from './wire/frame-io.ts'
+export type { DecodeOptions } from './wire/frame-parser.ts'
+export type { ByteSource } from './wire/read-chunk.ts'
+export { readTracePayload, type TraceAnswer, type TraceFrame } from './wire/trace.ts'

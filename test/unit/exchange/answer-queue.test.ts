@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { AnswerQueue } from '#lib/exchange/answer-queue.js'
+import { FrameDecoder } from '#lib/wire/decode.js'
+import { textOf } from '../../helpers/service-harness.ts'
+
+type WriteCallback = (error?: Error | null) => void
+
+function queue() {
+  const decoder = new FrameDecoder()
+  const writes: string[][] = []
+  const callbacks: WriteCallback[] = []
+  const written: { types: number[]; error?: Error | null }[] = []
+  const answers = new AnswerQueue(
+    (bytes, callback) => {
+      writes.push(decoder.push(bytes).map(textOf))
+      callbacks.push(callback)
+    },
+    (types, error) => written.push({ types, error }),
+  )
+  return { answers, writes, callbacks, written }
+}
+
+test('[ack.order] answers go out in the order of the frames, not in the order they are ready', () => {
+  const { answers, writes } = queue()
+  const [first, second, third] = [answers.reserve(1), answers.reserve(2), answers.reserve(3)]
+  third('c')
+  assert.deepEqual(writes, [])
+  first('a')
+  second('b')
+  assert.deepEqual(writes, [['a'], ['b', 'c']])
+  assert.equal(answers.pending, 0)
+})
+
+test('an answer that is made late is made when it is written', () => {
+  const { answers, writes } = queue()
+  let made = 0
+  const [first, second] = [answers.reserve(1), answers.reserve(5)]
+  second(() => {
+    made++
+    return { type: 3, payload: Buffer.from('{}') }
+  })
+  assert.equal(made, 0)
+  first('a')
+  assert.equal(made, 1)
+  assert.deepEqual(writes, [['a', '{}']])
+})
+
+test('bytes are unread until the write has ended, and the frame types of a failed write are told', () => {
+  const { answers, callbacks, written } = queue()
+  answers.reserve(1)('abc')
+  assert.equal(answers.unread, 8 + 3)
+  const error = new Error('gone')
+  callbacks[0]?.(error)
+  assert.equal(answers.unread, 0)
+  assert.deepEqual(written, [{ types: [1], error }])
+})

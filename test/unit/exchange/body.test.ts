@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Body } from '#lib/exchange/body.js'
+
+const bytes = (text: string) => Buffer.from(text)
+
+async function all(body: Body): Promise<string> {
+  const parts: Uint8Array[] = []
+  for await (const piece of body) parts.push(piece)
+  return Buffer.concat(parts).toString()
+}
+
+test('what is pushed comes out in order, whether it is there already or comes later', async () => {
+  const body = new Body(() => {})
+  body.push(bytes('ab'))
+  const read = all(body)
+  await Promise.resolve()
+  body.push(bytes('c'))
+  body.push(bytes('d'))
+  body.end(7n)
+  assert.equal(await read, 'abcd')
+  assert.equal(body.endedAtNs, 7n)
+})
+
+test('the backlog counts what nobody has taken, and its shrinking is told', async () => {
+  let told = 0
+  const body = new Body(() => told++)
+  body.push(bytes('abc'))
+  body.push(bytes('d'))
+  assert.equal(body.backlog, 4)
+  const iterator = body[Symbol.asyncIterator]()
+  await iterator.next()
+  assert.equal(body.backlog, 1)
+  assert.equal(told, 1)
+})
+
+test('a failure comes after the bytes before it', async () => {
+  const body = new Body(() => {})
+  body.push(bytes('a'))
+  body.fail(new Error('cut'))
+  const iterator = body[Symbol.asyncIterator]()
+  assert.equal(String((await iterator.next()).value), 'a')
+  await assert.rejects(iterator.next(), /cut/)
+})
+
+test('a failure after the end changes nothing', async () => {
+  const body = new Body(() => {})
+  body.end(1n)
+  body.fail(new Error('late'))
+  assert.equal(await all(body), '')
+})
+
+test('once discarded it holds nothing, whatever is pushed', async () => {
+  const body = new Body(() => {})
+  body.push(bytes('abc'))
+  body.discard()
+  body.push(bytes('def'))
+  assert.equal(body.backlog, 0)
+  assert.equal(await all(body), '')
+})
+
+test('a reader that stops discards the rest', async () => {
+  const body = new Body(() => {})
+  body.push(bytes('abc'))
+  for await (const _ of body) break
+  body.push(bytes('def'))
+  assert.equal(body.backlog, 0)
+})
