@@ -26,7 +26,7 @@ for (const name of Object.keys(env)) if (name.startsWith('PILOT_')) delete env[n
 
 const { status } = spawnSync(
   process.execPath,
-  ['--enable-source-maps', '--test', '--test-concurrency=2', ...files],
+  ['--enable-source-maps', '--test', '--test-reporter=spec', '--test-concurrency=2', ...files],
   { stdio: 'inherit', env },
 )
 rmSync(home, { recursive: true, force: true })
