@@ -1,5 +1,6 @@
-// Writes the pages of docs/ that are made from the code's own tables. CI runs it and fails on a difference.
-import { writeFileSync } from 'node:fs'
+// Writes what the documentation takes from the code: tables into docs/, examples into the README. CI runs it
+// and fails on a difference.
+import { readFileSync, writeFileSync } from 'node:fs'
 import { ERROR_CODES } from '../dist/errors.js'
 import { LIMITS } from '../dist/limits.js'
 
@@ -45,6 +46,15 @@ ${table(
   ]),
 )}
 `,
+)
+
+const README = 'README.md'
+writeFileSync(
+  README,
+  readFileSync(README, 'utf8').replace(
+    /<!-- example: (\S+) -->\n```ts\n.*?```/gs,
+    (_, path) => `<!-- example: ${path} -->\n\`\`\`ts\n${readFileSync(path, 'utf8')}\`\`\``,
+  ),
 )
 
 function table(head, rows) {

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { execFile, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { type TestContext, test } from 'node:test'
+import { promisify } from 'node:util'
+import { startDaemon } from '../helpers/embedded.ts'
+import { readFiles, readMessages } from '../helpers/service-harness.ts'
+import { tempDir } from '../helpers/temp-dir.ts'
+
+const run = promisify(execFile)
+const compiled = (name: string) => join('build', 'examples', `${name}.js`)
+
+/** A machine with an embedded daemon, and what a child needs to know to be on it. */
+async function machine(t: TestContext) {
+  const home = tempDir(t)
+  const { socketPath } = await startDaemon(t, home)
+  return { home, env: { ...process.env, HOME: home, PILOT_SOCKET: socketPath } }
+}
+
+test('the demo finds everything where it should be', async () => {
+  const { stdout } = await run(process.execPath, [compiled('demo')])
+  assert.match(stdout, /Everything that Bob sent is at Alice, byte for byte\./)
+})
+
+test('the examples of the README run: one receives what another delivers', { timeout: 30_000 }, async t => {
+  const { home, env } = await machine(t)
+  const receiver = spawn(process.execPath, [compiled('receive')], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  t.after(() => receiver.kill('SIGKILL'))
+  const lines = createInterface({ input: receiver.stdout })[Symbol.asyncIterator]()
+  assert.match((await lines.next()).value, /^listening as 0:/)
+
+  const sender = run(process.execPath, [compiled('deliver')], { env })
+  assert.match((await lines.next()).value, /a message has come: \{ type: 'TEXT'/)
+  // The receiver of the example leaves after its first message; what was acknowledged is there all the same.
+  await sender.catch(error => assert.match(error.stderr, /CONNECTION_CLOSED|PEER_REFUSED|DIAL_FAILED/))
+  const messages = readMessages(join(home, '.pilot', 'inbox'))
+  assert.equal(messages[0]?.data, 'The report is ready.')
+})
+
+test('the deliver example delivers all it has to a node that stays', { timeout: 30_000 }, async t => {
+  const { home, env } = await machine(t)
+  const cli = join('dist', 'cli', 'main.js')
+  const node = spawn(process.execPath, [cli, 'serve', '--json'], { env, stdio: ['ignore', 'pipe', 'ignore'] })
+  t.after(() => node.kill('SIGKILL'))
+  await createInterface({ input: node.stdout })[Symbol.asyncIterator]().next()
+
+  const { stdout } = await run(process.execPath, [compiled('deliver')], { env })
+  assert.equal(stdout, 'stored by the peer: ACK TEXT 20 bytes\n')
+  assert.deepEqual(
+    readMessages(join(home, '.pilot', 'inbox')).map(({ type }) => type),
+    ['TEXT', 'JSON'],
+  )
+  const [file] = [...readFiles(join(home, '.pilot', 'received')).values()]
+  assert.deepEqual(file, readFileSync('package.json'))
+})
+
+test('the frames example serves a port of its own', { timeout: 30_000 }, async t => {
+  const { env } = await machine(t)
+  const { stdout } = await run(process.execPath, [compiled('frames')], { env })
+  assert.equal(stdout, 'BINARY of 3 bytes\n')
+})
