@@ -1,0 +1,85 @@
+import { lstat, readdir, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { systemCode } from '../errors.ts'
+
+/** A file of the received folder. */
+export interface ReceivedFile {
+  /** Its name on the disk. */
+  readonly name: string
+  readonly path: string
+  readonly bytes: number
+  /** When it was written: ms since the Unix epoch. */
+  readonly modified: number
+}
+
+/** What {@link listReceived} selects. */
+export interface ReceivedFilter {
+  /** How many are returned, at most. @default all */
+  limit?: number
+  /** Only those written at this time or later, ms since the Unix epoch. @default all */
+  since?: number
+}
+
+/**
+ * The newest files of the received folder `dir`, and how many the filter selects. Subfolders and hidden files
+ * do not count. A folder that is missing is empty.
+ */
+export async function listReceived(
+  dir: string,
+  { limit = Number.POSITIVE_INFINITY, since = 0 }: ReceivedFilter = {},
+): Promise<{ files: readonly ReceivedFile[]; total: number }> {
+  const files = (await allFiles(dir)).filter(file => file.modified >= since)
+  files.sort((a, b) => b.modified - a.modified || (a.name < b.name ? 1 : -1))
+  return { files: files.slice(0, limit), total: files.length }
+}
+
+/** The file `name` of the received folder, or undefined where there is none. */
+export async function statReceived(dir: string, name: string): Promise<ReceivedFile | undefined> {
+  const path = join(dir, name)
+  const stats = await lstat(path).catch(() => undefined)
+  return stats?.isFile() ? { name, path, bytes: stats.size, modified: stats.mtimeMs } : undefined
+}
+
+/**
+ * Removes the files of the received folder `dir`; with `before`, ms since the Unix epoch, only those written
+ * earlier. Subfolders and hidden files stay.
+ */
+export async function clearReceived(
+  dir: string,
+  before: number = Number.POSITIVE_INFINITY,
+): Promise<{ cleared: number; remaining: number }> {
+  let cleared = 0
+  let remaining = 0
+  for (const { path, modified } of await allFiles(dir)) {
+    if (modified >= before) {
+      remaining++
+      continue
+    }
+    try {
+      await unlink(path)
+      cleared++
+    } catch (error) {
+      // Somebody else was faster.
+      if (systemCode(error) !== 'ENOENT') throw error
+    }
+  }
+  return { cleared, remaining }
+}
+
+/** Whether `name` is one that other programs take for a received file: hidden ones are not. */
+export function isReceivedName(name: string): boolean {
+  return !name.startsWith('.')
+}
+
+async function allFiles(dir: string): Promise<ReceivedFile[]> {
+  const names = await readdir(dir).catch(error => {
+    if (systemCode(error) === 'ENOENT') return []
+    throw error
+  })
+  const files: ReceivedFile[] = []
+  for (const name of names.filter(isReceivedName)) {
+    const file = await statReceived(dir, name)
+    if (file !== undefined) files.push(file)
+  }
+  return files
+}
