@@ -1,0 +1,45 @@
+import { type InboxMessage, messagePayload, readMessage } from '../../mailbox/browse-inbox.ts'
+import { type Context, inboxDir } from '../context.ts'
+import { CliError, ExitCode } from '../errors.ts'
+import { safeBlock } from '../safe-text.ts'
+
+/** Prints the data of the message `id`: all bytes as they are, but on a terminal. */
+export async function readInbox(context: Context, id: string, options: { dir?: string }): Promise<void> {
+  const dir = inboxDir(context, options.dir)
+  const message = await readMessage(dir, id.replace(/\.json$/, ''))
+  if (message === undefined) {
+    throw new CliError(`there is no message ${JSON.stringify(id)} in ${dir}`, {
+      exitCode: ExitCode.Usage,
+      envelopeCode: 'not_found',
+      hint: 'pilot-dx inbox lists the ids',
+    })
+  }
+  if ('damaged' in message) {
+    throw new CliError(`the message ${message.id} is damaged: ${message.damaged}`, {
+      exitCode: ExitCode.Failed,
+      envelopeCode: 'internal',
+    })
+  }
+  if (context.output.json) context.output.result(recordOf(message), () => '')
+  else if (process.stdout.isTTY) context.output.result(message, () => safeBlock(message.data))
+  else await write(messagePayload(message))
+}
+
+function recordOf(message: InboxMessage): Record<string, unknown> {
+  return {
+    id: message.id,
+    from: message.from,
+    received_at: message.receivedAt,
+    type: message.type,
+    bytes: message.bytes,
+    ...(message.messageId !== undefined && { message_id: message.messageId }),
+    ...(message.replyTo !== undefined && { reply_to: message.replyTo }),
+    data: message.data,
+    data_encoding: message.encoding,
+    ...(message.base64 !== undefined && { data_b64: message.base64 }),
+  }
+}
+
+function write(bytes: Uint8Array): Promise<void> {
+  return new Promise(resolve => process.stdout.write(bytes, () => resolve()))
+}

@@ -1,0 +1,73 @@
+import {
+  clearReceived,
+  isReceivedName,
+  listReceived,
+  type ReceivedFile,
+  statReceived,
+} from '../../mailbox/browse-received.ts'
+import { watchFolder } from '../../mailbox/watch-folder.ts'
+import { type Context, receivedDir } from '../context.ts'
+import { CliError } from '../errors.ts'
+import { plural, table, timeText } from '../format.ts'
+import { safeLine } from '../safe-text.ts'
+
+/** Options of `received`; times in ms since the Unix epoch. */
+export interface ReceivedOptions {
+  limit?: number
+  since?: number
+  clear?: boolean
+  before?: number
+  watch?: boolean
+  dir?: string
+}
+
+/** Lists, watches or clears the files received. */
+export async function received(context: Context, options: ReceivedOptions): Promise<void> {
+  const dir = receivedDir(context, options.dir)
+  if (options.before !== undefined && !options.clear) {
+    throw new CliError('--before goes with --clear', {
+      hint: 'to list what is newer than a time, use --since',
+    })
+  }
+  if (options.clear) await clear(context, dir, options.before)
+  else if (options.watch) await watch(context, dir)
+  else await list(context, dir, options)
+}
+
+const DEFAULT_LIMIT = 10
+
+async function list({ output }: Context, dir: string, options: ReceivedOptions): Promise<void> {
+  const { limit = DEFAULT_LIMIT, since } = options
+  const { files, total } = await listReceived(dir, { limit: limit === 0 ? undefined : limit, since })
+  output.result({ files: files.map(fileData), total, shown: files.length, dir }, () => {
+    const more = total > files.length ? `${files.length} of ` : ''
+    const footer = `${more}${plural(total, 'file')} in ${safeLine(dir)}${more && ' (--limit 0 lists all)'}`
+    return [listText(files), footer].filter(text => text !== '').join('\n\n')
+  })
+}
+
+async function clear({ output }: Context, dir: string, before?: number): Promise<void> {
+  const result = await clearReceived(dir, before)
+  output.confirm(result, () => `removed ${plural(result.cleared, 'file')}, ${result.remaining} left`)
+}
+
+async function watch({ output }: Context, dir: string): Promise<void> {
+  const onReady = () => {
+    if (output.json) output.result({ watching: dir }, () => '')
+    else output.note(`watching ${safeLine(dir)}; Ctrl-C ends it`)
+  }
+  for await (const names of watchFolder(dir, { accepts: isReceivedName, onReady })) {
+    for (const name of names.sort()) {
+      const file = await statReceived(dir, name)
+      if (file !== undefined) output.item(fileData(file), () => listText([file]))
+    }
+  }
+}
+
+function fileData({ name, bytes, modified, path }: ReceivedFile): Record<string, unknown> {
+  return { name, bytes, modified: new Date(modified).toISOString(), path }
+}
+
+function listText(files: readonly ReceivedFile[]): string {
+  return table(files.map(({ name, bytes, modified }) => [timeText(modified), bytes, safeLine(name)]))
+}

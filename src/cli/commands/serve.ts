@@ -1,0 +1,177 @@
+import { join } from 'node:path'
+import { Service } from '#service'
+import { EmbeddedDaemon } from '../../embedded/index.ts'
+import { DriverError } from '../../errors.ts'
+import type { ServiceConfig } from '../../exchange/service.ts'
+import type { Logger } from '../../logger.ts'
+import { Driver } from '../../pilot/driver.ts'
+import type { NodeInfo } from '../../pilot/node-info.ts'
+import type { PublishedEvent } from '../../plugin/events.ts'
+import { Runtime } from '../../plugin/runtime.ts'
+import { type Context, inboxDir, receivedDir } from '../context.ts'
+import { CliError } from '../errors.ts'
+import { bytesText, facts, timeText } from '../format.ts'
+import type { Output } from '../output.ts'
+import { safeLine } from '../safe-text.ts'
+import { sendCommand } from '../send-command.ts'
+import { createLogger, type LogLevel } from '../serve-log.ts'
+import { StopSignals } from '../stop-signals.ts'
+
+/** Options of `serve`. Limits: negative is off. */
+export interface ServeOptions {
+  inbox?: string
+  received?: string
+  includeBase64?: boolean
+  inboxMaxFiles?: number
+  inboxMaxBytes?: number
+  receivedMaxBytes?: number
+  idleTimeout?: number
+  maxFrame?: number
+  durability: 'full' | 'os'
+  hostname?: string
+  logLevel?: LogLevel
+  /** True: never attach. False: only attach. @default attach where a daemon answers */
+  embedded?: boolean
+}
+
+/** Runs the data exchange service until a signal comes. */
+export async function serve(context: Context, options: ServeOptions): Promise<void> {
+  const { output } = context
+  const signals = new StopSignals()
+  const logger = createLogger(output, options.logLevel)
+  const cleanUp: (() => Promise<void>)[] = []
+  try {
+    const { driver, embedded } = await reachDaemon(context, options, logger)
+    cleanUp.push(async () => embedded?.close())
+    cleanUp.push(() => driver.close())
+    if (embedded === undefined && options.hostname !== undefined) await driver.setHostname(options.hostname)
+
+    const service = new Service(serviceConfig(context, options))
+    const runtime = new Runtime({ driver, logger })
+    runtime.register(service)
+    tellEvents(runtime, output)
+    await runtime.start(signals.signal)
+    cleanUp.push(() => runtime.stop())
+
+    const { inbox, received } = service.folders ?? {}
+    tellStart(context, { node: await driver.info(), embedded: embedded !== undefined, inbox, received })
+    await signals.stopped
+    output.note('stopping')
+  } catch (error) {
+    // A signal that comes before the service runs is no failure either.
+    if (!signals.signal.aborted) throw explained(error, options)
+  } finally {
+    for (const end of cleanUp.reverse()) {
+      await end().catch((err: unknown) => logger.error({ err }, 'not stopped cleanly'))
+    }
+    signals.forget()
+  }
+}
+
+/** Attaches where a daemon answers, else starts the embedded one; from then on both are the same. */
+async function reachDaemon(
+  { socketPath, home }: Context,
+  { embedded: wanted, hostname }: ServeOptions,
+  logger: Logger,
+): Promise<{ driver: Driver; embedded?: EmbeddedDaemon }> {
+  if (wanted !== true) {
+    try {
+      return { driver: await Driver.connect(socketPath) }
+    } catch (error) {
+      const nobody = error instanceof DriverError && error.code === 'DAEMON_UNAVAILABLE'
+      if (!nobody || wanted === false) throw error
+    }
+  }
+  const identityFile = join(home, 'embedded-node.json')
+  const embedded = await EmbeddedDaemon.start({ socketPath, identityFile, hostname, logger })
+  try {
+    return { driver: await Driver.connect(socketPath), embedded }
+  } catch (error) {
+    await embedded.close()
+    throw error
+  }
+}
+
+/** A daemon refuses nothing of a start but the name asked for. */
+function explained(error: unknown, { hostname }: ServeOptions): unknown {
+  if (hostname === undefined || !(error instanceof DriverError) || error.code !== 'DAEMON_REFUSED')
+    return error
+  return new CliError(`the hostname ${JSON.stringify(hostname)} was refused: ${error.message}`, {
+    cause: error,
+  })
+}
+
+function serviceConfig(context: Context, options: ServeOptions): ServiceConfig {
+  return {
+    inboxDir: inboxDir(context, options.inbox),
+    receivedDir: receivedDir(context, options.received),
+    includeBase64: options.includeBase64,
+    inboxMaxFiles: options.inboxMaxFiles,
+    inboxMaxBytes: options.inboxMaxBytes,
+    receivedMaxBytes: options.receivedMaxBytes,
+    idleTimeout: options.idleTimeout,
+    maxFrameSize: options.maxFrame,
+    durability: options.durability,
+  }
+}
+
+interface Started {
+  node: NodeInfo
+  embedded: boolean
+  inbox?: string
+  received?: string
+}
+
+function tellStart({ output, socketPath }: Context, { node, embedded, inbox, received }: Started): void {
+  const address = node.address.toString()
+  const send = sendCommand({ address, socketPath })
+  const data = {
+    address,
+    hostname: node.hostname,
+    node_id: node.nodeId,
+    socket: socketPath,
+    embedded,
+    inbox: inbox ?? null,
+    received: received ?? null,
+    send_command: send,
+  }
+  const daemon = embedded
+    ? 'embedded, for this machine only: no Pilot daemon answered on the socket'
+    : `attached, version ${safeLine(node.version) || 'unknown'}`
+  output.result(
+    data,
+    () =>
+      `${facts([
+        ['address', address],
+        ['hostname', safeLine(node.hostname) || '-'],
+        ['daemon', daemon],
+        ['socket', safeLine(socketPath)],
+        ['inbox', inbox === undefined ? 'none: data exchange is disabled' : safeLine(inbox)],
+        ['received', received === undefined ? 'none: data exchange is disabled' : safeLine(received)],
+      ])}\n\nFrom a second terminal:\n\n  ${safeLine(send)}\n`,
+  )
+}
+
+function tellEvents(runtime: Runtime, output: Output): void {
+  runtime.events.subscribe('*', ({ topic, payload }) => {
+    if (output.json) output.item({ event: topic, ...(payload as object) }, () => '')
+    else if (!output.quiet) {
+      const text = eventText({ topic, payload })
+      if (text !== undefined) output.item(payload, () => `${timeText(Date.now()).slice(11)}  ${text}`)
+    }
+  })
+}
+
+/** Undefined for what the log tells already. */
+function eventText({ topic, payload }: PublishedEvent): string | undefined {
+  const fields = payload as Record<string, unknown>
+  const text = (name: string) => safeLine(String(fields[name]))
+  switch (topic) {
+    case 'message.received':
+      return `${text('type')} from ${text('from')}, ${bytesText(Number(fields.size))}`
+    case 'file.received':
+      return `file ${text('filename')}, ${bytesText(Number(fields.size))}, stored as ${text('path')}`
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,36 @@
+import { type Command, Option } from 'commander'
+import type { ReceivedOptions } from '../commands/received.ts'
+import { count, moment } from '../values.ts'
+import { act } from './action.ts'
+import { examples } from './help.ts'
+
+/** `pilot-dx received` */
+export function addReceived(program: Command): void {
+  program
+    .command('received')
+    .summary('list, watch or clear the files received')
+    .description('Lists the files received, newest first.')
+    .option('--limit <n>', 'how many to list, 0 for all (default: 10)', count(0))
+    .option('--since <when>', 'only those of the last 1h, or since a time in RFC 3339', moment)
+    .addOption(new Option('--clear', 'remove all files').conflicts(['limit', 'since']))
+    .option('--before <when>', 'with --clear: only those older than 7d, or than a time in RFC 3339', moment)
+    .addOption(
+      new Option('--watch', 'print files as they come, until Ctrl-C').conflicts(['clear', 'limit', 'since']),
+    )
+    .option('--dir <dir>', 'the folder (default: received/ in the home folder)')
+    .addHelpText(
+      'after',
+      examples([
+        'pilot-dx received --limit 0',
+        'pilot-dx received --since 2026-01-31T00:00:00Z --json',
+        'pilot-dx received --watch',
+        'pilot-dx received --clear --before 30d',
+      ]),
+    )
+    .action((_options: unknown, command: Command) =>
+      act<ReceivedOptions>(command, async (context, options) => {
+        const { received } = await import('../commands/received.ts')
+        await received(context, options)
+      }),
+    )
+}

@@ -1,0 +1,37 @@
+import type { Command } from 'commander'
+import type { SendFileOptions } from '../commands/send-file.ts'
+import { positiveDuration } from '../values.ts'
+import { act } from './action.ts'
+import { examples } from './help.ts'
+
+/** `pilot-dx send-file` */
+export function addSendFile(program: Command): void {
+  program
+    .command('send-file')
+    .summary('send a file to a peer’s received folder')
+    .description(
+      'Sends a file, and ends once the peer has acknowledged it: it is in its received folder, whole.',
+    )
+    .argument('<target>', 'address, node id or hostname')
+    .argument('<path>', 'the file')
+    .option('--name <name>', 'name that the peer is told (default: that of the file)')
+    .option(
+      '--timeout <duration>',
+      'time that the peer may take no byte, or give no answer (default: 90s)',
+      positiveDuration,
+    )
+    .addHelpText(
+      'after',
+      examples([
+        'pilot-dx send-file 0:0000.0000.0001 report.pdf',
+        'pilot-dx send-file alice build/out.bin --name firmware.bin',
+        'pilot-dx send-file alice -- -odd-name.txt',
+      ]),
+    )
+    .action((target: string, path: string, _options: unknown, command: Command) =>
+      act<SendFileOptions>(command, async (context, options) => {
+        const { sendFile } = await import('../commands/send-file.ts')
+        await sendFile(context, target, path, options)
+      }),
+    )
+}

@@ -1,0 +1,38 @@
+import { type Command, Option } from 'commander'
+import type { SendMessageOptions } from '../commands/send-message.ts'
+import { count, positiveDuration } from '../values.ts'
+import { act } from './action.ts'
+import { examples } from './help.ts'
+
+/** `pilot-dx send-message` */
+export function addSendMessage(program: Command): void {
+  program
+    .command('send-message')
+    .summary('send a message to a peer’s inbox')
+    .description('Sends a message, and ends once the peer has acknowledged it: it is in the peer’s inbox.')
+    .argument('<target>', 'address, node id or hostname')
+    .argument('[text]', 'the message, short for --data')
+    .option('--data <text>', 'the message; - reads it from stdin')
+    .option('--data-file <path>', 'file that holds the message')
+    .addOption(
+      new Option('--type <type>', 'type of the message').choices(['text', 'json', 'binary']).default('text'),
+    )
+    .option('--count <n>', 'how many times to send it, on one connection', count(1), 1)
+    .option('--timeout <duration>', 'time for the whole command (default: 60s)', positiveDuration)
+    .option('--trace', 'measure the way there and back')
+    .addHelpText(
+      'after',
+      examples([
+        'pilot-dx send-message 0:0000.0000.0001 hello',
+        'pilot-dx send-message alice --type json --data \'{"task":"sum","values":[1,2]}\'',
+        'pilot-dx send-message alice --data-file notes.txt --json',
+        'git log -1 | pilot-dx send-message alice --data -',
+      ]),
+    )
+    .action((target: string, text: string | undefined, _options: unknown, command: Command) =>
+      act<SendMessageOptions>(command, async (context, options) => {
+        const { sendMessage } = await import('../commands/send-message.ts')
+        await sendMessage(context, target, text, options)
+      }),
+    )
+}

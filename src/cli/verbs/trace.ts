@@ -1,0 +1,35 @@
+import type { Command } from 'commander'
+import type { TraceOptions } from '../commands/trace.ts'
+import { count, duration, positiveDuration, size } from '../values.ts'
+import { act } from './action.ts'
+import { examples } from './help.ts'
+
+/** `pilot-dx trace` */
+export function addTrace(program: Command): void {
+  program
+    .command('trace')
+    .summary('measure the way to a peer and back')
+    .description(
+      'Sends probes and prints how long each leg of their way took. A probe is a message: each one is stored ' +
+        'in the peer’s inbox.',
+    )
+    .argument('<target>', 'address, node id or hostname')
+    .option('--count <n>', 'how many probes', count(1), 10)
+    .option('--interval <duration>', 'time between two probes (default: 0s)', duration)
+    .option('--size <size>', 'bytes of each probe (default: 64)', size)
+    .option('--timeout <duration>', 'time for the answer to one probe (default: 30s)', positiveDuration)
+    .addHelpText(
+      'after',
+      examples([
+        'pilot-dx trace 0:0000.0000.0001',
+        'pilot-dx trace alice --count 100 --size 64KiB',
+        'pilot-dx trace alice --interval 1s --json',
+      ]),
+    )
+    .action((target: string, _options: unknown, command: Command) =>
+      act<TraceOptions>(command, async (context, options) => {
+        const { trace } = await import('../commands/trace.ts')
+        await trace(context, target, options)
+      }),
+    )
+}

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { bytesText, durationText, facts, plural, table, timeText } from '#lib/cli/format.js'
+import { progressText } from '#lib/cli/progress.js'
+import { bar, histogram, legsOf, percentile } from '#lib/cli/trace-legs.js'
+
+test('columns are in line, numbers to the right', () => {
+  assert.equal(
+    table([
+      ['a', 5, 'x'],
+      ['long', 100, ''],
+    ]),
+    'a       5  x\nlong  100',
+  )
+  assert.equal(
+    facts([
+      ['name', 'x'],
+      ['', 'y'],
+    ]),
+    'name:  x\n       y',
+  )
+  assert.equal(table([]), '')
+})
+
+test('bytes, durations, times and counts are for a person', () => {
+  assert.equal(bytesText(1536), '1.5 KiB')
+  assert.equal(bytesText(Number.POSITIVE_INFINITY), 'no limit')
+  assert.equal(durationText(300), '0s')
+  assert.equal(durationText(61_000), '1m 1s')
+  assert.equal(durationText(3_600_000), '1h')
+  assert.equal(durationText(2 * 86_400_000 + 3_600_000 + 60_000), '2d 1h')
+  assert.equal(timeText(new Date(2026, 0, 5, 7, 8, 9).getTime()), '2026-01-05 07:08:09')
+  assert.equal(plural(1, 'file'), '1 file')
+  assert.equal(plural(0, 'file'), '0 files')
+})
+
+test('progress tells share, bytes, rate and what is left', () => {
+  const MiB = 1024 ** 2
+  assert.equal(progressText('f', 0, 8 * MiB, 1500), 'f  connecting')
+  assert.equal(progressText('f', 2 * MiB, 8 * MiB, 1000), 'f  25 %  2 MiB of 8 MiB, 2 MiB/s, 3s left')
+  assert.equal(
+    progressText('f', 8 * MiB, 8 * MiB, 4000),
+    'f  100 %  8 MiB of 8 MiB, 2 MiB/s, waiting for the answer',
+  )
+})
+
+test('percentiles go by nearest rank', () => {
+  const values = Array.from({ length: 100 }, (_, i) => 100 - i)
+  assert.deepEqual(
+    [0, 0.5, 0.9, 0.99, 1].map(share => percentile(values, share)),
+    [1, 50, 90, 99, 100],
+  )
+  assert.equal(percentile([7], 0.5), 7)
+})
+
+test('a histogram counts every value once', () => {
+  const buckets = histogram([0, 1, 2, 3, 4, 5, 6, 7, 8])
+  assert.deepEqual(
+    buckets.map(({ count }) => count),
+    [1, 1, 1, 1, 1, 1, 1, 2],
+  )
+  assert.deepEqual(histogram([3, 3]), [{ from: 3, to: 3, count: 2 }])
+  assert.equal(bar(1, 3), '███')
+  assert.equal(bar(0.5, 3), '█▌')
+  assert.equal(bar(0, 3), '')
+})
+
+test('legs add up to the total, also where clocks differ', () => {
+  const trace = {
+    sentAtNs: 1_000_000_000n,
+    receivedAtNs: 999_000_000n,
+    inboxWrittenAtNs: 1_000_500_000n,
+    ackSentAtNs: 1_001_000_000n,
+    innerAck: '',
+  }
+  assert.deepEqual(legsOf(trace, 1_005_000_000n), {
+    to_receiver_ms: -1,
+    receiver_process_ms: 2,
+    return_trip_ms: 4,
+    total_ms: 5,
+  })
+})
