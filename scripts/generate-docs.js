@@ -1,5 +1,6 @@
 // Writes what the documentation takes from the code: tables into docs/, examples into the README. CI runs it
 // and fails on a difference.
+import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { ERROR_CODES } from '../dist/errors.js'
 import { LIMITS } from '../dist/limits.js'
@@ -48,6 +49,28 @@ ${table(
 `,
 )
 
+writeFileSync(
+  'docs/cli.md',
+  `${NOTE.replace('the table', 'the help text')}
+
+# Command line
+
+${[
+  '',
+  'serve',
+  'send-message',
+  'send-file',
+  'inbox',
+  'inbox read',
+  'received',
+  'trace',
+  'status',
+  'completion',
+]
+  .map(verb => `## pilot-dx ${verb}`.trimEnd() + `\n\n\`\`\`text\n${help(verb)}\`\`\`\n`)
+  .join('\n')}`,
+)
+
 const README = 'README.md'
 writeFileSync(
   README,
@@ -56,6 +79,11 @@ writeFileSync(
     (_, path) => `<!-- example: ${path} -->\n\`\`\`ts\n${readFileSync(path, 'utf8')}\`\`\``,
   ),
 )
+
+function help(verb) {
+  const args = ['dist/cli/main.js', ...verb.split(' ').filter(Boolean), '--help']
+  return execFileSync(process.execPath, args, { encoding: 'utf8', env: { ...process.env, COLUMNS: '100' } })
+}
 
 function table(head, rows) {
   return [head, head.map(() => '---'), ...rows].map(row => `| ${row.join(' | ')} |`).join('\n')

@@ -197,7 +197,7 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     option: null,
   },
   streamStall: {
-    value: 2_000,
+    value: 5_000,
     unit: 'ms',
     about: 'a reader that leaves its stream’s buffer full for this long has its stream reset',
     option: null,

@@ -30,7 +30,7 @@ export interface PilotStreamParts {
  * only an answer of the peer shows that it has them.
  *
  * Up to 1 MiB (`LIMITS.streamBuffer`) waits for the reader; then the socket is not read until half of it is
- * taken. On a listener's socket, which its streams share, a reader that leaves the buffer full for 2 s
+ * taken. On a listener's socket, which its streams share, a reader that leaves the buffer full for 5 s
  * (`LIMITS.streamStall`) has its stream reset (STREAM_STALLED), so that the others go on; one that takes
  * a little lets the socket be read a little. A dialled stream has its socket to itself and is never reset
  * here. It pushes back on the daemon, which drops a client that does not read for 10 s while bytes wait for
