@@ -164,7 +164,8 @@ export const ERROR_CODES = {
   },
   INBOX_FULL: {
     class: 'MailboxError',
-    meaning: 'a message is larger than all that the inbox may hold (inboxMaxBytes)',
+    meaning:
+      'a message is larger than all that the inbox may hold (inboxMaxBytes), or the inbox is full and set to refuse (whenFull)',
     toPeer: 'inbox full',
   },
   RECEIVED_FULL: {

@@ -25,6 +25,14 @@ export type LimitName =
   | 'bytesInFlight'
   | 'unreadAnswers'
   | 'unreadAnswersTimeout'
+  | 'maxConnections'
+  | 'maxConnectionsPerPeer'
+  | 'bytesHeld'
+  | 'bytesHeldPerPeer'
+  | 'frameTimeout'
+  | 'frameMinRate'
+  | 'tightFrame'
+  | 'refusalLogInterval'
   | 'idleTimeout'
   | 'inboxMaxFiles'
   | 'inboxMaxBytes'
@@ -105,10 +113,60 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     about: 'a peer that reads none of its answers for this long is dropped',
     option: null,
   },
+  maxConnections: {
+    value: 1_000,
+    unit: 'count',
+    about: 'connections at once; a further one is closed as soon as it is accepted',
+    option: 'maxConnections',
+  },
+  maxConnectionsPerPeer: {
+    value: 64,
+    unit: 'count',
+    about: 'connections of one peer at once; a further one is closed as soon as it is accepted',
+    option: 'maxConnectionsPerPeer',
+  },
+  bytesHeld: {
+    value: 64 * MiB,
+    unit: 'bytes',
+    about:
+      'payload bytes held for all connections; then none is read; from half of it on, frames over 4 KiB go to the disk as they arrive',
+    option: null,
+  },
+  bytesHeldPerPeer: {
+    value: 16 * MiB,
+    unit: 'bytes',
+    about: 'payload bytes held for the connections of one peer; then they are not read',
+    option: null,
+  },
+  frameTimeout: {
+    value: 60_000,
+    unit: 'ms',
+    about:
+      'time for one frame to arrive, and its length at 4 KiB a second on top; then its connection is closed',
+    option: 'frameTimeout',
+  },
+  frameMinRate: {
+    value: 4 * KiB,
+    unit: 'bytes',
+    about: 'bytes a second that a frame must arrive at',
+    option: null,
+  },
+  tightFrame: {
+    value: 4 * KiB,
+    unit: 'bytes',
+    about: 'a payload up to this size is handled in memory when memory is tight (see bytesHeld)',
+    option: null,
+  },
+  refusalLogInterval: {
+    value: 10_000,
+    unit: 'ms',
+    about: 'time between two log lines about refusals of one kind; the line says how many there were',
+    option: null,
+  },
   idleTimeout: {
     value: 120_000,
     unit: 'ms',
-    about: 'a connection without a byte of a frame for this long is closed',
+    about: 'a connection without a byte of payload for this long is closed; empty frames are no sign of life',
     option: 'idleTimeout',
   },
   inboxMaxFiles: {

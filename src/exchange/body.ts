@@ -3,7 +3,7 @@
  * looks at {@link backlog} before it reads on, so that no more than it wants is held here.
  */
 export class Body implements AsyncIterable<Uint8Array> {
-  readonly #onProgress: () => void
+  readonly #onTaken: (bytes: number) => void
   #pieces: Uint8Array[] = []
   #backlog = 0
   #state: 'open' | 'ended' | 'failed' | 'discarded' = 'open'
@@ -11,9 +11,9 @@ export class Body implements AsyncIterable<Uint8Array> {
   #error: unknown
   #wake: (() => void) | undefined
 
-  /** `onProgress` is called whenever the backlog shrinks. */
-  constructor(onProgress: () => void) {
-    this.#onProgress = onProgress
+  /** `onTaken` is told of the bytes that are held here no longer. */
+  constructor(onTaken: (bytes: number) => void) {
+    this.#onTaken = onTaken
   }
 
   /** Bytes that the handler has not taken. */
@@ -22,7 +22,10 @@ export class Body implements AsyncIterable<Uint8Array> {
   }
 
   push(piece: Uint8Array): void {
-    if (this.#state !== 'open') return
+    if (this.#state !== 'open') {
+      this.#onTaken(piece.length)
+      return
+    }
     this.#pieces.push(piece)
     this.#backlog += piece.length
     this.#notify()
@@ -47,10 +50,11 @@ export class Body implements AsyncIterable<Uint8Array> {
 
   /** Nobody wants the rest: what has come is dropped, and so is what still comes. */
   discard(): void {
+    const dropped = this.#backlog
     this.#settle('discarded')
     this.#pieces = []
     this.#backlog = 0
-    this.#onProgress()
+    if (dropped > 0) this.#onTaken(dropped)
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
@@ -59,7 +63,7 @@ export class Body implements AsyncIterable<Uint8Array> {
         const piece = this.#pieces.shift()
         if (piece !== undefined) {
           this.#backlog -= piece.length
-          this.#onProgress()
+          this.#onTaken(piece.length)
           yield piece
         } else if (this.#state === 'failed') {
           throw this.#error

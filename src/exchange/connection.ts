@@ -5,31 +5,38 @@ import type { Mailbox } from '../mailbox/mailbox.ts'
 import { formatSocketAddress } from '../pilot/address.ts'
 import type { Stream } from '../pilot/transport.ts'
 import type { EventBus } from '../plugin/events.ts'
+import type { TrustChecker } from '../plugin/service.ts'
 import { typeName } from '../wire/frame.ts'
 import { FrameParser } from '../wire/frame-parser.ts'
 import { readChunk } from '../wire/read-chunk.ts'
+import type { Admission } from './admission.ts'
 import { AnswerQueue } from './answer-queue.ts'
+import { Deadlines } from './deadlines.ts'
 import { Gate } from './gate.ts'
 import type { HandlerContext, IncomingFrame } from './handlers/handler.ts'
 import { handleFrame } from './handlers/index.ts'
 import { Intake } from './intake.ts'
+import type { Peer } from './peers.ts'
+import type { RefusalLog } from './refusal-log.ts'
 
-/** What a connection works with. */
+/** What the connections of a service share. */
 export interface ConnectionOptions {
   mailbox: Mailbox
   events: EventBus
   logger: Logger
+  refusals: RefusalLog
+  admission: Admission
+  trust?: TrustChecker | undefined
   /** Bytes. */
   maxFrameSize: number
-  /** Milliseconds without a byte from the peer, while nothing of it is being handled; Infinity: never. */
+  /** Milliseconds without a byte of payload, while nothing of the peer is being handled; Infinity: never. */
   idleTimeout: number
+  /** Milliseconds for one frame, see `LIMITS.frameTimeout`; Infinity: never. */
+  frameTimeout: number
 }
 
 /** Bytes given to the parser at a time outside of large payloads. */
 const SLICE = 4 * 1024
-
-/** The longest time that a Node timer can wait. */
-const LONGEST_TIMER = 0x7fff_ffff
 
 /**
  * One peer of the service: reads frames, has them handled, several at once, and answers in their order.
@@ -38,32 +45,47 @@ const LONGEST_TIMER = 0x7fff_ffff
  */
 export class Connection {
   readonly #stream: Stream
+  readonly #peer: Peer
   readonly #context: HandlerContext
   readonly #answers: AnswerQueue
   readonly #intake: Intake
   readonly #parser: FrameParser
+  readonly #deadlines: Deadlines
   readonly #gate = new Gate()
-  readonly #idle: NodeJS.Timeout | undefined
   readonly #stopped: Promise<null>
   #stop: () => void = () => {}
   #draining = false
   #running: Promise<void> | undefined
 
-  constructor(stream: Stream, options: ConnectionOptions) {
-    const { mailbox, events, logger, idleTimeout } = options
+  constructor(stream: Stream, peer: Peer, options: ConnectionOptions) {
     this.#stream = stream
-    this.#context = { mailbox, events, logger, from: stream.remoteAddress.address.toString() }
+    this.#peer = peer
+    this.#context = {
+      ...options,
+      address: stream.remoteAddress.address,
+      from: stream.remoteAddress.address.toString(),
+      rates: peer.rates,
+    }
     this.#answers = new AnswerQueue(
       (bytes, callback) => stream.write(bytes, error => callback(error ?? dropped(stream))),
       (types, error) => this.#onAnswered(types, error),
     )
+    this.#deadlines = new Deadlines({
+      ...options,
+      isBusy: () => this.#answers.pending > 0,
+      onExpired: why => this.#giveUp(why),
+    })
     const notify = () => this.#gate.notify()
-    this.#intake = new Intake(frame => this.#handle(frame), notify)
+    this.#intake = new Intake({
+      handle: frame => this.#handle(frame),
+      onProgress: notify,
+      budget: peer.budget,
+      deadlines: this.#deadlines,
+    })
     this.#parser = new FrameParser(this.#intake, options)
     this.#stopped = new Promise(resolve => {
       this.#stop = () => resolve(null)
     })
-    if (idleTimeout <= LONGEST_TIMER) this.#idle = setTimeout(() => this.#onIdle(), idleTimeout)
     stream.on('close', notify)
     // The read loop gets the stream's errors; one that comes between two reads must not end the process.
     stream.on('error', notify)
@@ -82,6 +104,7 @@ export class Connection {
   async drain(): Promise<void> {
     this.#draining = true
     this.#stop()
+    this.#gate.notify()
     await this.#running
   }
 
@@ -91,13 +114,15 @@ export class Connection {
   }
 
   async #serve(): Promise<void> {
+    const forget = this.#peer.budget.onRoom(() => this.#gate.notify())
     try {
       await this.#readFrames()
       if (!this.#draining && !this.#stream.destroyed) this.#parser.finish()
     } catch (error) {
       this.#report(error)
     }
-    clearTimeout(this.#idle)
+    forget()
+    this.#deadlines.stop()
     await this.#intake.close()
     await this.#close()
   }
@@ -106,29 +131,33 @@ export class Connection {
     while (!this.#draining) {
       const chunk = await Promise.race([readChunk(this.#stream), this.#stopped])
       if (chunk === null) return
-      this.#idle?.refresh()
       for (let at = 0; at < chunk.length; ) {
         // In slices, so that a chunk full of tiny frames cannot pass the bounds by much.
         const size = Math.max(SLICE, this.#parser.wanted)
         this.#parser.push(chunk.subarray(at, at + size))
         at += size
         await this.#roomForMore()
+        if (this.#draining) return
       }
     }
   }
 
   async #roomForMore(): Promise<void> {
     const hasRoom = () =>
+      this.#draining ||
       this.#stream.destroyed ||
-      (this.#intake.frames < LIMITS.framesInFlight.value &&
+      (this.#peer.budget.hasRoom &&
+        this.#intake.frames < LIMITS.framesInFlight.value &&
         this.#intake.bytes < LIMITS.bytesInFlight.value &&
         this.#answers.unread < LIMITS.unreadAnswers.value)
     if (hasRoom()) return
+    const since = performance.now()
     const timer = setTimeout(() => {
       if (this.#answers.unread > 0) this.#giveUp('it does not read its answers')
     }, LIMITS.unreadAnswersTimeout.value)
     await this.#gate.until(hasRoom)
     clearTimeout(timer)
+    this.#deadlines.paused(performance.now() - since)
   }
 
   async #handle(frame: IncomingFrame): Promise<void> {
@@ -153,14 +182,9 @@ export class Connection {
     }
   }
 
-  #onIdle(): void {
-    if (this.#answers.pending > 0) this.#idle?.refresh()
-    else this.#giveUp('it has been idle for too long')
-  }
-
   #giveUp(why: string): void {
-    const { from, logger } = this.#context
-    logger.info({ from }, `connection dropped: ${why}`)
+    const { from, refusals } = this.#context
+    refusals.note(`connection dropped: ${why}`, { from })
     this.#stream.destroy()
   }
 
@@ -182,12 +206,9 @@ export class Connection {
   }
 
   #report(error: unknown): void {
-    const { from, logger } = this.#context
-    if (error instanceof PilotError) {
-      logger.warn({ from, code: error.code }, `connection ended: ${error.message}`)
-    } else {
-      logger.info({ from, err: error }, 'connection ended')
-    }
+    const { from, logger, refusals } = this.#context
+    if (error instanceof PilotError) refusals.note(`connection ended: ${error.code}`, { from, err: error })
+    else logger.debug({ from, err: error }, 'connection ended')
   }
 }
 

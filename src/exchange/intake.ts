@@ -6,28 +6,36 @@ import type { Payload } from '../mailbox/mailbox.ts'
 import type { FrameHead } from '../wire/encode.ts'
 import type { FrameSink } from '../wire/frame-parser.ts'
 import { Body } from './body.ts'
+import type { ByteBudget } from './byte-budget.ts'
+import type { Deadlines } from './deadlines.ts'
 import type { IncomingFrame } from './handlers/handler.ts'
 
-/** Starts the handling of a frame; resolves when it is over, and never rejects. */
-export type StartHandling = (frame: IncomingFrame) => Promise<void>
+/** What an {@link Intake} works with. */
+export interface IntakeOptions {
+  /** Starts the handling of a frame; resolves when it is over, and never rejects. */
+  handle: (frame: IncomingFrame) => Promise<void>
+  /** Called whenever less is being handled, or held, than before. */
+  onProgress: () => void
+  /** Of the peer: what is held here counts into it. */
+  budget: ByteBudget
+  deadlines: Deadlines
+}
 
 /**
  * Makes frames to handle out of what the parser finds. A small frame is collected and handled whole; a
- * large one is handled while it arrives. Counts what is being handled, for the read loop's bounds.
+ * large one is handled while it arrives. Counts what is held and handled, for the read loop's bounds.
  */
 export class Intake implements FrameSink {
-  readonly #startHandling: StartHandling
-  readonly #onProgress: () => void
+  readonly #options: IntakeOptions
   readonly #small = new ByteCollector()
   readonly #jobs = new Set<Promise<void>>()
   #head: FrameHead = { type: 0, length: 0 }
+  /** The large frame that is arriving. */
   #body: Body | undefined
-  #wholeBytes = 0
+  #bytes = 0
 
-  /** `onProgress` is called whenever less is being handled than before. */
-  constructor(startHandling: StartHandling, onProgress: () => void) {
-    this.#startHandling = startHandling
-    this.#onProgress = onProgress
+  constructor(options: IntakeOptions) {
+    this.#options = options
   }
 
   /** Frames being handled. */
@@ -35,25 +43,31 @@ export class Intake implements FrameSink {
     return this.#jobs.size
   }
 
-  /** Payload bytes held for frames being handled. */
+  /** Payload bytes held. */
   get bytes(): number {
-    return this.#wholeBytes + (this.#body?.backlog ?? 0)
+    return this.#bytes
   }
 
   start(head: FrameHead): void {
     this.#head = head
-    if (head.length <= LIMITS.wholeFrame.value) return
-    const body = new Body(this.#onProgress)
+    this.#options.deadlines.frameStarted(head.length)
+    const collected = this.#options.budget.isTight ? LIMITS.tightFrame : LIMITS.wholeFrame
+    if (head.length <= collected.value) return
+    const body = new Body(bytes => this.#release(bytes))
     this.#body = body
     this.#handle(body, () => body.endedAtNs)
   }
 
   data(piece: Uint8Array): void {
+    this.#options.deadlines.alive()
+    this.#bytes += piece.length
+    this.#options.budget.hold(piece.length)
     if (this.#body) this.#body.push(piece)
     else this.#small.append(piece)
   }
 
   end(): void {
+    this.#options.deadlines.frameEnded()
     if (this.#body) {
       this.#body.end(wallClockNs())
       this.#body = undefined
@@ -66,19 +80,24 @@ export class Intake implements FrameSink {
   /** No more bytes will come: a frame that is not whole is given up. Resolves when all others have been handled. */
   async close(): Promise<void> {
     this.#body?.fail(new WireError('FRAME_TRUNCATED', 'the connection ended inside the frame'))
+    this.#release(this.#small.take().length)
     await Promise.all(this.#jobs)
   }
 
   #handle(payload: Payload, receivedAtNs: () => bigint): void {
-    const held = payload instanceof Uint8Array ? payload.length : 0
-    this.#wholeBytes += held
-    const job = this.#startHandling({ ...this.#head, payload, receivedAtNs }).then(() => {
+    const job = this.#options.handle({ ...this.#head, payload, receivedAtNs }).then(() => {
+      this.#jobs.delete(job)
       // A handler that failed early has left the rest of a large payload: it is read over.
       if (payload instanceof Body) payload.discard()
-      this.#wholeBytes -= held
-      this.#jobs.delete(job)
-      this.#onProgress()
+      else if (payload instanceof Uint8Array) this.#release(payload.length)
+      this.#options.onProgress()
     })
     this.#jobs.add(job)
+  }
+
+  #release(bytes: number): void {
+    this.#bytes -= bytes
+    this.#options.budget.release(bytes)
+    this.#options.onProgress()
   }
 }

@@ -1,18 +1,30 @@
 import { configuredLimit, LIMITS } from '../limits.ts'
 import { Mailbox, type MailboxConfig } from '../mailbox/mailbox.ts'
-import { DATA_EXCHANGE_PORT } from '../pilot/transport.ts'
+import { DATA_EXCHANGE_PORT, type Stream } from '../pilot/transport.ts'
 import type { PluginService, ServiceDeps } from '../plugin/service.ts'
 import { acceptForever } from './accept-loop.ts'
-import { Connection } from './connection.ts'
+import { Admission, type AdmissionRules } from './admission.ts'
+import { Connection, type ConnectionOptions } from './connection.ts'
 import { defaultMaxFrameSize } from './max-frame-size.ts'
+import { Peers, type PeersOptions } from './peers.ts'
+import type { Rates } from './rate-limiter.ts'
+import { RefusalLog } from './refusal-log.ts'
 
 /**
  * Configuration of {@link Service}. For limits, zero and undefined mean the default and a negative value
  * means off.
  */
-export interface ServiceConfig extends MailboxConfig {
-  /** Milliseconds without a frame after which a connection is closed. @default 120000 */
+export interface ServiceConfig extends MailboxConfig, AdmissionRules {
+  /** Milliseconds without a byte of payload after which a connection is closed. @default 120000 */
   idleTimeout?: number
+  /** Milliseconds for one frame to arrive, and its length at 4 KiB a second on top. @default 60000 */
+  frameTimeout?: number
+  /** Connections at once. @default 1000 */
+  maxConnections?: number
+  /** Connections of one peer at once. @default 64 */
+  maxConnectionsPerPeer?: number
+  /** Most of what one peer may send; what is over is refused. @default no limit */
+  rates?: Rates
   /** Bytes of the largest frame accepted. @default PILOT_DATAEXCHANGE_MAX_FRAME, else 256 MiB */
   maxFrameSize?: number
 }
@@ -26,11 +38,19 @@ export class Service implements PluginService {
   readonly name: string = 'dataexchange'
   readonly order: number = 110
   readonly #config: ServiceConfig
+  readonly #admission: Admission
   readonly #connections = new Set<Connection>()
-  #running: { mailbox: Mailbox; closing: AbortController; accepting: Promise<void> } | undefined
+  #running: Running | undefined
 
+  /** @throws {PluginError} CONFIG_INVALID for an entry of `allow` or `deny` that is no address and no network */
   constructor(config: ServiceConfig = {}) {
     this.#config = { ...config }
+    this.#admission = new Admission(config)
+  }
+
+  /** What was refused since the start, and how often: for metrics and status pages. */
+  get refusals(): Record<string, number> {
+    return this.#running?.refusals.counts ?? {}
   }
 
   /** The folders in use while the service runs, else undefined. */
@@ -47,31 +67,24 @@ export class Service implements PluginService {
    * @throws {DriverError} PORT_IN_USE, DAEMON_UNAVAILABLE, ABORTED
    */
   async start(deps: ServiceDeps, signal?: AbortSignal): Promise<void> {
-    const { streams, events, logger } = deps
+    const { streams, logger, trust } = deps
     const mailbox = await Mailbox.open(this.#config, logger)
     const listener = await streams.listen(DATA_EXCHANGE_PORT, { signal }).catch(async error => {
       await mailbox.close()
       throw error
     })
-    const options = {
-      mailbox,
-      events,
-      logger,
-      maxFrameSize: configuredLimit(this.#config.maxFrameSize, {
-        ...LIMITS.maxFrameSize,
-        value: defaultMaxFrameSize(),
-      }),
-      idleTimeout: configuredLimit(this.#config.idleTimeout, LIMITS.idleTimeout),
-    }
+    const refusals = new RefusalLog(logger)
+    const peers = new Peers(this.#peersOptions())
+    const options = { ...deps, ...this.#times(), mailbox, refusals, admission: this.#admission, trust }
     const closing = new AbortController()
     const accepting = acceptForever(listener, {
       streams,
       port: DATA_EXCHANGE_PORT,
       logger,
       signal: closing.signal,
-      onStream: stream => this.#serve(new Connection(stream, options)),
+      onStream: stream => this.#serve(stream, peers, options),
     })
-    this.#running = { mailbox, closing, accepting }
+    this.#running = { mailbox, closing, accepting, refusals }
   }
 
   /**
@@ -95,8 +108,44 @@ export class Service implements PluginService {
     await running.mailbox.close()
   }
 
-  #serve(connection: Connection): void {
+  #serve(stream: Stream, peers: Peers, options: ConnectionOptions): void {
+    const from = stream.remoteAddress.address.toString()
+    const peer = peers.join(from)
+    if (typeof peer === 'string') {
+      options.refusals.note(`connections were refused: ${peer}`, { from })
+      stream.on('error', () => {}).destroy()
+      return
+    }
+    const connection = new Connection(stream, peer, options)
     this.#connections.add(connection)
-    void connection.run().finally(() => this.#connections.delete(connection))
+    void connection.run().finally(() => {
+      this.#connections.delete(connection)
+      peers.leave(from)
+    })
   }
+
+  #times(): Pick<ConnectionOptions, 'maxFrameSize' | 'idleTimeout' | 'frameTimeout'> {
+    const { maxFrameSize, idleTimeout, frameTimeout } = this.#config
+    return {
+      maxFrameSize: configuredLimit(maxFrameSize, { ...LIMITS.maxFrameSize, value: defaultMaxFrameSize() }),
+      idleTimeout: configuredLimit(idleTimeout, LIMITS.idleTimeout),
+      frameTimeout: configuredLimit(frameTimeout, LIMITS.frameTimeout),
+    }
+  }
+
+  #peersOptions(): PeersOptions {
+    const { maxConnections, maxConnectionsPerPeer, rates = {} } = this.#config
+    return {
+      maxConnections: configuredLimit(maxConnections, LIMITS.maxConnections),
+      maxConnectionsPerPeer: configuredLimit(maxConnectionsPerPeer, LIMITS.maxConnectionsPerPeer),
+      rates,
+    }
+  }
+}
+
+interface Running {
+  mailbox: Mailbox
+  closing: AbortController
+  accepting: Promise<void>
+  refusals: RefusalLog
 }

@@ -22,6 +22,7 @@ export interface FolderEntry {
 export class FolderIndex {
   readonly #dir: string
   readonly #accepts: (name: string) => boolean
+  readonly #onForget: (entry: FolderEntry) => void
   readonly #entries = new Map<string, FolderEntry>()
   /** Names that are being written: a listing may see them, but they are counted by whoever writes them. */
   readonly #claims = new Set<string>()
@@ -29,10 +30,18 @@ export class FolderIndex {
   #listings = 0
   #listedAt = Number.NEGATIVE_INFINITY
 
-  /** Nothing is listed yet: call {@link refresh}. Only files whose name `accepts` takes count. */
-  constructor(dir: string, accepts: (name: string) => boolean) {
+  /**
+   * Nothing is listed yet: call {@link refresh}. Only files whose name `accepts` takes count. `onForget` is
+   * told of every file that counts no more.
+   */
+  constructor(
+    dir: string,
+    accepts: (name: string) => boolean,
+    onForget: (entry: FolderEntry) => void = () => {},
+  ) {
     this.#dir = dir
     this.#accepts = accepts
+    this.#onForget = onForget
   }
 
   get files(): number {
@@ -60,6 +69,7 @@ export class FolderIndex {
     entry.gone = true
     this.#entries.delete(entry.name)
     this.#bytes -= entry.size
+    this.#onForget(entry)
   }
 
   /** Names for a file to be written, from `make`; each is kept out of listings until {@link NameClaim.release}. */

@@ -3,9 +3,7 @@ import { rfc3339, wallClockNs } from '../clock.ts'
 import { MailboxError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { DurableFolder, NameChoice } from './durable-write.ts'
-import { Eviction, type InboxLimits } from './eviction.ts'
-import { FolderIndex } from './folder-index.ts'
-import { MESSAGE_SUFFIX } from './layout.ts'
+import { type InboxLimits, InboxQuota } from './inbox-quota.ts'
 import {
   isSmall,
   layoutMessage,
@@ -56,49 +54,46 @@ export interface InboxOptions {
 export class Inbox {
   readonly #folder: DurableFolder
   readonly #options: InboxOptions
-  readonly #index: FolderIndex
-  readonly #eviction: Eviction
+  readonly #quota: InboxQuota
   #seq = 0
 
   constructor(folder: DurableFolder, options: InboxOptions) {
-    const { dir } = folder.layout
     this.#folder = folder
     this.#options = options
-    this.#index = new FolderIndex(dir, name => name.endsWith(MESSAGE_SUFFIX))
-    this.#eviction = new Eviction(dir, this.#index, options.limits, options.logger)
+    this.#quota = new InboxQuota(folder.layout.dir, options.limits, options.logger)
   }
 
   /** Counts what is there. */
   async load(): Promise<void> {
-    await this.#eviction.refresh()
+    await this.#quota.refresh()
   }
 
   /** Names are given in the order of the calls. See `Mailbox.storeMessage`. */
   async store(message: MessageInput, payload: Payload): Promise<StoredMessage> {
     this.#checkFits(message.length)
     const atNs = wallClockNs()
-    const claim = this.#index.claim(() => messageFileName(message.type, atNs, ++this.#seq))
+    const claim = this.#quota.claim(() => messageFileName(message.type, atNs, ++this.#seq))
     try {
       const record = { ...message, receivedAt: rfc3339(atNs) }
-      const size =
-        isSmall(message.length) || payload instanceof Uint8Array
-          ? await this.#storeWhole(claim, record, await whole(payload, message.length))
-          : await this.#storeSpooled(claim, record, pieces(payload, message.length))
-      this.#eviction.added(claim.name, size)
+      if (isSmall(message.length) || payload instanceof Uint8Array) {
+        await this.#storeWhole(claim, record, await whole(payload, message.length))
+      } else {
+        await this.#storeSpooled(claim, record, pieces(payload, message.length))
+      }
     } finally {
       claim.release()
     }
-    await this.#eviction.enforce()
+    await this.#quota.enforce()
     return { path: join(this.#folder.layout.dir, claim.name), bytes: message.length }
   }
 
-  #storeWhole(choice: NameChoice, record: MessageRecord, payload: Uint8Array): Promise<number> {
+  #storeWhole(choice: NameChoice, record: MessageRecord, payload: Uint8Array): Promise<void> {
     return this.#options.slots.run(async () => {
       const layout = this.#layout(record, payloadFacts(payload))
       const fill = isSmall(payload.length)
         ? (file: TemporaryFile) => file.write(renderMessage(layout, payload))
         : (file: TemporaryFile) => writeStreamed(file, layout, () => chunks(payload, CHUNK_SIZE))
-      return this.#folder.write(choice, { fill, repeatable: true })
+      await this.#write(choice, record, layout, fill)
     })
   }
 
@@ -107,7 +102,7 @@ export class Inbox {
     choice: NameChoice,
     record: MessageRecord,
     payload: AsyncIterable<Uint8Array>,
-  ): Promise<number> {
+  ): Promise<void> {
     const spool = await this.#folder.createTemporary()
     try {
       const scan = new PayloadScan()
@@ -117,9 +112,24 @@ export class Inbox {
       }
       const layout = this.#layout(record, scan.facts)
       const fill = (file: TemporaryFile) => writeStreamed(file, layout, () => spool.read(CHUNK_SIZE))
-      return await this.#folder.write(choice, { fill, repeatable: true })
+      await this.#write(choice, record, layout, fill)
     } finally {
       await spool.discard()
+    }
+  }
+
+  async #write(
+    choice: NameChoice,
+    { from }: MessageRecord,
+    layout: MessageLayout,
+    fill: (file: TemporaryFile) => Promise<void>,
+  ): Promise<void> {
+    const giveBack = await this.#quota.reserve(from, layout.size)
+    try {
+      const size = await this.#folder.write(choice, { fill, repeatable: true })
+      this.#quota.added(choice.name, size, from)
+    } finally {
+      giveBack()
     }
   }
 

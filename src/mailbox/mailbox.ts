@@ -1,6 +1,6 @@
 import { access, constants } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { MailboxError } from '../errors.ts'
+import { MailboxError, PluginError } from '../errors.ts'
 import { configuredLimit, LIMITS } from '../limits.ts'
 import { type Logger, silentLogger } from '../logger.ts'
 import { DurableFolder } from './durable-write.ts'
@@ -44,6 +44,17 @@ export interface MailboxConfig {
    */
   inboxMaxBytes?: number
   /**
+   * What happens past the limits of the inbox: the oldest messages go, or new ones are refused (INBOX_FULL).
+   * @default evict
+   */
+  whenFull?: 'evict' | 'refuse'
+  /**
+   * The part of the inbox's limits that one sender may take, over 0 and up to 1. Past it the sender's own
+   * oldest messages go, or its new ones are refused.
+   * @default 1
+   */
+  inboxShare?: number
+  /**
    * Bytes of all received files, those being written included; what does not fit is refused. Zero means the
    * default, negative no limit.
    * @default 2 GiB
@@ -83,7 +94,7 @@ export class Mailbox {
     const slots = new Semaphore(SMALL_STORES_AT_ONCE)
     this.#inbox = new Inbox(folders.inbox, {
       includeBase64: config.includeBase64 ?? false,
-      limits: { maxFiles, maxBytes },
+      limits: { maxFiles, maxBytes, share: shareOf(config), whenFull: config.whenFull ?? 'evict' },
       slots,
       logger,
     })
@@ -163,6 +174,11 @@ function limitsOf(config: MailboxConfig): MailboxLimits {
     inboxMaxBytes: configuredLimit(config.inboxMaxBytes, LIMITS.inboxMaxBytes),
     receivedMaxBytes: configuredLimit(config.receivedMaxBytes, LIMITS.receivedMaxBytes),
   }
+}
+
+function shareOf({ inboxShare = 1 }: MailboxConfig): number {
+  if (inboxShare > 0 && inboxShare <= 1) return inboxShare
+  throw new PluginError('CONFIG_INVALID', `inboxShare is ${inboxShare}; it must be over 0 and at most 1`)
 }
 
 interface Folders {

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -93,14 +92,19 @@ export function textOf(frame: Frame | null): string {
   return Buffer.from(frame.payload).toString()
 }
 
+/** Resolves when a stream is closed, whether it failed or not. */
+export function closed(stream: Stream): Promise<unknown> {
+  return new Promise(resolve => stream.once('close', resolve))
+}
+
 /** Ends a stream and waits until it is closed. */
 export async function closeStream(stream: Stream): Promise<void> {
   if (stream.closed) return
   stream.on('error', () => {})
-  const closed = once(stream, 'close')
+  const over = closed(stream)
   stream.end()
   stream.resume()
-  await closed
+  await over
 }
 
 export function readMessages(inboxDir: string): Record<string, unknown>[] {

@@ -1,7 +1,12 @@
 import type { Logger } from '../../logger.ts'
 import type { Mailbox, Payload } from '../../mailbox/mailbox.ts'
+import type { Address } from '../../pilot/address.ts'
 import type { EventBus } from '../../plugin/events.ts'
+import type { TrustChecker } from '../../plugin/service.ts'
+import type { Admission } from '../admission.ts'
 import type { Answer } from '../answer-queue.ts'
+import type { RateLimiter } from '../rate-limiter.ts'
+import type { RefusalLog } from '../refusal-log.ts'
 
 /** A frame as handlers get it: a large payload is still arriving. */
 export interface IncomingFrame {
@@ -20,6 +25,12 @@ export interface HandlerContext {
   readonly mailbox: Mailbox
   readonly events: EventBus
   readonly logger: Logger
+  readonly refusals: RefusalLog
+  readonly admission: Admission
+  readonly trust?: TrustChecker | undefined
+  /** What the sender may send. */
+  readonly rates: RateLimiter
+  readonly address: Address
   /** The sender's address, as text. */
   readonly from: string
 }

@@ -23,20 +23,38 @@ const handlers: ReadonlyMap<number, Handler> = new Map<number, Handler>([
 ])
 
 /**
- * Handles one frame, whatever its type, and resolves with its answer; what goes wrong with storing it is
- * an answer too. Rejects only where the payload itself breaks off: there is nobody to answer then.
+ * Handles one frame, whatever its type, and resolves with its answer; a refusal, and what goes wrong with
+ * storing it, is an answer too. Rejects only where the payload itself breaks off: there is nobody to answer
+ * then.
  */
 export async function handleFrame(frame: IncomingFrame, context: HandlerContext): Promise<Answer> {
+  const { from, refusals } = context
+  const type = typeName(frame.type)
   const handler = handlers.get(frame.type)
   if (handler === undefined) {
     await drainPayload(frame.payload)
+    refusals.note('frames of unknown types were refused', { from })
     return unsupportedText(frame.type)
   }
   try {
-    return await handler(frame, context)
+    const refusal = await refusalOf(frame, context)
+    if (refusal === undefined) return await handler(frame, context)
+    await drainPayload(frame.payload)
+    refusals.note('frames were refused: not admitted', { from, type, refusal })
+    return errText(frame.type, refusal)
   } catch (err) {
     if (isCutOff(err)) throw err
-    context.logger.warn({ err, from: context.from, type: typeName(frame.type) }, 'a frame was not stored')
-    return errText(frame.type, reasonForPeer(err))
+    const why = reasonForPeer(err)
+    refusals.note(`frames were not stored: ${why}`, { from, type, err })
+    return errText(frame.type, why)
   }
+}
+
+async function refusalOf(frame: IncomingFrame, context: HandlerContext): Promise<string | undefined> {
+  const { type, length: size, filename } = frame
+  const { address, admission, rates, trust } = context
+  const request = { address, type: typeName(type), size, ...(filename !== undefined && { filename }) }
+  const refusal = await admission.refusal(request, trust)
+  if (refusal !== undefined) return `refused: ${refusal}`
+  return rates.take(size) ? undefined : 'refused: this sender sends too much; try again later'
 }

@@ -41,8 +41,9 @@ async function handleInner(
     return String(answer)
   } catch (error) {
     if (isCutOff(error)) throw error
-    context.logger.warn({ err: error, from: context.from }, 'the frame inside a trace was not stored')
-    return errText(frame.type, reasonForPeer(error))
+    const why = reasonForPeer(error)
+    context.refusals.note(`frames were not stored: ${why}`, { from: context.from, err: error })
+    return errText(frame.type, why)
   }
 }
 

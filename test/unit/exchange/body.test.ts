@@ -22,16 +22,19 @@ test('what is pushed comes out in order, whether it is there already or comes la
   assert.equal(body.endedAtNs, 7n)
 })
 
-test('the backlog counts what nobody has taken, and its shrinking is told', async () => {
-  let told = 0
-  const body = new Body(() => told++)
+test('the backlog counts what nobody has taken, and what is held no longer is told', async () => {
+  const told: number[] = []
+  const body = new Body(bytes => told.push(bytes))
   body.push(bytes('abc'))
   body.push(bytes('d'))
   assert.equal(body.backlog, 4)
   const iterator = body[Symbol.asyncIterator]()
   await iterator.next()
   assert.equal(body.backlog, 1)
-  assert.equal(told, 1)
+  assert.deepEqual(told, [3])
+  body.discard()
+  body.push(bytes('dropped'))
+  assert.deepEqual(told, [3, 1, 7])
 })
 
 test('a failure comes after the bytes before it', async () => {

@@ -1,0 +1,76 @@
+import { LIMITS } from '../limits.ts'
+import { ByteBudget } from './byte-budget.ts'
+import { RateLimiter, type Rates } from './rate-limiter.ts'
+
+/** What one peer has here, over all of its connections. */
+export interface Peer {
+  readonly budget: ByteBudget
+  readonly rates: RateLimiter
+}
+
+/** Options of {@link Peers}. */
+export interface PeersOptions {
+  maxConnections: number
+  maxConnectionsPerPeer: number
+  rates: Rates
+}
+
+/** The peers that are connected, and what each and all of them may use. */
+export class Peers {
+  readonly #options: PeersOptions
+  readonly #budget = new ByteBudget(LIMITS.bytesHeld.value)
+  readonly #peers = new Map<string, PeerEntry>()
+  #connections = 0
+
+  constructor(options: PeersOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Takes in one connection of the peer at `address`, or returns the reason why it cannot be. A connection
+   * that was taken in must {@link leave}.
+   */
+  join(address: string): Peer | string {
+    const { maxConnections, maxConnectionsPerPeer } = this.#options
+    if (this.#connections >= maxConnections) return 'there are too many connections'
+    const peer = this.#peers.get(address) ?? this.#newPeer()
+    if (peer.connections >= maxConnectionsPerPeer) return 'this peer has too many connections'
+    this.#peers.delete(address)
+    this.#peers.set(address, peer)
+    peer.connections++
+    this.#connections++
+    return peer
+  }
+
+  leave(address: string): void {
+    const peer = this.#peers.get(address)
+    if (peer === undefined) return
+    this.#connections--
+    peer.connections--
+    this.#forgetOld()
+  }
+
+  #newPeer(): PeerEntry {
+    return {
+      budget: new ByteBudget(LIMITS.bytesHeldPerPeer.value, this.#budget),
+      rates: new RateLimiter(this.#options.rates),
+      connections: 0,
+    }
+  }
+
+  /** A peer that reconnects must find its rates as it left them; those who left long ago are forgotten. */
+  #forgetOld(): void {
+    if (this.#peers.size <= this.#options.maxConnections + PEERS_REMEMBERED) return
+    for (const [address, { connections }] of this.#peers) {
+      if (connections > 0) continue
+      this.#peers.delete(address)
+      return
+    }
+  }
+}
+
+interface PeerEntry extends Peer {
+  connections: number
+}
+
+const PEERS_REMEMBERED = 1024

@@ -1,0 +1,54 @@
+/** Most of what one peer may send. */
+export interface Rates {
+  /** @default no limit */
+  framesPerSecond?: number
+  /** @default no limit */
+  bytesPerSecond?: number
+}
+
+/**
+ * Counts what one peer sends against its rates. A second's worth may come at once; what is over is taken
+ * from the seconds after it, so that a frame larger than the rate passes, and then nothing for a while.
+ */
+export class RateLimiter {
+  readonly #frames: Bucket | undefined
+  readonly #bytes: Bucket | undefined
+
+  constructor({ framesPerSecond, bytesPerSecond }: Rates) {
+    if (framesPerSecond !== undefined) this.#frames = new Bucket(framesPerSecond)
+    if (bytesPerSecond !== undefined) this.#bytes = new Bucket(bytesPerSecond)
+  }
+
+  /** Counts a frame of `bytes` and returns true where the rates allow it; a frame that they do not allow counts nothing. */
+  take(bytes: number): boolean {
+    const now = performance.now()
+    if (this.#frames?.has(1, now) === false || this.#bytes?.has(LITTLE, now) === false) return false
+    this.#frames?.take(1)
+    this.#bytes?.take(bytes)
+    return true
+  }
+}
+
+/** Bytes that must be left for a frame of any size to pass. */
+const LITTLE = Number.MIN_VALUE
+
+class Bucket {
+  readonly #perSecond: number
+  #level: number
+  #at = performance.now()
+
+  constructor(perSecond: number) {
+    this.#perSecond = perSecond
+    this.#level = perSecond
+  }
+
+  has(amount: number, now: number): boolean {
+    this.#level = Math.min(this.#perSecond, this.#level + ((now - this.#at) / 1000) * this.#perSecond)
+    this.#at = now
+    return this.#level >= amount
+  }
+
+  take(amount: number): void {
+    this.#level -= amount
+  }
+}

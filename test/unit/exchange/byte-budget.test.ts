@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ByteBudget } from '#lib/exchange/byte-budget.js'
+
+test('there is room until the budget is used, and it is tight from half of it on', () => {
+  const budget = new ByteBudget(100)
+  budget.hold(49)
+  assert.deepEqual([budget.hasRoom, budget.isTight], [true, false])
+  budget.hold(1)
+  assert.deepEqual([budget.hasRoom, budget.isTight], [true, true])
+  budget.hold(70)
+  assert.equal(budget.hasRoom, false)
+  budget.release(21)
+  assert.deepEqual([budget.hasRoom, budget.used], [true, 99])
+})
+
+test('a part counts into the whole, and has no room where the whole has none', () => {
+  const all = new ByteBudget(100)
+  const one = new ByteBudget(60, all)
+  const other = new ByteBudget(60, all)
+  one.hold(60)
+  assert.deepEqual([one.hasRoom, other.hasRoom, other.isTight], [false, true, true])
+  other.hold(40)
+  assert.equal(other.hasRoom, false)
+  one.release(60)
+  assert.equal(other.hasRoom, true)
+})
+
+test('those who wait are told when there is room again, in the part or in the whole', () => {
+  const all = new ByteBudget(100)
+  const one = new ByteBudget(60, all)
+  let told = 0
+  const forget = one.onRoom(() => told++)
+  one.hold(60)
+  one.release(1)
+  assert.equal(told, 1)
+  const other = new ByteBudget(60, all)
+  other.hold(50)
+  other.release(50)
+  assert.equal(told, 2)
+  forget()
+  one.hold(41)
+  one.release(100)
+  assert.equal(told, 2)
+})

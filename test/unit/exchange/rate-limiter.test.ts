@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { RateLimiter } from '#lib/exchange/rate-limiter.js'
+
+function clock(t: TestContext): { now: number } {
+  const time = { now: 1000 }
+  t.mock.method(performance, 'now', () => time.now)
+  return time
+}
+
+test('a second of frames may come at once, the next as time goes by', t => {
+  const time = clock(t)
+  const rates = new RateLimiter({ framesPerSecond: 2 })
+  assert.deepEqual([rates.take(0), rates.take(0), rates.take(0)], [true, true, false])
+  time.now += 500
+  assert.deepEqual([rates.take(0), rates.take(0)], [true, false])
+  time.now += 60_000
+  assert.deepEqual([rates.take(0), rates.take(0), rates.take(0)], [true, true, false])
+})
+
+test('a frame larger than the rate passes, and what is over is taken from the time after it', t => {
+  const time = clock(t)
+  const rates = new RateLimiter({ bytesPerSecond: 100 })
+  assert.equal(rates.take(350), true)
+  time.now += 2400
+  assert.equal(rates.take(1), false)
+  time.now += 200
+  assert.equal(rates.take(1), true)
+})
+
+test('a frame that one rate refuses is not counted by the other', t => {
+  const time = clock(t)
+  const rates = new RateLimiter({ framesPerSecond: 10, bytesPerSecond: 100 })
+  assert.equal(rates.take(100), true)
+  for (let i = 0; i < 20; i++) assert.equal(rates.take(1), false)
+  time.now += 10
+  assert.equal(rates.take(1), true)
+})
+
+test('without rates everything passes', () => {
+  const rates = new RateLimiter({})
+  for (let i = 0; i < 1000; i++) assert.equal(rates.take(1_000_000), true)
+})
