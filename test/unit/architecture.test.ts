@@ -24,7 +24,7 @@ const BASE_FILES = ['bytes.ts', 'clock.ts', 'errors.ts', 'limits.ts', 'logger.ts
 const ENVIRONMENT: Record<string, string[]> = {
   PILOT_SOCKET: ['src/pilot/socket-path.ts', 'src/pilot/driver.ts'],
   XDG_RUNTIME_DIR: ['src/pilot/socket-path.ts', 'src/pilot/driver.ts', 'src/embedded/'],
-  PILOT_DATAEXCHANGE_MAX_FRAME: ['src/exchange/service.ts'],
+  PILOT_DATAEXCHANGE_MAX_FRAME: ['src/exchange/max-frame-size.ts'],
 }
 
 const sources = sourceFiles('src').map(path => {
@@ -68,8 +68,10 @@ test('only the index imports by a package condition', () => {
 })
 
 test('only the CLI prints, reads arguments or ends the process', () => {
+  // The signal 0 ends nothing: it asks whether a process is alive.
   const words =
-    /\bconsole\.|\bprocess\s*\.\s*(stdout|stderr|stdin|argv|exit|exitCode|on|once|kill)\b|'(node:)?readline'/
+    /\bconsole\.|\bprocess\s*\.\s*(stdout|stderr|stdin|argv|exit|exitCode|on|once|kill(?!\(\w+, 0\)))\b|'(node:)?readline'/
+  assert.match('process.kill(pid, 9)', words)
   for (const { path, code } of library) assert.doesNotMatch(code, words, path)
 })
 
