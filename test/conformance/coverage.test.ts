@@ -17,9 +17,11 @@ test('every requirement has an id of its own', () => {
 test('ids are read from the names of tests, and from nowhere else', () => {
   const source = `test('[a.one] [a.two-b] name', { timeout: 1 }, () => x[a.three])
     await t.test(\n\`[a.four] \${name}\`, run)
+    it('[a.six] in a group', run)
+    emit('[a.seven] no test')
     test.skip('[a.five] left out', run)
     test('without an id')`
-  assert.deepEqual(idsCitedIn(source), ['a.one', 'a.two-b', 'a.four'])
+  assert.deepEqual(idsCitedIn(source), ['a.one', 'a.two-b', 'a.four', 'a.six'])
 })
 
 test('every id that a test cites is a requirement', () => {
@@ -40,7 +42,7 @@ function testSources(): string[] {
 
 /** The ids at the start of the names of the tests in `source`; a test that is skipped outright cites nothing. */
 function idsCitedIn(source: string): string[] {
-  return [...source.matchAll(/\btest\(\s*['"`]((?:\[[a-z0-9.-]+\] )+)/g)].flatMap(([, ids]) =>
+  return [...source.matchAll(/\b(?:test|it)\(\s*['"`]((?:\[[a-z0-9.-]+\] )+)/g)].flatMap(([, ids]) =>
     [...(ids ?? '').matchAll(/\[([^\]]+)\]/g)].map(([, id]) => id ?? ''),
   )
 }

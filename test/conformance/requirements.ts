@@ -456,7 +456,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'ipc.one-in-flight',
     section: 8,
-    text: 'One request of a kind is in flight at a time; others wait for its reply.',
+    text: 'One request of a kind is in flight at a time on a socket: its reply cannot be that of another.',
   },
   { id: 'ipc.stray-reply', section: 8, text: 'A reply that nobody waits for is dropped.' },
   {

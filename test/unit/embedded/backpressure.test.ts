@@ -65,7 +65,7 @@ test('64 MiB to a slow reader: the same bytes, and bounded memory in both daemon
   }
 })
 
-test('a reader that rests for good stops the sender, not the other clients', async t => {
+test('[ipc.slow-stream] a reader that rests for good stops the sender, not the other clients', async t => {
   const { a, listener, feeder } = await stalled(t)
   assert.ok(feeder.socket.writableLength > 0)
   const [other, another] = [await connectTo(t, a), await connectTo(t, a)]
@@ -151,7 +151,7 @@ test('dials wait for a listener that is behind; more than the backlog are refuse
   await Promise.all(dials)
 })
 
-test('a client that takes nothing for 10 s is dropped; its streams and ports end', async t => {
+test('[ipc.slow-client] a client that takes nothing for 10 s is dropped; its streams and ports end', async t => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const { a, listener, feeder, connId } = await stalled(t)
   const other = await connectTo(t, a)

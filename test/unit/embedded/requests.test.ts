@@ -4,10 +4,10 @@ import { Command, encodeConnId, encodeMessage, encodePort } from '#lib/pilot/ipc
 import { connectTo, startDaemon } from '../../helpers/embedded.js'
 import { tempDir } from '../../helpers/temp-dir.js'
 
-test('BIND and UNBIND: one owner a port, freed by it or with it', async t => {
+test('[ipc.bind] [ipc.unbind] BIND and UNBIND: one owner a port, freed by it or with it', async t => {
   const a = await startDaemon(t, tempDir(t))
   const [one, two] = [await connectTo(t, a), await connectTo(t, a)]
-  await one.bind(1001)
+  assert.deepEqual([...(await one.ask(Command.Bind, Command.BindOk, encodePort(1001)))], [0x03, 0xe9])
   await assert.rejects(two.bind(1001), /port 1001 is already bound/)
   await assert.rejects(one.bind(1001), /port 1001 is already bound/)
   await assert.rejects(one.bind(0), /port 0/)
@@ -35,7 +35,7 @@ test('UNBIND leaves the streams alone', async t => {
   assert.equal(String(await client.allOf(accepted)), 'still here')
 })
 
-test('INFO and HEALTH tell who and how the node is', async t => {
+test('[ipc.info] [ipc.health] INFO and HEALTH tell who and how the node is', async t => {
   const folder = tempDir(t)
   const [a, b] = [await startDaemon(t, folder, 'a'), await startDaemon(t, folder, 'b')]
   const client = await connectTo(t, a)
@@ -55,7 +55,7 @@ test('INFO and HEALTH tell who and how the node is', async t => {
   assert.equal(health.address, `${a.address}`)
 })
 
-test('nodes find each other by hostname', async t => {
+test('[ipc.resolve] nodes find each other by hostname', async t => {
   const folder = tempDir(t)
   const [a, b] = [await startDaemon(t, folder, 'alpha'), await startDaemon(t, folder, 'beta')]
   const client = await connectTo(t, a)
@@ -69,7 +69,7 @@ test('nodes find each other by hostname', async t => {
   await assert.rejects(client.json(Command.ResolveHostname, 'beta'), /no node named beta/)
 })
 
-test('SET-HOSTNAME renames the node, unless the name is taken or no name', async t => {
+test('[ipc.set-hostname] SET-HOSTNAME renames the node, unless the name is taken or no name', async t => {
   const folder = tempDir(t)
   const [a, b] = [await startDaemon(t, folder, 'a'), await startDaemon(t, folder, 'b')]
   const [client, other] = [await connectTo(t, a), await connectTo(t, b)]
@@ -110,7 +110,7 @@ test('unknown commands are answered with ERROR, and change nothing', async t => 
   assert.equal((await client.json(Command.Health)).status, 'ok')
 })
 
-test('a malformed message ends the connection of its sender only', async t => {
+test('[ipc.max-message] [ipc.no-command] a malformed message ends the connection of its sender only', async t => {
   const a = await startDaemon(t, tempDir(t))
   const bystander = await connectTo(t, a)
   const malformed = [
@@ -129,7 +129,7 @@ test('a malformed message ends the connection of its sender only', async t => {
   assert.equal((await bystander.json(Command.Health)).status, 'ok')
 })
 
-test('a message of exactly 1 MiB is taken', async t => {
+test('[ipc.max-message] a message of exactly 1 MiB is taken', async t => {
   const a = await startDaemon(t, tempDir(t))
   const client = await connectTo(t, a)
   await client.bind(7)

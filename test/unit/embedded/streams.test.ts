@@ -7,7 +7,7 @@ import { connectTo, startDaemon } from '../../helpers/embedded.js'
 import { spawnLine } from '../../helpers/spawn-line.js'
 import { tempDir } from '../../helpers/temp-dir.js'
 
-test('nodes reach each other by address, both ways', async t => {
+test('[ipc.dial] [ipc.accept] [ipc.send] [ipc.recv] [ipc.send-order] nodes reach each other by address, both ways', async t => {
   const folder = tempDir(t)
   const [a, b, c] = await Promise.all(['a', 'b', 'c'].map(name => startDaemon(t, folder, name)))
   const server = await connectTo(t, a!)
@@ -32,7 +32,7 @@ test('nodes reach each other by address, both ways', async t => {
   assert.equal(String(await client.allOf(connId)), 'answer')
 })
 
-test('a node dials its own address, also from the client that listens', async t => {
+test('[ipc.dial-self] a node dials its own address, also from the client that listens', async t => {
   const a = await startDaemon(t, tempDir(t))
   const client = await connectTo(t, a)
   await client.bind(7)
@@ -44,7 +44,7 @@ test('a node dials its own address, also from the client that listens', async t 
   assert.equal(String(await client.allOf(accepted.connId)), 'to myself')
 })
 
-test('a dial that cannot be is refused with the reason', async t => {
+test('[ipc.error] a dial that cannot be is refused with the reason', async t => {
   const folder = tempDir(t)
   const [a, b] = [await startDaemon(t, folder, 'a'), await startDaemon(t, folder, 'b')]
   const client = await connectTo(t, a)
@@ -76,7 +76,7 @@ test('requests may come before earlier ones are answered; answers keep their ord
   assert.deepEqual(commands, [Command.DialOk, Command.Error, Command.HealthOk, Command.DialOk])
 })
 
-test('what was sent before CLOSE arrives although the client leaves at once, its own bytes unread', async t => {
+test('[ipc.close-after-send] what was sent before CLOSE arrives although the client leaves at once, its own bytes unread', async t => {
   const folder = tempDir(t)
   const [a, b] = [await startDaemon(t, folder, 'a'), await startDaemon(t, folder, 'b')]
   const server = await connectTo(t, a)
@@ -96,7 +96,7 @@ test('what was sent before CLOSE arrives although the client leaves at once, its
   }
 })
 
-test('bytes sent after the other side has closed are thrown away, both sides end', async t => {
+test('[ipc.close-pushed] bytes sent after the other side has closed are thrown away, both sides end', async t => {
   const folder = tempDir(t)
   const [a, b] = [await startDaemon(t, folder, 'a'), await startDaemon(t, folder, 'b')]
   const [server, client] = [await connectTo(t, a), await connectTo(t, b)]
@@ -112,7 +112,7 @@ test('bytes sent after the other side has closed are thrown away, both sides end
   assert.equal((await server.json(Command.Health)).connections, 0)
 })
 
-test('CLOSE of an unknown connection is answered, SEND to one is ignored', async t => {
+test('[ipc.close] CLOSE of an unknown connection is answered, SEND to one is ignored', async t => {
   const client = await connectTo(t, await startDaemon(t, tempDir(t)))
   await client.say(99, 'nobody')
   await client.close(99)
@@ -134,7 +134,7 @@ test('a client cannot touch the streams of another', async t => {
   assert.equal(String(await one.allOf(accepted)), 'mine')
 })
 
-test('a client that is killed takes its ports and streams with it; what it had sent arrives', async t => {
+test('[ipc.client-gone] a client that is killed takes its ports and streams with it; what it had sent arrives', async t => {
   const folder = tempDir(t)
   const [a, b] = [await startDaemon(t, folder, 'a'), await startDaemon(t, folder, 'b')]
   const server = await connectTo(t, a)
@@ -164,7 +164,7 @@ test('a node that ends takes its streams with it', async t => {
   await server.closed
 })
 
-test('CANCEL ends the dials in flight with an ERROR', async t => {
+test('[ipc.cancel] CANCEL ends the dials in flight with an ERROR', async t => {
   const a = await startDaemon(t, tempDir(t))
   const [listener, feeder, client] = [await connectTo(t, a), await connectTo(t, a), await connectTo(t, a)]
   await listener.bind(7)

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Service } from '#lib/exchange/service.js'
+import { LIMITS } from '#lib/limits.js'
 import type { Stream } from '#lib/pilot/transport.js'
 import { encodeFrame } from '#lib/wire/encode.js'
 import { type Frame, FrameType } from '#lib/wire/frame.js'
@@ -36,7 +37,13 @@ async function writeRawFile(stream: Stream, payload: Uint8Array): Promise<void> 
   await new Promise(resolve => stream.write(Buffer.concat([header, payload]), resolve))
 }
 
-test('[ack.form] [ack.text] [ack.binary] [ack.json] [ack.file] [ack.count] [ack.count-file] [ack.every-frame] [ack.text-frame] every stored frame is acknowledged with its name and length', async t => {
+test('[plugin.name] [plugin.order] the service is dataexchange, of order 110', () => {
+  const service = new Service()
+  assert.equal(service.name, 'dataexchange')
+  assert.equal(service.order, 110)
+})
+
+test('[ack.form] [ack.text] [ack.binary] [ack.json] [ack.file] [ack.count] [ack.count-file] [ack.every-frame] [ack.text-frame] [ack.inbox-types] every stored frame is acknowledged with its name and length', async t => {
   const node = await startService(t)
   const answers = await node.ask(
     text('héllo'),
@@ -149,6 +156,22 @@ test('[ack.close-after-malformed] [frame.cap-closes] a malformed frame ends its 
   await writeFrame(witness, text('still here'))
   assert.equal(textOf(await readFrame(witness)), 'ACK TEXT 10 bytes')
   await closeStream(witness)
+})
+
+test('[ipc.close-waits] before the service closes it gives its peer time to take the last answer, but not for ever', async t => {
+  const node = await startService(t, { maxFrameSize: 1000 })
+  const [patient, quick] = [await node.dial(), await node.dial()]
+  for (const stream of [patient, quick]) {
+    await writeFrame(stream, text('good'))
+    stream.write(Buffer.from('00000001000003e9', 'hex'))
+    assert.equal(textOf(await readFrame(stream)), 'ACK TEXT 4 bytes')
+  }
+  const answered = performance.now()
+  await closeStream(quick)
+  assert.equal(await readFrame(patient), null)
+  const waited = performance.now() - answered
+  assert.ok(waited > LIMITS.closeLinger.value / 2, `closed after ${waited} ms`)
+  assert.ok(waited < LIMITS.closeTimeout.value, `closed after ${waited} ms`)
 })
 
 test('[ack.err-nothing-left] a connection that is cut inside a frame leaves nothing behind', async t => {
@@ -403,7 +426,7 @@ test('[idle.negative] a negative idle time means never', async t => {
   await closeStream(stream)
 })
 
-test('stop answers the frames that have arrived whole, drops one that has not, and frees the port', async t => {
+test('[plugin.start-stop] stop answers the frames that have arrived whole, drops one that has not, and frees the port', async t => {
   const node = await startService(t)
   const stream = await node.dial()
   for (let i = 0; i < 30; i++) await writeFrame(stream, text(`m${i}`))

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdir, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { linkSync, writeFileSync } from 'node:fs'
+import { mkdir, readdir, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { silentLogger } from '#lib/logger.js'
@@ -17,7 +18,7 @@ async function bytesIn(dir: string): Promise<number> {
   return sizes.reduce((sum, size) => sum + size, 0)
 }
 
-test('past inboxMaxFiles the oldest go', async t => {
+test('[inbox.max-files] past inboxMaxFiles the oldest go', async t => {
   const mailbox = await tempMailbox(t, { inboxMaxFiles: 5, durability: 'os' })
   const names: string[] = []
   for (let i = 0; i < 12; i++) {
@@ -38,7 +39,7 @@ test('many at once end at the cap as well, and the last one stays', async t => {
   assert.equal(lines.length, 1)
 })
 
-test('past inboxMaxBytes the oldest go, down to 90 %', async t => {
+test('[inbox.max-bytes] past inboxMaxBytes the oldest go, down to 90 %', async t => {
   const mailbox = await tempMailbox(t, { inboxMaxBytes: 10_000, durability: 'os' })
   let before = 0
   let evictions = 0
@@ -84,10 +85,35 @@ test('a message over the cap is refused and evicts nothing', async t => {
   assert.deepEqual(await readdir(join(mailbox.inboxDir, '.tmp')), [])
 })
 
-test('negative inboxMaxBytes is no limit; zero or negative inboxMaxFiles is the default', async t => {
-  const free = await tempMailbox(t, { inboxMaxBytes: -1, inboxMaxFiles: -1, durability: 'os' })
-  for (let i = 0; i < 3; i++) await store(free, 1_000_000)
-  assert.equal((await namesIn(free.inboxDir)).length, 3)
+test('[inbox.max-bytes-negative] [inbox.max-bytes-default] a negative inboxMaxBytes is no limit, zero is the default', async t => {
+  const inboxDir = join(await tempDir(t), 'inbox')
+  await mkdir(inboxDir)
+  // A file that is all hole: it has this size, and takes no room.
+  const large = 'TEXT-20200101-000000.000-000001.json'
+  await writeFile(join(inboxDir, large), '')
+  await truncate(join(inboxDir, large), 257 * 2 ** 20)
+  const free = await tempMailbox(t, { inboxDir, inboxMaxBytes: -1, durability: 'os' })
+  const first = await store(free, 10)
+  assert.deepEqual(await namesIn(inboxDir), [large, first])
+  const bounded = await tempMailbox(t, { inboxDir, inboxMaxBytes: 0, durability: 'os' })
+  const second = await store(bounded, 10)
+  assert.deepEqual(await namesIn(inboxDir), [first, second])
+})
+
+test('[inbox.max-files-zero] [inbox.max-files-default] inboxMaxFiles of zero or less is 10,000', async t => {
+  const inboxDir = join(await tempDir(t), 'inbox')
+  await mkdir(inboxDir)
+  const old = (seq: number) => `TEXT-20200101-000000.000-${String(seq).padStart(6, '0')}.json`
+  writeFileSync(join(inboxDir, old(1)), '{}')
+  for (let seq = 2; seq <= 10_000; seq++) linkSync(join(inboxDir, old(1)), join(inboxDir, old(seq)))
+  for (const [round, inboxMaxFiles] of [0, -1].entries()) {
+    const mailbox = await tempMailbox(t, { inboxDir, inboxMaxFiles, durability: 'os' })
+    const stored = await store(mailbox, 10)
+    const left = await namesIn(inboxDir)
+    assert.equal(left.length, 10_000)
+    assert.ok(left.includes(stored))
+    assert.equal(left[0], old(2 + round))
+  }
 })
 
 test('what is in the folder at the start counts, by the age in its name, else by its date', async t => {

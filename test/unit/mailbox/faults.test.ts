@@ -218,6 +218,32 @@ test('a taken name is never overwritten: the next number is used', async t => {
   assert.deepEqual(await temporariesIn(mailbox.inboxDir), [])
 })
 
+test('[inbox.max-bytes-writing] a message that is being written is not evicted, also where it is visible already', async t => {
+  const mailbox = await tempMailbox(t, { inboxMaxFiles: 1, durability: 'os' })
+  const [held, release] = gate()
+  const [linked, isLinked] = gate()
+  let first = true
+  replaceFs(t, 'link', real => async (...args) => {
+    const slow = first
+    first = false
+    await real(...args)
+    if (!slow) return
+    isLinked()
+    await held
+  })
+  const now = performance.now.bind(performance)
+  const writing = store(mailbox, 'the oldest')
+  await linked
+  for (let later = 1; later <= 3; later++) {
+    // The folder is listed again, with the message in it.
+    t.mock.method(performance, 'now', () => now() + later * 11_000)
+    await store(mailbox, 'newer')
+  }
+  assert.equal((await namesIn(mailbox.inboxDir)).length, 2)
+  release()
+  assert.equal((await readMessage((await writing).path)).data, 'the oldest')
+})
+
 for (const code of ['EPERM', 'ENOTSUP', 'EOPNOTSUPP']) {
   test(`without hard links (${code}) names are still never overwritten`, async t => {
     const mailbox = await tempMailbox(t)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Mailbox, type MessageInput, type StoredMessage } from '#lib/mailbox/mailbox.js'
@@ -22,7 +22,7 @@ function storeText(mailbox: Mailbox, text: string): Promise<StoredMessage> {
   return mailbox.storeMessage({ ...TEXT, length: payload.length }, payload)
 }
 
-test('a message is there, complete, under its name when the store resolves', async t => {
+test('[inbox.name] [inbox.type] [inbox.bytes] a message is there, complete, under its name when the store resolves', async t => {
   const mailbox = await tempMailbox(t)
   const before = Date.now()
   const stored = await mailbox.storeMessage(
@@ -47,6 +47,48 @@ test('a message is there, complete, under its name when the store resolves', asy
   assert.deepEqual(await temporariesIn(mailbox.inboxDir), [])
 })
 
+test('[inbox.received-at] [inbox.name-local] times are local: those of the name, and received_at with its offset', async t => {
+  const before = process.env.TZ
+  t.after(() => {
+    if (before === undefined) delete process.env.TZ
+    else process.env.TZ = before
+  })
+  process.env.TZ = 'Asia/Kolkata'
+  const mailbox = await tempMailbox(t)
+  const { path } = await storeText(mailbox, 'x')
+  const receivedAt = String((await readMessage(path)).received_at)
+  assert.match(receivedAt, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}\+05:30$/)
+  assert.ok(Math.abs(Date.parse(receivedAt) - Date.now()) < 60_000)
+  const digits = receivedAt.replace(/[-:]/g, '').replace('T', '-').slice(0, 'YYYYMMDD-HHMMSS.mmm'.length)
+  assert.equal(basename(path), `TEXT-${digits}-000001.json`)
+})
+
+test('[disk.hidden-temporaries] what is being written lies in the hidden folder only', async t => {
+  const mailbox = await tempMailbox(t)
+  let release = () => {}
+  const held = new Promise<void>(resolve => {
+    release = resolve
+  })
+  async function* slow() {
+    yield Buffer.alloc(300_000, 'a')
+    await held
+    yield Buffer.alloc(300_000, 'b')
+  }
+  const stores = [
+    mailbox.storeMessage({ ...TEXT, length: 600_000 }, slow()),
+    mailbox.storeFile({ filename: 'f.txt', length: 600_000 }, slow()),
+  ]
+  for (const dir of [mailbox.inboxDir, mailbox.receivedDir]) {
+    while ((await temporariesIn(dir)).length === 0) await turn()
+    assert.deepEqual(await readdir(dir), ['.tmp'])
+  }
+  release()
+  for (const { path } of await Promise.all(stores)) {
+    assert.deepEqual(await namesIn(dirname(path)), [basename(path)])
+    assert.deepEqual(await temporariesIn(dirname(path)), [])
+  }
+})
+
 test('folders are 0700, files 0600, parents included', async t => {
   const root = await tempDir(t)
   const inboxDir = join(root, 'a', 'b', 'inbox')
@@ -67,14 +109,14 @@ test('folders are 0700, files 0600, parents included', async t => {
   for (const at of [path, file.path, streamed.path]) assert.equal(await mode(at), '600')
 })
 
-test('without a config the folders are ~/.pilot/inbox and ~/.pilot/received', async () => {
+test('[disk.inbox-default] [disk.received-default] without a config the folders are ~/.pilot/inbox and ~/.pilot/received', async () => {
   const mailbox = await Mailbox.open()
   assert.equal(mailbox.inboxDir, join(homedir(), '.pilot', 'inbox'))
   assert.equal(mailbox.receivedDir, join(homedir(), '.pilot', 'received'))
   await mailbox.close()
 })
 
-test('names follow the order of the calls', async t => {
+test('[inbox.name-seq] names follow the order of the calls', async t => {
   const mailbox = await tempMailbox(t, { durability: 'os' })
   const stores = Array.from({ length: 60 }, (_, i) => {
     const payload = Buffer.alloc(i % 3 === 0 ? 200_000 : 10, 'x')
@@ -91,7 +133,7 @@ test('names follow the order of the calls', async t => {
   )
 })
 
-test('500 stores at once: each its own file, whole, and a reader never sees a torn one', async t => {
+test('[disk.no-torn] 500 stores at once: each its own file, whole, and a reader never sees a torn one', async t => {
   const mailbox = await tempMailbox(t)
   let polling = true
   let reads = 0
@@ -116,7 +158,7 @@ test('500 stores at once: each its own file, whole, and a reader never sees a to
   assert.deepEqual(await temporariesIn(mailbox.inboxDir), [])
 })
 
-test('large texts in pieces that end inside code points', async t => {
+test('[inbox.lossless] [inbox.b64-not-utf8] large texts in pieces that end inside code points', async t => {
   const mailbox = await tempMailbox(t)
   const valid = Buffer.from('é"\n😀名'.repeat(120_000))
   assert.ok(valid.length > 1024 * 1024)
@@ -140,7 +182,7 @@ test('large texts in pieces that end inside code points', async t => {
   assert.deepEqual({ ...(await readMessage(direct.path)), received_at: read.received_at }, read)
 })
 
-test('with includeBase64 every message has both forms', async t => {
+test('[inbox.b64-option] with includeBase64 every message has both forms', async t => {
   const mailbox = await tempMailbox(t, { includeBase64: true, durability: 'os' })
   for (const size of [10, 400_000]) {
     const payload = Buffer.alloc(size, 'ab\n')
@@ -153,7 +195,7 @@ test('with includeBase64 every message has both forms', async t => {
 })
 
 for (const size of [1000, 1_000_000]) {
-  test(`pieces that throw, or lie about their length, leave nothing (${size} bytes)`, async t => {
+  test(`[disk.no-strays] pieces that throw, or lie about their length, leave nothing (${size} bytes)`, async t => {
     const mailbox = await tempMailbox(t)
     const failure = new RangeError('the peer went away')
     async function* cut() {

@@ -23,7 +23,7 @@ function render(record: MessageRecord, payload: Uint8Array, includeBase64 = fals
   return text.toString()
 }
 
-test('valid text: data as it is, no base64, keys in order', () => {
+test('[inbox.object] [inbox.b64-absent] valid text: data as it is, no base64, keys in order', () => {
   assert.equal(
     render(RECORD, Buffer.from('hé "quoted"\n')),
     '{"type":"TEXT","from":"0:0000.0000.0001","data":"hé \\"quoted\\"\\n","bytes":13,' +
@@ -71,7 +71,7 @@ const CASES: [
 ]
 
 for (const [what, type, hex, include, encoding, base64] of CASES) {
-  test(`fields of ${what}`, () => {
+  test(`[inbox.data] [inbox.data-replacement] [inbox.encoding-utf8] [inbox.encoding-base64] [inbox.b64-binary] fields of ${what}`, () => {
     const payload = Buffer.from(hex, 'hex')
     const json = JSON.parse(render({ ...RECORD, type }, payload, include))
     assert.equal(json.type, type)

@@ -8,7 +8,7 @@ const AT = 1_767_225_599_007_008_009n
 const STAMP = fileTimestamp(AT)
 const UNIQUE = `-${STAMP}-000001`
 
-test('messages: NAME, local time, number', () => {
+test('[inbox.name] [inbox.name-seq] messages: NAME, local time, number', () => {
   assert.equal(messageFileName('TEXT', AT, 1), `TEXT-${STAMP}-000001.json`)
   assert.equal(messageFileName('BINARY', AT, 999_999), `BINARY-${STAMP}-999999.json`)
   assert.equal(messageFileName('JSON', AT, 1_234_567), `JSON-${STAMP}-1234567.json`)
@@ -58,7 +58,7 @@ const TABLE: [sent: string, base: string, ext: string][] = [
 ]
 
 for (const [sent, base, ext] of TABLE) {
-  test(`received: ${JSON.stringify(sent)}`, () => {
+  test(`[received.ext] [received.ext-dotfile] [received.ext-none] received: ${JSON.stringify(sent)}`, () => {
     assert.equal(receivedFileName(sent, AT, 1), `${base}${UNIQUE}${ext}`)
   })
 }

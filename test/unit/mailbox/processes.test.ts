@@ -61,7 +61,7 @@ test('two processes on one folder: every store has a file of its own', async t =
   for (const dir of [inbox, received]) assert.deepEqual(await temporariesIn(dir), [])
 })
 
-test('killed at any moment: nothing torn, nothing lost that was reported, temporaries swept', async t => {
+test('[disk.no-torn] killed at any moment: nothing torn, nothing lost that was reported, temporaries swept', async t => {
   const root = await tempDir(t)
   const [inbox, received] = [join(root, 'inbox'), join(root, 'received')]
   const all: Report[] = []

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { inPieces, namesIn, tempDir, tempMailbox, temporariesIn } from './temp-mailbox.js'
 
 const FULL = { code: 'RECEIVED_FULL', name: 'MailboxError' }
 
-test('a file is stored byte for byte under a name made of the sender’s', async t => {
+test('[received.name] [received.bytes] a file is stored byte for byte under a name made of the sender’s', async t => {
   const mailbox = await tempMailbox(t)
   const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7) % 251))
   const direct = await mailbox.storeFile({ filename: 'report.tar.gz', length: bytes.length }, bytes)
@@ -56,7 +56,7 @@ test('what would exceed receivedMaxBytes is refused, before it is read', async t
   await mailbox.storeFile({ filename: 'f', length: 0 }, Buffer.alloc(0))
 })
 
-test('files being written count by their declared length, however many start at once', async t => {
+test('[received.max-bytes-partial] files being written count by their declared length, however many start at once', async t => {
   const mailbox = await tempMailbox(t, { receivedMaxBytes: 1000 })
   let release = () => {}
   const held = new Promise<void>(resolve => {
@@ -102,7 +102,15 @@ test('room that others have made is noticed before a file is refused', async t =
   await mailbox.storeFile({ filename: 'f', length: 500 }, Buffer.alloc(500))
 })
 
-test('negative receivedMaxBytes is no limit', async t => {
-  const mailbox = await tempMailbox(t, { receivedMaxBytes: -1 })
-  await mailbox.storeFile({ filename: 'f', length: 10 }, Buffer.alloc(10))
+test('[received.max-bytes-negative] [received.max-bytes-default] a negative receivedMaxBytes is no limit, zero is the default', async t => {
+  const receivedDir = join(await tempDir(t), 'received')
+  await mkdir(receivedDir)
+  // A file that is all hole: it has this size, and takes no room.
+  await writeFile(join(receivedDir, 'earlier'), '')
+  await truncate(join(receivedDir, 'earlier'), 2 * 2 ** 30)
+  const file = { filename: 'f', length: 1 }
+  const bounded = await tempMailbox(t, { receivedDir, receivedMaxBytes: 0 })
+  await assert.rejects(bounded.storeFile(file, Buffer.alloc(1)), FULL)
+  const free = await tempMailbox(t, { receivedDir, receivedMaxBytes: -1 })
+  await free.storeFile(file, Buffer.alloc(1))
 })

@@ -48,7 +48,7 @@ async function serving(
 }
 
 describe('Driver.connect', () => {
-  it('asks the daemon who it is', async () => {
+  it('[ipc.info] asks the daemon who it is', async () => {
     await using daemon = await FakeDaemon.start()
     await using driver = await Driver.connect(daemon.path)
     assert.equal(driver.socketPath, daemon.path)
@@ -104,7 +104,7 @@ describe('Driver.connect', () => {
 })
 
 describe('requests', () => {
-  it('give what the daemon answers', async () => {
+  it('[ipc.health] [ipc.resolve] [ipc.set-hostname] give what the daemon answers', async () => {
     await using daemon = await FakeDaemon.start()
     await using driver = await Driver.connect(daemon.path)
     const requests = [
@@ -152,7 +152,7 @@ describe('requests', () => {
     }
   })
 
-  it('fail with DAEMON_REFUSED, the daemon’s words and its code', async () => {
+  it('[ipc.error] fail with DAEMON_REFUSED, the daemon’s words and its code', async () => {
     await using daemon = await FakeDaemon.start()
     await using driver = await Driver.connect(daemon.path)
     const call = driver.resolve('nobody')
@@ -173,7 +173,7 @@ describe('requests', () => {
     assert.equal((await driver.info()).nodeId, 7)
   })
 
-  it('ignore pushes, unknown commands and replies to other requests', async () => {
+  it('[ipc.unknown-command] [ipc.stray-reply] ignore pushes, unknown commands and replies to other requests', async () => {
     await using daemon = await FakeDaemon.start()
     await using driver = await Driver.connect(daemon.path)
     const call = driver.health()
@@ -200,7 +200,7 @@ describe('requests', () => {
 })
 
 describe('dial', () => {
-  it('asks for the address and knows both ends', async () => {
+  it('[ipc.dial] asks for the address and knows both ends', async () => {
     await using daemon = await FakeDaemon.start()
     await using driver = await Driver.connect(daemon.path)
     const dialling = driver.dial(address, 1001)
@@ -212,7 +212,7 @@ describe('dial', () => {
     assert.deepEqual(stream.localAddress, { address: parseAddress(NODE), port: 0 })
   })
 
-  it('gives each of two concurrent dials its own stream', async () => {
+  it('[ipc.one-in-flight] gives each of two concurrent dials its own stream', async () => {
     await using daemon = await FakeDaemon.start()
     await using driver = await Driver.connect(daemon.path)
     const dials = [driver.dial(address, 1), driver.dial(address, 2)]
@@ -244,7 +244,7 @@ describe('dial', () => {
   })
 
   for (const how of ['abort', 'timeout'] as const) {
-    it(`is cancelled in the daemon on ${how}; a late DIAL-OK goes nowhere`, async () => {
+    it(`[ipc.cancel] [ipc.late-reply] [ipc.late-dial] is cancelled in the daemon on ${how}; a late DIAL-OK goes nowhere`, async () => {
       await using daemon = await FakeDaemon.start()
       await using driver = await Driver.connect(daemon.path)
       const controller = new AbortController()
@@ -265,7 +265,7 @@ describe('dial', () => {
     })
   }
 
-  it('works with the reply in any two pieces, and with data and end in the same chunk', async () => {
+  it('[ipc.early-recv] works with the reply in any two pieces, and with data and end in the same chunk', async () => {
     await using daemon = await FakeDaemon.start()
     await using driver = await Driver.connect(daemon.path)
     const bytes = Buffer.concat([
@@ -363,7 +363,7 @@ describe('close', () => {
 })
 
 describe('defaultSocketPath', () => {
-  it('follows the environment', () => {
+  it('[ipc.socket-env] [ipc.socket-runtime-dir] [ipc.socket-tmp] follows the environment', () => {
     assert.equal(defaultSocketPath({ PILOT_SOCKET: '/x', XDG_RUNTIME_DIR: '/run/u' }), '/x')
     const linux = process.platform === 'linux'
     assert.equal(

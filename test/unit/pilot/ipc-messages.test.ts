@@ -33,15 +33,61 @@ function plain(messages: IpcMessage[]): { command: number; payload: string }[] {
   return messages.map(({ command, payload }) => ({ command, payload: hex(payload) }))
 }
 
-describe('IPC payloads', () => {
-  it('are laid out as section 8 says', () => {
-    assert.equal(hex(concat(encodeMessage(Command.Bind, encodePort(1001)))), '000000030103e9')
-    assert.equal(hex(concat(encodeMessage(Command.Cancel))), '000000012b')
-    assert.equal(hex(encodeDial(remote.address, 1001)), '00021234567803e9')
-    assert.equal(hex(encodeAccept({ localPort: 1001, connId: 7, remote })), '03e9000000070002123456789c40')
-    assert.equal(hex(encodeError(1, 'no')), '00016e6f')
+/** The bytes of one message. */
+function bytes(command: number, ...payload: Uint8Array[]): string {
+  return hex(concat(encodeMessage(command, ...payload)))
+}
+
+describe('IPC messages', () => {
+  it('[ipc.framing] count their length from the command', () => {
+    assert.equal(bytes(0x99), '00000001' + '99')
+    assert.equal(bytes(0x99, utf8('abc'), utf8('d')), '00000005' + '99' + '61626364')
   })
 
+  it('[ipc.bind] [ipc.unbind] BIND, UNBIND and their replies carry a port', () => {
+    assert.equal(bytes(Command.Bind, encodePort(1001)), '00000003' + '01' + '03e9')
+    assert.equal(bytes(Command.BindOk, encodePort(1001)), '00000003' + '02' + '03e9')
+    assert.equal(bytes(Command.Unbind, encodePort(1001)), '00000003' + '37' + '03e9')
+    assert.equal(bytes(Command.UnbindOk, encodePort(1001)), '00000003' + '38' + '03e9')
+  })
+
+  it('[ipc.dial] DIAL carries an address and a port, DIAL-OK a connection id', () => {
+    const dial = encodeDial(remote.address, 1001)
+    assert.equal(bytes(Command.Dial, dial), '00000009' + '03' + '000212345678' + '03e9')
+    assert.equal(bytes(Command.DialOk, encodeConnId(7)), '00000005' + '04' + '00000007')
+  })
+
+  it('[ipc.accept] ACCEPT carries local port, connection id, remote address and remote port', () => {
+    const accepted = encodeAccept({ localPort: 1001, connId: 7, remote })
+    const payload = '03e9' + '00000007' + '000212345678' + '9c40'
+    assert.equal(bytes(Command.Accept, accepted), `0000000f05${payload}`)
+  })
+
+  it('[ipc.send] [ipc.recv] SEND and RECV carry a connection id and data', () => {
+    assert.equal(bytes(Command.Send, encodeConnId(7), utf8('abc')), '00000008' + '06' + '00000007' + '616263')
+    assert.equal(bytes(Command.Recv, encodeConnId(7), utf8('abc')), '00000008' + '07' + '00000007' + '616263')
+  })
+
+  it('[ipc.close] CLOSE and CLOSE-OK carry a connection id', () => {
+    assert.equal(bytes(Command.Close, encodeConnId(7)), '00000005' + '08' + '00000007')
+    assert.equal(bytes(Command.CloseOk, encodeConnId(7)), '00000005' + '09' + '00000007')
+  })
+
+  it('[ipc.error] ERROR carries a code and a message', () => {
+    assert.equal(bytes(Command.Error, encodeError(1, 'no')), '00000005' + '0a' + '0001' + '6e6f')
+  })
+
+  it('[ipc.info] [ipc.resolve] [ipc.set-hostname] [ipc.health] [ipc.cancel] the other commands have their numbers', () => {
+    const { Info, InfoOk, ResolveHostname, ResolveHostnameOk, SetHostname, SetHostnameOk } = Command
+    assert.deepEqual([Info, InfoOk], [0x0d, 0x0e])
+    assert.deepEqual([ResolveHostname, ResolveHostnameOk], [0x11, 0x12])
+    assert.deepEqual([SetHostname, SetHostnameOk], [0x13, 0x14])
+    assert.deepEqual([Command.Health, Command.HealthOk], [0x21, 0x22])
+    assert.equal(bytes(Command.Cancel), '00000001' + '2b')
+  })
+})
+
+describe('IPC payloads', () => {
   it('are read back', () => {
     assert.equal(decodePort(encodePort(65_535)), 65_535)
     assert.equal(decodeConnId(encodeConnId(0xffff_fffe)), 0xffff_fffe)
@@ -77,7 +123,7 @@ describe('IpcDecoder', () => {
     assert.equal(whole[1]?.payload, '')
   })
 
-  it('finds the same wherever the input is split', () => {
+  it('[ipc.split] finds the same wherever the input is split', () => {
     for (let at = 0; at <= stream.length; at += 1) {
       const decoder = new IpcDecoder()
       const messages = [...decoder.push(stream.subarray(0, at)), ...decoder.push(stream.subarray(at))]
@@ -87,7 +133,7 @@ describe('IpcDecoder', () => {
     assert.deepEqual(plain([...stream].flatMap(byte => bytewise.push(Uint8Array.of(byte)))), whole)
   })
 
-  it('finds any messages in any pieces', () => {
+  it('[ipc.split] finds any messages in any pieces', () => {
     const anyMessage = fc.record({ command: fc.nat(255), payload: fc.uint8Array({ maxLength: 40 }) })
     fc.assert(
       fc.property(fc.array(anyMessage), fc.array(fc.nat(50)), (messages, cuts) => {
@@ -107,7 +153,7 @@ describe('IpcDecoder', () => {
     )
   })
 
-  it('takes 1 MiB, counted from the command, and no more', () => {
+  it('[ipc.max-message] takes 1 MiB, counted from the command, and no more', () => {
     const most = LIMITS.ipcMessage.value
     const [full] = new IpcDecoder().push(concat(encodeMessage(Command.Recv, new Uint8Array(most - 1))))
     assert.equal(full?.payload.length, most - 1)
@@ -115,7 +161,7 @@ describe('IpcDecoder', () => {
     assert.throws(() => new IpcDecoder().push(header as Uint8Array), NOT_PILOT)
   })
 
-  it('refuses a message without a command', () => {
+  it('[ipc.no-command] refuses a message without a command', () => {
     assert.throws(() => new IpcDecoder().push(new Uint8Array(4)), NOT_PILOT)
   })
 })

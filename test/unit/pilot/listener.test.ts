@@ -54,7 +54,7 @@ async function expectClose(client: FakeClient, connId: number): Promise<void> {
 }
 
 describe('accepting', () => {
-  it('gives the streams in order, with both ends', async () => {
+  it('[ipc.accept] gives the streams in order, with both ends', async () => {
     await bound(async (listener, client) => {
       assert.equal(listener.port, PORT)
       client.send(accept(1), accept(2), recv(2, 'two'), recv(1, 'one'), closeOk(1), closeOk(2))
@@ -69,7 +69,7 @@ describe('accepting', () => {
     })
   })
 
-  it('takes an ACCEPT with its data and its end in the chunk of BIND-OK', async () => {
+  it('[ipc.early-accept] takes an ACCEPT with its data and its end in the chunk of BIND-OK', async () => {
     await bound(
       async listener => {
         assert.equal(await read(await next(listener)), 'hello')
@@ -78,7 +78,7 @@ describe('accepting', () => {
     )
   })
 
-  it('takes RECV and CLOSE-OK before their ACCEPT', async () => {
+  it('[ipc.early-recv] takes RECV and CLOSE-OK before their ACCEPT', async () => {
     await bound(async (listener, client) => {
       client.send(recv(5, 'ear'), recv(5, 'ly'), closeOk(5), accept(5))
       assert.equal(await read(await next(listener)), 'early')
@@ -158,7 +158,7 @@ describe('accepting', () => {
     })
   })
 
-  it('drops an ERROR that answers nothing', async () => {
+  it('[ipc.stray-reply] drops an ERROR that answers nothing', async () => {
     await bound(async (listener, client) => {
       client.send(message(Command.Error, encodeError(1, 'whatever')), accept(1))
       assert.ok(await next(listener))
@@ -174,7 +174,7 @@ describe('accepting', () => {
 })
 
 describe('a reader that stalls', () => {
-  it('has its stream reset, and the others go on', async () => {
+  it('[ipc.slow-stream] has its stream reset, and the others go on', async () => {
     await bound(async (listener, client) => {
       client.send(accept(1), accept(2))
       const stalled = await next(listener)
@@ -213,7 +213,7 @@ describe('a reader that stalls', () => {
 })
 
 describe('close', () => {
-  it('frees the port, ends the iteration and the socket, and is idempotent', async () => {
+  it('[ipc.unbind] frees the port, ends the iteration and the socket, and is idempotent', async () => {
     await bound(async (listener, client) => {
       const iteration = listener[Symbol.asyncIterator]().next()
       const closing = listener.close()
@@ -260,7 +260,7 @@ describe('close', () => {
     })
   })
 
-  it('makes do with a daemon that does not know UNBIND', async () => {
+  it('[ipc.unbind-old] makes do with a daemon that does not know UNBIND', async () => {
     await bound(async (listener, client) => {
       client.send(accept(1))
       const stream = await next(listener)

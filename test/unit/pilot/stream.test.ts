@@ -44,7 +44,7 @@ async function sent(client: FakeClient, length: number): Promise<Buffer[]> {
 }
 
 describe('writing', () => {
-  it('becomes SEND, in order', async () => {
+  it('[ipc.send] [ipc.send-order] becomes SEND, in order', async () => {
     await dialled(async (stream, client) => {
       await written(stream, 'one')
       await written(stream, 'two')
@@ -52,7 +52,7 @@ describe('writing', () => {
     })
   })
 
-  it('splits a large write into pieces of at most the limit', async () => {
+  it('[ipc.send-split] splits a large write into pieces of at most the limit', async () => {
     await dialled(async (stream, client) => {
       const data = randomBytes(5 * SMALL + 1)
       const done = written(stream, data)
@@ -111,7 +111,7 @@ describe('writing', () => {
 })
 
 describe('reading', () => {
-  it('gives what the daemon pushes, then the end', async () => {
+  it('[ipc.recv] [ipc.close-pushed] gives what the daemon pushes, then the end', async () => {
     await dialled(async (stream, client) => {
       client.send(recv(ID, 'abc'), recv(ID, ''), recv(ID, 'def'), closeOk(ID), recv(ID, 'too late'))
       let found = ''
@@ -193,7 +193,7 @@ describe('reading', () => {
 })
 
 describe('closing', () => {
-  it('follows the SENDs, waits for CLOSE-OK and closes the socket', async () => {
+  it('[ipc.close] [ipc.close-after-send] follows the SENDs, waits for CLOSE-OK and closes the socket', async () => {
     await dialled(async (stream, client) => {
       stream.write('last')
       stream.end()
@@ -221,7 +221,7 @@ describe('closing', () => {
     })
   })
 
-  it('waits for CLOSE-OK no longer than the limit', async context => {
+  it('[ipc.close-waits] waits for CLOSE-OK no longer than the limit', async context => {
     await dialled(async (stream, client) => {
       context.mock.timers.enable({ apis: ['setTimeout'] })
       stream.end()
@@ -235,7 +235,7 @@ describe('closing', () => {
     })
   })
 
-  it('by the peer closes a stream that nobody reads or writes', async () => {
+  it('[ipc.close-pushed] by the peer closes a stream that nobody reads or writes', async () => {
     await dialled(async (stream, client) => {
       client.send(closeOk(ID))
       await closed(stream)
