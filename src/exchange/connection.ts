@@ -52,8 +52,7 @@ export class Connection {
   readonly #parser: FrameParser
   readonly #deadlines: Deadlines
   readonly #gate = new Gate()
-  readonly #stopped: Promise<null>
-  #stop: () => void = () => {}
+  #stopReading: () => void = () => {}
   #draining = false
   #running: Promise<void> | undefined
 
@@ -83,9 +82,6 @@ export class Connection {
       deadlines: this.#deadlines,
     })
     this.#parser = new FrameParser(this.#intake, options)
-    this.#stopped = new Promise(resolve => {
-      this.#stop = () => resolve(null)
-    })
     stream.on('close', notify)
     // The read loop gets the stream's errors; one that comes between two reads must not end the process.
     stream.on('error', notify)
@@ -103,7 +99,7 @@ export class Connection {
    */
   async drain(): Promise<void> {
     this.#draining = true
-    this.#stop()
+    this.#stopReading()
     this.#gate.notify()
     await this.#running
   }
@@ -129,7 +125,7 @@ export class Connection {
 
   async #readFrames(): Promise<void> {
     while (!this.#draining) {
-      const chunk = await Promise.race([readChunk(this.#stream), this.#stopped])
+      const chunk = await this.#nextChunk()
       if (chunk === null) return
       for (let at = 0; at < chunk.length; ) {
         // In slices, so that a chunk full of tiny frames cannot pass the bounds by much.
@@ -137,9 +133,17 @@ export class Connection {
         this.#parser.push(chunk.subarray(at, at + size))
         at += size
         await this.#roomForMore()
-        if (this.#draining) return
       }
     }
+  }
+
+  /** The next bytes from the peer; null at the end of the stream, and as soon as {@link drain} is called. */
+  #nextChunk(): Promise<Uint8Array | null> {
+    // Not a race with one promise for the whole connection: that one would keep every chunk alive.
+    return new Promise((resolve, reject) => {
+      this.#stopReading = () => resolve(null)
+      readChunk(this.#stream).then(resolve, reject)
+    })
   }
 
   async #roomForMore(): Promise<void> {
