@@ -24,8 +24,8 @@ for (const whence of ['another node', 'its own node'] as const) {
       client.deliver({ json: { a: [1] } }),
       client.deliver({ binary: Uint8Array.of(0, 255) }),
       client.deliver({ file: data, name: 'data.bin' }),
-      client.deliver({ trace: Buffer.from('probe') }),
       client.deliver({ type: 6, payload: Buffer.from('who?') }),
+      client.deliver({ trace: Buffer.from('probe') }),
     ])
     await client.close()
     assert.deepEqual(
@@ -35,8 +35,8 @@ for (const whence of ['another node', 'its own node'] as const) {
         'ACK JSON 9 bytes',
         'ACK BINARY 2 bytes',
         'ACK FILE 3000000 bytes',
-        'ACK TEXT 5 bytes',
         'ACK AUTOANSWER 4 bytes',
+        'ACK TEXT 5 bytes',
       ],
     )
     const from = `${daemon.address}`
@@ -46,8 +46,8 @@ for (const whence of ['another node', 'its own node'] as const) {
         ['TEXT', 'héllo', from],
         ['JSON', '{"a":[1]}', from],
         ['BINARY', '\0\ufffd', from],
-        ['TEXT', 'probe', from],
         ['AUTOANSWER', 'who?', from],
+        ['TEXT', 'probe', from],
       ],
     )
     assert.deepEqual([...node.files().values()], [data])
