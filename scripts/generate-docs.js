@@ -67,7 +67,7 @@ ${[
   'status',
   'completion',
 ]
-  .map(verb => `## pilot-dx ${verb}`.trimEnd() + `\n\n\`\`\`text\n${help(verb)}\`\`\`\n`)
+  .map(verb => `## ${`pilot-dx ${verb}`.trimEnd()}\n\n\`\`\`text\n${help(verb)}\`\`\`\n`)
   .join('\n')}`,
 )
 

@@ -18,6 +18,11 @@ export class Service implements PluginService {
     return undefined
   }
 
+  /** Always empty: nothing asks to be stored. */
+  get refusals(): Record<string, number> {
+    return {}
+  }
+
   /** Does nothing but tell, in the log, that data exchange is off. */
   async start(deps: ServiceDeps, _signal?: AbortSignal): Promise<void> {
     deps.logger.warn({}, 'data exchange is disabled (condition no_dataexchange): port 1001 is not bound')

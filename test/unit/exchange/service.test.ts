@@ -406,7 +406,7 @@ test('[idle.closes] a connection without a frame is closed after the idle time; 
   const idleClosed = closed(idle)
   idle.resume()
   let open = true
-  idleClosed.then(() => {
+  void idleClosed.then(() => {
     open = false
   })
   while (open) {
