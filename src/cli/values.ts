@@ -49,6 +49,13 @@ export function count(min: number): (text: string) => number {
   }
 }
 
+/** A part of a whole, over 0 and up to 1. */
+export function part(text: string): number {
+  const value = /^\d?\.?\d+$/.test(text) ? Number(text) : Number.NaN
+  if (value > 0 && value <= 1) return value
+  throw new InvalidArgumentError('It is a part of 1, such as 0.2.')
+}
+
 const DURATION_FORM = 'A duration looks like 90s, 15m, 1h30m or 7d.'
 const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
 const UNITS: Record<string, number> = {

@@ -202,3 +202,37 @@ test('Ctrl-C ends a command that is under way', async t => {
   const [code, signal] = await once(watching.child, 'close')
   assert.deepEqual([code, signal], [null, 'SIGINT'])
 })
+
+test('serve tells a sender that may not send, or sends too much, and keeps nothing of it', async t => {
+  const box = new Sandbox(t)
+  const refused = async (...rules: string[]) => {
+    const serving = box.start(['--json', 'serve', ...rules])
+    const { address } = await startedData(serving)
+    const answers: { code: number | null; stderr: string }[] = []
+    for (let i = 0; i < 2; i++) answers.push(await box.run(['send-message', address, 'hello']))
+    serving.child.kill('SIGTERM')
+    await serving.done
+    return answers
+  }
+  for (const { code, stderr } of await refused('--deny', '0:*')) {
+    assert.equal(code, 1)
+    assert.match(stderr, /this sender may not send here/)
+  }
+  const [first, second] = await refused('--allow', '0:*', '--rate-bytes', '1')
+  assert.equal(first?.code, 0)
+  assert.match(second?.stderr ?? '', /this sender sends too much/)
+  assert.equal(readdirSync(join(box.home, 'inbox')).filter(name => name.endsWith('.json')).length, 1)
+})
+
+test('serve refuses a rule or a share that is none', async t => {
+  const box = new Sandbox(t)
+  for (const [args, why] of [
+    [['--deny', 'alice'], /"alice" is neither an address .* nor a network/],
+    [['--inbox-share', '2'], /part of 1/],
+    [['--when-full', 'explode'], /evict, refuse/],
+  ] as const) {
+    const { code, stderr } = await box.run(['serve', ...args])
+    assert.equal(code, 2)
+    assert.match(stderr, why)
+  }
+})

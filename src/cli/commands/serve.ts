@@ -24,8 +24,17 @@ export interface ServeOptions {
   includeBase64?: boolean
   inboxMaxFiles?: number
   inboxMaxBytes?: number
+  whenFull: 'evict' | 'refuse'
+  inboxShare?: number
   receivedMaxBytes?: number
   idleTimeout?: number
+  frameTimeout?: number
+  maxConnections?: number
+  maxConnectionsPerPeer?: number
+  allow?: string[]
+  deny?: string[]
+  rateFrames?: number
+  rateBytes?: number
   maxFrame?: number
   durability: 'full' | 'os'
   hostname?: string
@@ -108,8 +117,16 @@ function serviceConfig(context: Context, options: ServeOptions): ServiceConfig {
     includeBase64: options.includeBase64,
     inboxMaxFiles: options.inboxMaxFiles,
     inboxMaxBytes: options.inboxMaxBytes,
+    whenFull: options.whenFull,
+    inboxShare: options.inboxShare,
     receivedMaxBytes: options.receivedMaxBytes,
     idleTimeout: options.idleTimeout,
+    frameTimeout: options.frameTimeout,
+    maxConnections: options.maxConnections,
+    maxConnectionsPerPeer: options.maxConnectionsPerPeer,
+    allow: options.allow,
+    deny: options.deny,
+    rates: { framesPerSecond: options.rateFrames, bytesPerSecond: options.rateBytes },
     maxFrameSize: options.maxFrame,
     durability: options.durability,
   }

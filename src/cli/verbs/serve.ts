@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { ServeOptions } from '../commands/serve.ts'
-import { count, orOff, positiveDuration, size } from '../values.ts'
+import { count, orOff, part, positiveDuration, size } from '../values.ts'
 import { act } from './action.ts'
 import { examples } from './help.ts'
 
@@ -18,12 +18,29 @@ export function addServe(program: Command): void {
     .option('--include-base64', 'write data_b64 into every message')
     .option('--inbox-max-files <n>', 'messages kept; past that the oldest go (default: 10000)', count(1))
     .option('--inbox-max-bytes <size>', 'bytes of messages kept, or off (default: 256MiB)', orOff(size))
+    .addOption(
+      new Option('--when-full <way>', 'past these limits remove the oldest messages, or refuse new ones')
+        .choices(['evict', 'refuse'])
+        .default('evict'),
+    )
+    .option('--inbox-share <part>', 'what one sender may take of the inbox, such as 0.2 (default: 1)', part)
     .option('--received-max-bytes <size>', 'bytes of files kept, or off (default: 2GiB)', orOff(size))
     .option(
       '--idle-timeout <duration>',
       'close a connection without a frame for so long, or off (default: 2m)',
       orOff(positiveDuration),
     )
+    .option(
+      '--frame-timeout <duration>',
+      'time for one frame, and its length at 4 KiB a second on top, or off (default: 1m)',
+      orOff(positiveDuration),
+    )
+    .option('--max-connections <n>', 'connections at once (default: 1000)', count(1))
+    .option('--max-connections-per-peer <n>', 'connections of one peer at once (default: 64)', count(1))
+    .option('--allow <who...>', 'addresses and networks (N:*) that may send (default: all)')
+    .option('--deny <who...>', 'addresses and networks (N:*) that may not send')
+    .option('--rate-frames <n>', 'frames a second that one peer may send (default: no limit)', count(1))
+    .option('--rate-bytes <size>', 'bytes a second that one peer may send (default: no limit)', size)
     .option('--max-frame <size>', 'largest frame accepted (default: 256MiB)', size)
     .addOption(
       new Option(
@@ -50,6 +67,7 @@ export function addServe(program: Command): void {
         'pilot-dx serve',
         'pilot-dx serve --hostname alice --inbox ./inbox --received ./files',
         'pilot-dx serve --no-embedded --json',
+        'pilot-dx serve --allow 0:0000.0000.0001 7:* --rate-frames 50 --inbox-share 0.2',
       ]),
     )
     .action((_options: unknown, command: Command) =>

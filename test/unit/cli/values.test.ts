@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { count, duration, moment, orOff, positiveDuration, size } from '#lib/cli/values.js'
+import { count, duration, moment, orOff, part, positiveDuration, size } from '#lib/cli/values.js'
 
 test('durations are read with their units', () => {
   const cases: [string, number][] = [
@@ -55,4 +55,11 @@ test('off is no limit, and counts have a least value', () => {
   assert.equal(count(0)('0'), 0)
   for (const text of ['0', '-1', '1.5', 'x', '', '9999999999'])
     assert.throws(() => count(1)(text), /1 or more/, text)
+})
+
+test('a part is over 0 and at most 1', () => {
+  assert.deepEqual(['0.2', '.5', '1', '1.0'].map(part), [0.2, 0.5, 1, 1])
+  for (const text of ['0', '1.1', '2', '-0.5', '20%', '', 'x']) {
+    assert.throws(() => part(text), /such as 0\.2/, text)
+  }
 })
