@@ -6,7 +6,7 @@ import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { Client, parseAddress } from 'pilot-dataexchange'
 import { startPeer } from '../helpers/nodes.ts'
-import { spawnLine } from '../helpers/spawn-line.ts'
+import { spawnNode } from '../helpers/spawn-line.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 const MiB = 1024 * 1024
@@ -21,7 +21,11 @@ test('[frame.no-reserve] [received.bytes] 200 MB in one FILE frame take less tha
     daemon: { socketPath: join(folder, 'a.sock'), directory: join(folder, 'nodes'), hostname: 'a' },
     config: { inboxDir: join(folder, 'inbox'), receivedDir },
   }
-  const { child, line } = await spawnLine(t, 'service-child.js', JSON.stringify(options))
+  const { child, line } = await spawnNode(t, 'service-child.js', {
+    args: [JSON.stringify(options)],
+    // A small young generation: what waits for the collector is not what the service holds.
+    flags: ['--max-semi-space-size=1'],
+  })
   const { driver } = await startPeer(t, folder, 'b')
 
   const block = randomBytes(MiB)
