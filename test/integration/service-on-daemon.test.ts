@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -159,6 +159,8 @@ test('[disk.inbox-default] [disk.received-default] [disk.folder-mode] without a 
   await deliver(driver, address, { file: Buffer.from('data'), name: 'f.txt' })
   assert.deepEqual(readdirSync(home), ['.pilot'])
   assert.deepEqual(readdirSync(join(home, '.pilot')).sort(), ['inbox', 'received'])
+  for (const dir of ['.pilot', '.pilot/inbox', '.pilot/received'])
+    assert.equal(statSync(join(home, dir)).mode & 0o777, 0o700)
   assert.deepEqual(
     readMessages(join(home, '.pilot', 'inbox')).map(message => message.data),
     ['to the home'],
