@@ -97,8 +97,7 @@ function writeAll(stream: ByteTarget, chunks: readonly Uint8Array[]): Promise<vo
     stream.cork()
     chunks.forEach((chunk, i) => {
       stream.write(chunk, error => {
-        // Node's sockets report success for what they dropped when they were destroyed.
-        const failure = error ?? (stream.destroyed ? (stream.errored ?? closed()) : null)
+        const failure = stream.destroyed ? whyDestroyed(stream) : error
         if (failure) reject(failure)
         else if (i === last) resolve()
       })
@@ -107,6 +106,11 @@ function writeAll(stream: ByteTarget, chunks: readonly Uint8Array[]): Promise<vo
   })
 }
 
-function closed(): DriverError {
+/**
+ * What a write that a destroyed stream dropped fails with. Node 20's sockets call it a success, later ones a
+ * cancelled write, also in `errored`.
+ */
+function whyDestroyed({ errored }: ByteTarget): Error {
+  if (errored !== null && (errored as { code?: string }).code !== 'ECANCELED') return errored
   return new DriverError('STREAM_CLOSED', 'the stream was closed before all of the frame was written')
 }

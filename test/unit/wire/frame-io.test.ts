@@ -30,7 +30,7 @@ test('[frame.header] [frame.bytes-exact] writeFrame writes what the original wri
   for (const { name, type, filename, payload_hex, wire_hex } of frameVectors.encode) {
     const sink = new PassThrough()
     await writeFrame(sink, { type, filename, payload: fromHex(payload_hex) })
-    assert.equal(hex(sink.read()), wire_hex, name)
+    assert.equal(hex(readAll(sink)), wire_hex, name)
   }
 })
 
@@ -42,7 +42,7 @@ test('[frame.trace-layout] writeTraceFrame writes what the original writes', asy
       sentAtNs: BigInt(sent_at_ns),
       payload: fromHex(payload_hex),
     })
-    assert.equal(hex(sink.read()), wire_hex, name)
+    assert.equal(hex(readAll(sink)), wire_hex, name)
   }
 })
 
@@ -183,7 +183,7 @@ test('writeFrame rejects when its socket is destroyed under it', async t => {
   const writing = writeFrame(near, { type: FrameType.Binary, payload: new Uint8Array(16 * 1024 * 1024) })
   near.destroy()
   await assert.rejects(writing, { name: 'DriverError', code: 'STREAM_CLOSED' })
-  await assert.rejects(writeFrame(near, HI), { code: 'ERR_STREAM_DESTROYED' })
+  await assert.rejects(writeFrame(near, HI), { name: 'DriverError', code: 'STREAM_CLOSED' })
 })
 
 test('writeFrame rejects with the error that its socket is destroyed with', async t => {
@@ -219,7 +219,7 @@ test('[frame.cap-write] [frame.file-name-write] what cannot be written leaves th
 test('writeFrameFrom writes the frame that its pieces make', async () => {
   const stream = new PassThrough()
   await writeFrameFrom(stream, { type: FrameType.File, length: 3, filename: 'a' }, body('01', '', '0203'))
-  assert.equal(hex(stream.read()), '00000004000000060001' + '61' + '010203')
+  assert.equal(hex(readAll(stream)), '00000004000000060001' + '61' + '010203')
 })
 
 test('writeFrameFrom asks for a piece when the one before it has been taken', async () => {
@@ -257,7 +257,7 @@ test('writeFrameFrom fails where the pieces are fewer or more than declared, and
     }
   }
   await assert.rejects(writeFrameFrom(long, { type: 2, length: 3 }, endless()), { code: 'FRAME_INVALID' })
-  assert.equal(hex(long.read()), '0000000200000003010101')
+  assert.equal(hex(readAll(long)), '0000000200000003010101')
   assert.ok(closed)
 })
 
@@ -322,4 +322,11 @@ function gated(): Writable & { next(): Promise<Piece> } {
     return pieces.shift()!
   }
   return Object.assign(target, { next })
+}
+
+/** All that is buffered; from Node 26 on read() gives one chunk at a time. */
+function readAll(stream: PassThrough): Buffer {
+  const chunks: Buffer[] = []
+  for (let chunk = stream.read(); chunk !== null; chunk = stream.read()) chunks.push(chunk)
+  return Buffer.concat(chunks)
 }
