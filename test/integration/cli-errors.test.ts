@@ -194,7 +194,8 @@ test('a peer that does not answer is exit code 5', async () => {
   await withService(mute, async () => {
     const [message, sent] = await Promise.all([
       box.fails(['send-message', address, 'x', '--timeout', '300ms']),
-      box.fails(['send-file', address, file, '--timeout', '300ms']),
+      // Long enough to connect on a busy machine: the answer is what must not come in time.
+      box.fails(['send-file', address, file, '--timeout', '2s']),
     ])
     assert.deepEqual([message.exit, message.code, message.error_code], [5, 'timeout', 'TIMED_OUT'])
     assert.deepEqual([sent.exit, sent.code, sent.error_code], [5, 'timeout', 'ANSWER_TIMED_OUT'])
