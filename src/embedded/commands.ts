@@ -10,6 +10,7 @@ import {
   encodePort,
 } from '../pilot/ipc-messages.ts'
 import type { LocalNode } from './local-node.ts'
+import { answerHandshake } from './trust.ts'
 
 /** What requests need of the client that makes them. */
 export interface Requester {
@@ -59,6 +60,9 @@ export const REQUESTS: Readonly<
   [Command.Info]: async ({ node }) => json(Command.InfoOk, await node.info()),
 
   [Command.Health]: ({ node }) => json(Command.HealthOk, node.health()),
+
+  [Command.Handshake]: async ({ node }, payload) =>
+    json(Command.HandshakeOk, await answerHandshake(node, payload)),
 
   [Command.ResolveHostname]: async ({ node }, payload) => {
     const hostname = nameIn(payload)

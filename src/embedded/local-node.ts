@@ -7,7 +7,7 @@ import { type Address, formatSocketAddress, type SocketAddress } from '../pilot/
 import { withWait } from '../pilot/wait.ts'
 import { askForStream, readHello, refuseStream } from './handshake.ts'
 import { checkedHostname, numberedHostname } from './hostname.ts'
-import type { NodeDirectory } from './node-directory.ts'
+import type { NodeDirectory, NodeEntry } from './node-directory.ts'
 
 /** A client that has bound a port. */
 export interface PortOwner {
@@ -160,9 +160,14 @@ export class LocalNode {
     }
   }
 
+  /** The other nodes that run on this machine. */
+  async peers(): Promise<NodeEntry[]> {
+    return (await this.#directory.nodes()).filter(({ address }) => !address.equals(this.address))
+  }
+
   /** The answer to INFO. */
   async info(): Promise<Record<string, unknown>> {
-    const peers = (await this.#directory.nodes()).filter(({ address }) => !address.equals(this.address))
+    const peers = await this.peers()
     return {
       ...this.#names(),
       uptime_secs: this.#uptime(),

@@ -17,6 +17,8 @@ export const Command = {
   Error: 0x0a,
   Info: 0x0d,
   InfoOk: 0x0e,
+  Handshake: 0x0f,
+  HandshakeOk: 0x10,
   ResolveHostname: 0x11,
   ResolveHostnameOk: 0x12,
   SetHostname: 0x13,

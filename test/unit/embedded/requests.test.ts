@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Command, encodeConnId, encodeMessage, encodePort } from '#lib/pilot/ipc-messages.js'
+import { Command, decodeJson, encodeConnId, encodeMessage, encodePort } from '#lib/pilot/ipc-messages.js'
 import { connectTo, startDaemon } from '../../helpers/embedded.js'
 import { tempDir } from '../../helpers/temp-dir.js'
 
@@ -98,6 +98,37 @@ test('two clients rename at once: the node has one name, and is found by it', as
   await assert.rejects(one.json(Command.ResolveHostname, gone), /no node named/)
 })
 
+test('HANDSHAKE: the nodes of this machine trust each other, and nobody else', async t => {
+  const folder = tempDir(t)
+  const [a, b] = [await startDaemon(t, folder, 'a'), await startDaemon(t, folder, 'b')]
+  const client = await connectTo(t, a)
+  const handshake = async (...payload: number[]) =>
+    decodeJson(await client.ask(Command.Handshake, Command.HandshakeOk, Uint8Array.from(payload)))
+  const bytesOf = (id: number) => [...encodeConnId(id)]
+  const unknown = (a.address.node ^ b.address.node) >>> 0
+
+  for (const [id, trusted] of [
+    [a.address.node, true],
+    [b.address.node, true],
+    [unknown, false],
+  ] as const) {
+    assert.deepEqual(await handshake(7, ...bytesOf(id), 0, 0, 0, 0), { node_id: id, trusted })
+  }
+  const { trusted } = (await handshake(5)) as { trusted: { node_id: number; mutual: boolean }[] }
+  assert.deepEqual(
+    trusted.map(({ node_id, mutual }) => [node_id, mutual]),
+    [[b.address.node, true]],
+  )
+  assert.deepEqual(await handshake(4), { pending: [] })
+  const { node } = b.address
+  assert.deepEqual(await handshake(1, ...bytesOf(node), 104, 105), { node_id: node, status: 'sent' })
+  await assert.rejects(handshake(1, ...bytesOf(unknown)), /no node \d+ runs on this machine/)
+  for (const request of [2, 3, 6, 99]) {
+    await assert.rejects(handshake(request, ...bytesOf(node)), /trust each other/)
+  }
+  await assert.rejects(handshake(), /trust each other/)
+})
+
 test('unknown commands are answered with ERROR, and change nothing', async t => {
   const client = await connectTo(t, await startDaemon(t, tempDir(t)))
   for (const [command, name] of [
@@ -120,6 +151,7 @@ test('[ipc.max-message] [ipc.no-command] a malformed message ends the connection
     Buffer.concat(encodeMessage(Command.Dial, new Uint8Array(7))),
     Buffer.concat(encodeMessage(Command.Send, new Uint8Array(3))),
     Buffer.concat(encodeMessage(Command.Close)),
+    Buffer.concat(encodeMessage(Command.Handshake, Uint8Array.of(7, 0, 0))),
   ]
   for (const bytes of malformed) {
     const client = await connectTo(t, a)
