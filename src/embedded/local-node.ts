@@ -8,6 +8,7 @@ import { withWait } from '../pilot/wait.ts'
 import { askForStream, readHello, refuseStream } from './handshake.ts'
 import { checkedHostname, numberedHostname } from './hostname.ts'
 import type { NodeDirectory, NodeEntry } from './node-directory.ts'
+import { healthReport, infoReport, type NodeFacts } from './node-report.ts'
 
 /** A client that has bound a port. */
 export interface PortOwner {
@@ -167,22 +168,12 @@ export class LocalNode {
 
   /** The answer to INFO. */
   async info(): Promise<Record<string, unknown>> {
-    const peers = await this.peers()
-    return {
-      ...this.#names(),
-      uptime_secs: this.#uptime(),
-      version: `embedded/${VERSION}`,
-      features: ['embedded', 'unbind', 'cancel-dial'],
-      peers: peers.length,
-      peer_list: peers.map(({ address, hostname }) => ({ node_id: address.node, address, hostname })),
-      connections: this.#connIds.size,
-      ports: [...this.#owners.keys()].sort((a, b) => a - b),
-    }
+    return infoReport(this.#facts(await this.peers()), { version: VERSION, ports: this.#owners.size })
   }
 
-  /** The answer to HEALTH. */
+  /** The answer to HEALTH. It is cheap: other nodes are not looked for, and so none are counted. */
   health(): Record<string, unknown> {
-    return { status: 'ok', ...this.#names(), uptime_secs: this.#uptime(), connections: this.#connIds.size }
+    return healthReport(this.#facts([]))
   }
 
   /** Gives the name back, lets the streams send what they hold, and ends them within a bounded time. */
@@ -200,12 +191,14 @@ export class LocalNode {
     await this.#directory.releaseHostnames(this.address, wanted)
   }
 
-  #names(): Record<string, unknown> {
-    return { node_id: this.address.node, address: this.address, hostname: this.#hostname }
-  }
-
-  #uptime(): number {
-    return Math.floor((performance.now() - this.#startedAt) / 1000)
+  #facts(peers: readonly NodeEntry[]): NodeFacts {
+    return {
+      address: this.address,
+      hostname: this.#hostname,
+      uptimeSecs: Math.floor((performance.now() - this.#startedAt) / 1000),
+      connections: this.#connIds.size,
+      peers,
+    }
   }
 
   #track(socket: Socket): void {
