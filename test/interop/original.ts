@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { networkInterfaces } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Driver } from '#lib/pilot/driver.js'
+import { type Running, Sandbox } from '../helpers/cli.js'
+import { TestRegistry } from './registry.js'
+
+/** The folder of the original's programs. */
+export const PROGRAMS: string = process.env.PILOT_ORIGINAL ?? ''
+
+assertIsolated()
+
+/** A home folder for the original's programs and for ours. Nothing in it knows a registry but the one given. */
+export function originalBox(
+  t: TestContext,
+  registry = { address: '127.0.0.1:1', beacon: '127.0.0.1:1' },
+): Box {
+  return new Box(t, registry)
+}
+
+/** What `pilotctl --json` did. */
+export interface Outcome {
+  code: number | null
+  // biome-ignore lint/suspicious/noExplicitAny: what a test looks into
+  data: any
+  // biome-ignore lint/suspicious/noExplicitAny: what a test looks into
+  error: any
+}
+
+class Box extends Sandbox {
+  readonly #registry: { address: string; beacon: string }
+
+  constructor(t: TestContext, registry: { address: string; beacon: string }) {
+    super(t)
+    this.#registry = registry
+    // The default socket of pilotctl does not heed XDG_RUNTIME_DIR in every version.
+    this.env.PILOT_SOCKET = this.socket
+    this.env.PILOT_REGISTRY = registry.address
+    this.env.PILOT_BEACON = registry.beacon
+    for (const name of Object.keys(this.env)) if (/_proxy$/i.test(name)) delete this.env[name]
+  }
+
+  /** Runs `pilotctl --json` to its end. */
+  async pilotctl(...args: string[]): Promise<Outcome> {
+    const program = this.startProgram(join(PROGRAMS, 'pilotctl'), ['--json', ...args])
+    const { code, stdout, stderr } = await program.done
+    return { code, data: parsed(stdout)?.data, error: parsed(stderr) }
+  }
+
+  /** The same; it must succeed. */
+  // biome-ignore lint/suspicious/noExplicitAny: what a test looks into
+  async pilotctlOk(...args: string[]): Promise<any> {
+    const { code, data, error } = await this.pilotctl(...args)
+    assert.equal(code, 0, `pilotctl ${args.join(' ')}: ${JSON.stringify(error)}`)
+    return data
+  }
+
+  /** Runs `pilotctl` as a person would; it must succeed. */
+  async pilotctlText(...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.startProgram(join(PROGRAMS, 'pilotctl'), args).done
+    assert.equal(code, 0, `pilotctl ${args.join(' ')}: ${stderr}`)
+    return stdout
+  }
+
+  /** Starts the original's daemon, once its socket answers. */
+  async daemon(hostname: string, ...flags: string[]): Promise<Running> {
+    const { address, beacon } = this.#registry
+    const args = [
+      ...['-registry', address, '-beacon', beacon, '-socket', this.socket, '-hostname', hostname],
+      ...['-listen', '127.0.0.1:0', '-endpoint', '127.0.0.1:9', '-identity', join(this.dir, 'identity.json')],
+      ...['-motd-feed-url', '', '-telemetry-url', '', '-no-skillinject', '-trust-auto-approve', ...flags],
+    ]
+    const daemon = this.startProgram(join(PROGRAMS, 'pilot-daemon'), args)
+    await daemon.errorLine(/msg="daemon running"/)
+    return daemon
+  }
+
+  /** `pilot-dx serve`, once it runs. */
+  // biome-ignore lint/suspicious/noExplicitAny: what a test looks into
+  async serve(...flags: string[]): Promise<{ running: Running; data: any }> {
+    const running = this.start(['serve', '--json', ...flags])
+    return { running, data: JSON.parse(await running.line(/"status":"ok"/)).data }
+  }
+
+  /** A driver of ours on this box's socket. */
+  async driver(t: TestContext): Promise<Driver> {
+    const driver = await Driver.connect(this.socket)
+    t.after(() => driver.close())
+    return driver
+  }
+
+  /** The messages in the inbox, oldest first. */
+  messages(): Record<string, unknown>[] {
+    return this.inboxNames().map(name => JSON.parse(readFileSync(join(this.home, 'inbox', name), 'utf8')))
+  }
+
+  /** Their file names, in the same order. */
+  inboxNames(): string[] {
+    return filesIn(join(this.home, 'inbox')).sort((a, b) => sequence(a) - sequence(b))
+  }
+
+  /** The received files, by name. */
+  files(): Map<string, Buffer> {
+    const folder = join(this.home, 'received')
+    return new Map(filesIn(folder).map(name => [name, readFileSync(join(folder, name))]))
+  }
+}
+
+export type { Box }
+
+/** Two of the original's daemons that trust each other, and the registry that knows both. */
+export async function twoNodes(
+  t: TestContext,
+  flags: { a?: string[]; b?: string[] } = {},
+): Promise<{ a: Box; b: Box; daemonA: Running; daemonB: Running }> {
+  const registry = await TestRegistry.start()
+  t.after(() => registry.close())
+  const [a, b] = [originalBox(t, registry), originalBox(t, registry)]
+  for (const box of [a, b]) mkdirSync(box.home, { mode: 0o700 })
+  const [daemonA, daemonB] = [
+    await a.daemon('anna', ...(flags.a ?? [])),
+    await b.daemon('bert', ...(flags.b ?? [])),
+  ]
+  await a.pilotctlOk('handshake', 'bert', 'test')
+  await until(
+    async () => (await a.pilotctlOk('trust')).total === 1 && (await b.pilotctlOk('trust')).total === 1,
+  )
+  return { a, b, daemonA, daemonB }
+}
+
+/** Asks until the answer is yes. For what other programs do, and tell nobody. */
+export async function until(isSo: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+  const deadline = performance.now() + timeoutMs
+  while (!(await isSo())) {
+    assert.ok(performance.now() < deadline, `not so within ${timeoutMs} ms: ${isSo}`)
+    await sleep(20)
+  }
+}
+
+/** The original's programs look for hosts of their own: they run where nothing but loopback exists. */
+function assertIsolated(): void {
+  const outward = Object.values(networkInterfaces())
+    .flat()
+    .filter(net => net?.internal === false)
+  assert.deepEqual(outward, [], 'run with npm run test:interop, which shuts the network off')
+}
+
+function filesIn(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter(entry => entry.isFile())
+    .map(entry => entry.name)
+}
+
+function sequence(name: string): number {
+  return Number(/-(\d{6,})\.json$/.exec(name)?.[1])
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: what a program printed
+function parsed(text: string): any {
+  try {
+    return JSON.parse(text.trimEnd().split('\n').at(-1) ?? '')
+  } catch {
+    return undefined
+  }
+}
