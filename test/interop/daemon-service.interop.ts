@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { parseAddress } from '#lib/pilot/address.js'
+import type { Driver } from '#lib/pilot/driver.js'
+import { DATA_EXCHANGE_PORT } from '#lib/pilot/transport.js'
+import { type Frame, FrameType } from '#lib/wire/frame.js'
+import { readFrame, writeFrame } from '#lib/wire/frame-io.js'
+import { twoNodes } from './original.js'
+
+// Our service and our command line on the original's daemons, against the original's service and its pilotctl.
+// anna's daemon leaves port 1001 to pilot-dx serve; bert's has the service of the original.
+
+const ANNA = '0:0000.0000.0001'
+const BERT = '0:0000.0000.0002'
+const NO_SERVICE = { a: ['-no-dataexchange'] }
+
+test('serve takes what the original’s node sends: messages, a trace, files', async t => {
+  const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
+  const { data } = await anna.serve()
+  assert.deepEqual([data.embedded, data.address], [false, ANNA])
+  const bytes = randomBytes(400_000)
+  const file = join(bert.dir, 'photo.raw')
+  writeFileSync(file, bytes)
+
+  assert.equal((await bert.pilotctlOk('send-message', 'anna', '--data', 'hi')).ack, 'ACK TEXT 2 bytes')
+  const json = await bert.pilotctlOk('send-message', 'anna', '--data', '[1]', '--type', 'json')
+  assert.equal(json.ack, 'ACK JSON 3 bytes')
+  const binary = await bert.pilotctlOk('send-message', 'anna', '--data-file', file, '--type', 'binary')
+  assert.equal(binary.ack, 'ACK BINARY 400000 bytes')
+  const traced = await bert.pilotctlOk('send-message', 'anna', '--data', 'timed', '--trace')
+  assert.equal(traced.inner_ack, 'ACK TEXT 5 bytes')
+  const many = await bert.pilotctlOk('send-message', 'anna', '--data', 'x', '--count', '5', '--reuse-conn')
+  assert.equal(many.results.length, 5)
+  for (const flags of [[], ['--no-stream']]) await bert.pilotctlOk('send-file', 'anna', file, ...flags)
+
+  const messages = anna.messages()
+  assert.deepEqual(
+    messages.slice(0, 4).map(({ type, from, bytes }) => [type, from, bytes]),
+    [
+      ['TEXT', BERT, 2],
+      ['JSON', BERT, 3],
+      ['BINARY', BERT, 400_000],
+      ['TEXT', BERT, 5],
+    ],
+  )
+  assert.ok(Buffer.from(String(messages[2]?.data_b64), 'base64').equals(bytes))
+  const files = [...anna.files()]
+  assert.deepEqual(
+    files.map(([name, content]) => [name.replace(/\d/g, '0'), content.equals(bytes)]),
+    Array(2).fill(['photo-00000000-000000.000-000000.raw', true]),
+  )
+  assert.equal((await anna.pilotctlOk('inbox')).total, 9)
+  assert.equal((await anna.pilotctlOk('received')).total, 2)
+})
+
+test('send-message, send-file and trace reach the original’s service, by name and by address', async t => {
+  const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
+  const bytes = randomBytes(700_000)
+  const file = join(anna.dir, 'photo.raw')
+  writeFileSync(file, bytes)
+  assert.equal((await anna.ok(['send-message', BERT, 'hi'])).ack, 'ACK TEXT 2 bytes')
+  assert.equal((await anna.ok(['send-message', 'bert', '[1]', '--type', 'json'])).ack, 'ACK JSON 3 bytes')
+  const binary = ['send-message', 'bert', '--data-file', file, '--type', 'binary']
+  assert.equal((await anna.ok(binary)).ack, 'ACK BINARY 700000 bytes')
+  await anna.ok(['send-file', BERT, file])
+  await anna.ok(['trace', 'bert', '--count', '1'])
+
+  const [text, json, large] = bert.messages()
+  assert.deepEqual([text?.type, text?.data, text?.from], ['TEXT', 'hi', ANNA])
+  assert.deepEqual([json?.type, json?.data], ['JSON', '[1]'])
+  assert.ok(Buffer.from(String(large?.data_b64), 'base64').equals(bytes))
+  const [[name, content] = ['', Buffer.of()], ...others] = bert.files()
+  assert.match(name, /^photo-\d{8}-\d{6}\.\d{3}-\d{6}\.raw$/)
+  assert.ok(content.equals(bytes) && others.length === 0)
+
+  // Our readers on the folders that the original has filled.
+  const inbox = await bert.ok(['inbox'])
+  assert.equal(inbox.total, bert.messages().length)
+  const { id } = inbox.messages.at(-1)
+  assert.equal((await bert.ok(['inbox', 'read', id])).data, 'hi')
+  const { files } = await bert.ok(['received'])
+  assert.deepEqual(
+    files.map((entry: Record<string, unknown>) => [entry.name, entry.bytes]),
+    [[name, bytes.length]],
+  )
+})
+
+test('what cannot be reached: no service is exit code 4, no node is 4 too', async t => {
+  const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
+  const service = await bert.fails(['send-message', ANNA, 'x'])
+  assert.deepEqual([service.exit, service.error_code], [4, 'DIAL_FAILED'])
+  const name = await anna.fails(['send-message', 'nobody', 'x'])
+  assert.equal(name.exit, 4)
+  const status = await anna.ok(['status'])
+  assert.deepEqual([status.daemon.hostname, status.data_exchange.answering], ['anna', false])
+  const taken = await bert.fails(['serve'])
+  assert.deepEqual([taken.exit, taken.error_code], [1, 'PORT_IN_USE'])
+  assert.match(taken.hint, /-no-dataexchange/)
+})
+
+test('both services answer the same frames with the same texts, and store the same fields', async t => {
+  const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
+  await anna.serve()
+  const driver = await bert.driver(t)
+  for (const [what, frame] of SAME_ANSWER) {
+    const answers = [await answerTo(driver, ANNA, frame), await answerTo(driver, BERT, frame)]
+    assert.match(answers[0] ?? '', /^1 ACK \w+ \d+ bytes$|^1 ERR UNKNOWN\(\d+\) save failed: |^closed$/, what)
+    assert.equal(answers[0], answers[1], what)
+  }
+
+  const [ours, theirs] = [anna.messages(), bert.messages()]
+  assert.equal(ours.length, theirs.length)
+  for (const [index, message] of ours.entries()) {
+    const { data, received_at, ...rest } = message
+    const { data: theirData, received_at: theirTime, ...theirRest } = theirs[index] ?? {}
+    assert.deepEqual(rest, theirRest)
+    // The original leaves out the text of what is not text.
+    if (rest.data_encoding === 'utf8') assert.equal(data, theirData)
+    for (const time of [received_at, theirTime]) {
+      assert.match(String(time), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/)
+    }
+  }
+  const names = (box: typeof anna) => box.inboxNames().map(name => name.replace(/-.*\./, '.'))
+  assert.deepEqual(names(anna), names(bert))
+  const files = (box: typeof anna) =>
+    [...box.files()].map(([name, content]) => `${name.replace(/\d/g, '0')} ${content}`).sort()
+  // An empty name: acknowledged and dropped by the original.
+  assert.deepEqual(
+    files(anna).filter(file => !file.startsWith('unnamed-')),
+    files(bert),
+  )
+})
+
+test('the daemon is killed and comes back: serve binds again, and messages arrive', async t => {
+  const { a: anna, b: bert, daemonA } = await twoNodes(t, NO_SERVICE)
+  const { running } = await anna.serve()
+  await bert.pilotctlOk('send-message', 'anna', '--data', 'before')
+  daemonA.child.kill('SIGKILL')
+  await running.errorLine(/daemon went away/)
+  await anna.daemon('anna', '-no-dataexchange')
+  await running.errorLine(/connected to the daemon again/)
+  // To itself: the other daemon takes most of a minute to notice that its tunnel has ended.
+  assert.equal((await anna.pilotctlOk('send-message', 'anna', '--data', 'after')).ack, 'ACK TEXT 5 bytes')
+  assert.deepEqual(
+    anna.messages().map(({ data }) => data),
+    ['before', 'after'],
+  )
+})
+
+const bytes = (...values: number[]) => Uint8Array.from(values)
+const text = (value: string) => Buffer.from(value)
+const file = (filename: string, data: string): Frame => ({
+  type: FrameType.File,
+  filename,
+  payload: text(data),
+})
+
+const SAME_ANSWER: [string, Frame | Uint8Array][] = [
+  ['text', { type: FrameType.Text, payload: text('héllo <&> "\\/\u2028\u0000\u007f') }],
+  ['empty text', { type: FrameType.Text, payload: bytes() }],
+  ['text that is no UTF-8', { type: FrameType.Text, payload: bytes(0x61, 0xff, 0xc3, 0x28) }],
+  ['binary', { type: FrameType.Binary, payload: bytes(0, 255, 128, 10) }],
+  ['JSON', { type: FrameType.JSON, payload: text('{"a":[1,2]}') }],
+  ['JSON that is none', { type: FrameType.JSON, payload: text('{') }],
+  ['a file', file('a.txt', 'abc')],
+  ['an empty file', file('empty.txt', '')],
+  ['no extension', file('README', 'x')],
+  ['all extension', file('.env', 'x')],
+  ['two extensions', file('a.tar.gz', 'x')],
+  ['a name that is not ASCII', file('é ö.txt', 'x')],
+  ['an empty name', file('', 'data')],
+  ['an unknown type', { type: 99, payload: text('x') }],
+  ['type 0', { type: 0, payload: bytes() }],
+  ['a name with a slash', rawFrame(FrameType.File, Buffer.concat([bytes(0, 4), text('../ax')]))],
+  ['a name that is no UTF-8', rawFrame(FrameType.File, bytes(0, 2, 0xff, 0x41, 1))],
+  ['a length over the cap', bytes(0, 0, 0, 1, 0x20, 0, 0, 1)],
+]
+
+function rawFrame(type: number, payload: Uint8Array): Uint8Array {
+  const header = Buffer.alloc(8)
+  header.writeUInt32BE(type)
+  header.writeUInt32BE(payload.length, 4)
+  return Buffer.concat([header, payload])
+}
+
+/** The type and the text of the answer, or `closed`. */
+async function answerTo(driver: Driver, to: string, frame: Frame | Uint8Array): Promise<string> {
+  const stream = await driver.dial(parseAddress(to), DATA_EXCHANGE_PORT)
+  try {
+    if (frame instanceof Uint8Array) stream.write(frame)
+    else await writeFrame(stream, frame)
+    const answer = await readFrame(stream)
+    return answer === null ? 'closed' : `${answer.type} ${Buffer.from(answer.payload)}`
+  } finally {
+    stream.destroy()
+  }
+}
