@@ -1,17 +1,19 @@
 /**
- * The wall clock in nanoseconds since the Unix epoch. The system's clock gives the milliseconds and the
- * monotonic clock what lies between them, so that two calls in one millisecond differ; it follows the
- * system's clock when that is set, and may go back then.
+ * The wall clock in nanoseconds since the Unix epoch: what the system's clock, which gives milliseconds, allows
+ * to be true, and between two of them the monotonic clock, so that two calls in one millisecond differ. It is
+ * right to the microsecond, since another program may compare its own time with it, until the system's clock
+ * is set; it follows that, and may go back then.
  */
 export function wallClockNs(): bigint {
+  const earliest = systemClockNs()
   const now = process.hrtime.bigint()
-  const system = BigInt(Date.now()) * NS_PER_MS
+  // A millisecond for what is left of this one, and one for what the anchor may be ahead.
+  const latest = systemClockNs() + 2n * NS_PER_MS
   const refined = anchorWall + (now - anchorMonotonic)
-  const drift = refined - system
-  if (drift <= NS_PER_MS && drift >= -NS_PER_MS) return refined
-  anchorWall = system
+  if (refined >= earliest && refined < latest) return refined
+  anchorWall = earliest
   anchorMonotonic = now
-  return system
+  return earliest
 }
 
 /** `ns` as RFC 3339 with nine digits of a second, in the local zone (`Z` where its offset is zero). */
@@ -30,8 +32,13 @@ export function fileTimestamp(ns: bigint): string {
 
 const NS_PER_MS = 1_000_000n
 const NS_PER_S = 1_000_000_000n
-let anchorWall = 0n
-let anchorMonotonic = 0n
+let anchorMonotonic = process.hrtime.bigint()
+let anchorWall = BigInt(Math.floor((performance.timeOrigin + performance.now()) * 1000)) * 1000n
+
+/** What it has reached, in whole milliseconds. */
+function systemClockNs(): bigint {
+  return BigInt(Date.now()) * NS_PER_MS
+}
 
 interface LocalTime {
   readonly year: string
