@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
@@ -71,7 +72,7 @@ class Box extends Sandbox {
     const args = [
       ...['-registry', address, '-beacon', beacon, '-socket', this.socket, '-hostname', hostname],
       ...['-listen', '127.0.0.1:0', '-endpoint', '127.0.0.1:9', '-identity', join(this.dir, 'identity.json')],
-      ...['-motd-feed-url', '', '-telemetry-url', '', '-no-skillinject', '-trust-auto-approve', ...flags],
+      ...['-trust-auto-approve', ...quietFlags(), ...flags],
     ]
     const daemon = this.startProgram(join(PROGRAMS, 'pilot-daemon'), args)
     await daemon.errorLine(/msg="daemon running"/)
@@ -138,6 +139,14 @@ export async function until(isSo: () => boolean | Promise<boolean>, timeoutMs = 
     assert.ok(performance.now() < deadline, `not so within ${timeoutMs} ms: ${isSo}`)
     await sleep(20)
   }
+}
+
+/** The flags that keep a daemon from things that no test is about, as far as this version knows them. */
+function quietFlags(): string[] {
+  const { stderr } = spawnSync(join(PROGRAMS, 'pilot-daemon'), ['-help'], { encoding: 'utf8' })
+  return ['-motd-feed-url=', '-telemetry-url=', '-no-skillinject'].filter(flag =>
+    stderr.includes(`  ${flag.replace('=', '')}`),
+  )
 }
 
 /** The original's programs look for hosts of their own: they run where nothing but loopback exists. */

@@ -14,6 +14,8 @@ const skip = existsSync(join(PACKAGE, '__init__.py'))
 
 /** Runs `script` with `d`, a connection to the daemon; what it says with `tell(...)` is returned. */
 async function python(box: Box, script: string): Promise<unknown[]> {
+  box.env.PYTHONPATH = dirname(PACKAGE)
+  box.env.PILOT_LIB_PATH = join(PROGRAMS, 'libpilot.so')
   const { code, stdout, stderr } = await box.startProgram('python3', ['-c', `${PRELUDE}\n${script}`]).done
   assert.equal(code, 0, stderr)
   return stdout
@@ -35,7 +37,6 @@ def failing(call):
 
 async function served(t: TestContext) {
   const box = originalBox(t)
-  box.env.PYTHONPATH = dirname(PACKAGE)
   const { data } = await box.serve('--embedded', '--hostname', 'alice')
   return { box, address: data.address as string }
 }
@@ -105,7 +106,6 @@ failing(lambda: d.listen(1001))`,
 test('from a node of the original to ours', { skip }, async t => {
   const { a: anna, b: bert } = await twoNodes(t, { a: ['-no-dataexchange'] })
   await anna.serve()
-  bert.env.PYTHONPATH = dirname(PACKAGE)
   const bytes = randomBytes(500_000)
   const file = join(bert.dir, 'photo.raw')
   writeFileSync(file, bytes)
