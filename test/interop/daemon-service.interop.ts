@@ -8,7 +8,7 @@ import type { Driver } from '#lib/pilot/driver.js'
 import { DATA_EXCHANGE_PORT } from '#lib/pilot/transport.js'
 import { type Frame, FrameType } from '#lib/wire/frame.js'
 import { readFrame, writeFrame } from '#lib/wire/frame-io.js'
-import { twoNodes } from './original.js'
+import { IS_OLD, twoNodes } from './original.js'
 
 // Our service and our command line on the original's daemons, against the original's service and its pilotctl.
 // anna's daemon leaves port 1001 to pilot-dx serve; bert's has the service of the original.
@@ -16,6 +16,8 @@ import { twoNodes } from './original.js'
 const ANNA = '0:0000.0000.0001'
 const BERT = '0:0000.0000.0002'
 const NO_SERVICE = { a: ['-no-dataexchange'] }
+
+const skip = IS_OLD ? 'this version cannot' : false
 
 test('serve takes what the original’s node sends: messages, a trace, files', async t => {
   const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
@@ -28,35 +30,42 @@ test('serve takes what the original’s node sends: messages, a trace, files', a
   assert.equal((await bert.pilotctlOk('send-message', 'anna', '--data', 'hi')).ack, 'ACK TEXT 2 bytes')
   const json = await bert.pilotctlOk('send-message', 'anna', '--data', '[1]', '--type', 'json')
   assert.equal(json.ack, 'ACK JSON 3 bytes')
+  for (const flags of [[], ['--no-stream']]) await bert.pilotctlOk('send-file', 'anna', file, ...flags)
+
+  assert.deepEqual(
+    anna.messages().map(({ type, from, data }) => [type, from, data]),
+    [
+      ['TEXT', BERT, 'hi'],
+      ['JSON', BERT, '[1]'],
+    ],
+  )
+  const files = [...anna.files()]
+  assert.deepEqual(
+    files.map(([name, content]) => [name.replace(/\d/g, '0'), content.equals(bytes)]),
+    Array(2).fill(['photo-00000000-000000.000-000000.raw', true]),
+  )
+  assert.equal((await anna.pilotctlOk('inbox')).total, 2)
+  assert.equal((await anna.pilotctlOk('received')).total, 2)
+})
+
+test('serve takes bytes from a file, several messages on one connection, a trace', { skip }, async t => {
+  const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
+  await anna.serve()
+  const bytes = randomBytes(400_000)
+  const file = join(bert.dir, 'bytes')
+  writeFileSync(file, bytes)
   const binary = await bert.pilotctlOk('send-message', 'anna', '--data-file', file, '--type', 'binary')
   assert.equal(binary.ack, 'ACK BINARY 400000 bytes')
   const traced = await bert.pilotctlOk('send-message', 'anna', '--data', 'timed', '--trace')
   assert.equal(traced.inner_ack, 'ACK TEXT 5 bytes')
   const many = await bert.pilotctlOk('send-message', 'anna', '--data', 'x', '--count', '5', '--reuse-conn')
   assert.equal(many.results.length, 5)
-  for (const flags of [[], ['--no-stream']]) await bert.pilotctlOk('send-file', 'anna', file, ...flags)
-
   const messages = anna.messages()
-  assert.deepEqual(
-    messages.slice(0, 4).map(({ type, from, bytes }) => [type, from, bytes]),
-    [
-      ['TEXT', BERT, 2],
-      ['JSON', BERT, 3],
-      ['BINARY', BERT, 400_000],
-      ['TEXT', BERT, 5],
-    ],
-  )
-  assert.ok(Buffer.from(String(messages[2]?.data_b64), 'base64').equals(bytes))
-  const files = [...anna.files()]
-  assert.deepEqual(
-    files.map(([name, content]) => [name.replace(/\d/g, '0'), content.equals(bytes)]),
-    Array(2).fill(['photo-00000000-000000.000-000000.raw', true]),
-  )
-  assert.equal((await anna.pilotctlOk('inbox')).total, 9)
-  assert.equal((await anna.pilotctlOk('received')).total, 2)
+  assert.equal(messages.length, 7)
+  assert.ok(Buffer.from(String(messages[0]?.data_b64), 'base64').equals(bytes))
 })
 
-test('send-message, send-file and trace reach the original’s service, by name and by address', async t => {
+test('send-message and send-file reach the original’s service, by name and by address', async t => {
   const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
   const bytes = randomBytes(700_000)
   const file = join(anna.dir, 'photo.raw')
@@ -66,12 +75,12 @@ test('send-message, send-file and trace reach the original’s service, by name 
   const binary = ['send-message', 'bert', '--data-file', file, '--type', 'binary']
   assert.equal((await anna.ok(binary)).ack, 'ACK BINARY 700000 bytes')
   await anna.ok(['send-file', BERT, file])
-  await anna.ok(['trace', 'bert', '--count', '1'])
 
   const [text, json, large] = bert.messages()
   assert.deepEqual([text?.type, text?.data, text?.from], ['TEXT', 'hi', ANNA])
   assert.deepEqual([json?.type, json?.data], ['JSON', '[1]'])
-  assert.ok(Buffer.from(String(large?.data_b64), 'base64').equals(bytes))
+  assert.deepEqual([large?.type, large?.bytes], ['BINARY', bytes.length])
+  if (!IS_OLD) assert.ok(Buffer.from(String(large?.data_b64), 'base64').equals(bytes))
   const [[name, content] = ['', Buffer.of()], ...others] = bert.files()
   assert.match(name, /^photo-\d{8}-\d{6}\.\d{3}-\d{6}\.raw$/)
   assert.ok(content.equals(bytes) && others.length === 0)
@@ -85,6 +94,15 @@ test('send-message, send-file and trace reach the original’s service, by name 
   assert.deepEqual(
     files.map((entry: Record<string, unknown>) => [entry.name, entry.bytes]),
     [[name, bytes.length]],
+  )
+})
+
+test('trace measures the way to the original’s service', { skip }, async t => {
+  const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
+  await anna.ok(['trace', 'bert', '--count', '2'])
+  assert.deepEqual(
+    bert.messages().map(({ type, bytes }) => [type, bytes]),
+    Array(2).fill(['TEXT', 64]),
   )
 })
 
@@ -107,19 +125,17 @@ test('both services answer the same frames with the same texts, and store the sa
   const driver = await bert.driver(t)
   for (const [what, frame] of SAME_ANSWER) {
     const answers = [await answerTo(driver, ANNA, frame), await answerTo(driver, BERT, frame)]
-    assert.match(answers[0] ?? '', /^1 ACK \w+ \d+ bytes$|^1 ERR UNKNOWN\(\d+\) save failed: |^closed$/, what)
+    assert.match(answers[0] ?? '', /^1 ACK \w+ \d+ bytes$|^closed$/, what)
     assert.equal(answers[0], answers[1], what)
   }
 
   const [ours, theirs] = [anna.messages(), bert.messages()]
   assert.equal(ours.length, theirs.length)
-  for (const [index, message] of ours.entries()) {
-    const { data, received_at, ...rest } = message
-    const { data: theirData, received_at: theirTime, ...theirRest } = theirs[index] ?? {}
-    assert.deepEqual(rest, theirRest)
-    // The original leaves out the text of what is not text.
-    if (rest.data_encoding === 'utf8') assert.equal(data, theirData)
-    for (const time of [received_at, theirTime]) {
+  for (const [index, message] of theirs.entries()) {
+    // Of ours, the fields that the original has too: `data` is not there where newer versions have `data_b64`.
+    const same = Object.fromEntries(Object.keys(message).map(name => [name, ours[index]?.[name]]))
+    assert.deepEqual({ ...same, received_at: '' }, { ...message, received_at: '' })
+    for (const time of [message.received_at, same.received_at]) {
       assert.match(String(time), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/)
     }
   }
@@ -132,6 +148,17 @@ test('both services answer the same frames with the same texts, and store the sa
     files(anna).filter(file => !file.startsWith('unnamed-')),
     files(bert),
   )
+})
+
+test('a type that neither knows: ERR from both, ACK from older versions; nothing is stored', async t => {
+  const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
+  await anna.serve()
+  const driver = await bert.driver(t)
+  const refusal = '1 ERR UNKNOWN(99) save failed: unsupported frame type 99'
+  const frame = { type: 99, payload: text('x') }
+  assert.equal(await answerTo(driver, ANNA, frame), refusal)
+  assert.equal(await answerTo(driver, BERT, frame), IS_OLD ? '1 ACK UNKNOWN(99) 1 bytes' : refusal)
+  assert.equal(anna.messages().length, 0)
 })
 
 test('the daemon is killed and comes back: serve binds again, and messages arrive', async t => {
@@ -172,8 +199,6 @@ const SAME_ANSWER: [string, Frame | Uint8Array][] = [
   ['two extensions', file('a.tar.gz', 'x')],
   ['a name that is not ASCII', file('é ö.txt', 'x')],
   ['an empty name', file('', 'data')],
-  ['an unknown type', { type: 99, payload: text('x') }],
-  ['type 0', { type: 0, payload: bytes() }],
   ['a name with a slash', rawFrame(FrameType.File, Buffer.concat([bytes(0, 4), text('../ax')]))],
   ['a name that is no UTF-8', rawFrame(FrameType.File, bytes(0, 2, 0xff, 0x41, 1))],
   ['a length over the cap', bytes(0, 0, 0, 1, 0x20, 0, 0, 1)],

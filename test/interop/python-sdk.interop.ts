@@ -3,14 +3,12 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { type Box, originalBox, PROGRAMS, twoNodes } from './original.js'
+import { type Box, IS_OLD, originalBox, PROGRAMS, twoNodes } from './original.js'
 
 // The original's Python SDK, which is the package around its programs, on our embedded daemon and our service.
 
 const PACKAGE = dirname(PROGRAMS)
-const skip = existsSync(join(PACKAGE, '__init__.py'))
-  ? false
-  : 'there is no Python package around the programs'
+const skip = skipReason()
 
 /** Runs `script` with `d`, a connection to the daemon; what it says with `tell(...)` is returned. */
 async function python(box: Box, script: string): Promise<unknown[]> {
@@ -118,3 +116,8 @@ test('from a node of the original to ours', { skip }, async t => {
   assert.equal(anna.messages()[0]?.data, 'hi')
   assert.ok([...anna.files().values()][0]?.equals(bytes))
 })
+
+function skipReason(): string | false {
+  if (!existsSync(join(PACKAGE, '__init__.py'))) return 'there is no Python package around the programs'
+  return IS_OLD && 'this version splits no large writes, or does not load'
+}
