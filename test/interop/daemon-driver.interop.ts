@@ -4,7 +4,7 @@ import { buffer } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { parseAddress } from '#lib/pilot/address.js'
 import type { Listener, Stream } from '#lib/pilot/transport.js'
-import { twoNodes, until } from './original.js'
+import { IS_OLD, twoNodes, until } from './original.js'
 
 // Our driver on the original's daemon.
 
@@ -42,7 +42,10 @@ test('listen and dial: one’s own address and the other node’s, bytes both wa
   }
 })
 
-test('many bytes at once, both ways, arrive whole', async t => {
+// Daemons of 1.12 and before may drop what is still on its way when a stream is closed.
+const skip = IS_OLD ? 'this version drops bytes' : false
+
+test('many bytes at once, and then the end, arrive whole', { skip }, async t => {
   const { a, b } = await twoNodes(t)
   const [anna, bert] = [await a.driver(t), await b.driver(t)]
   const listener = await anna.listen(2000)

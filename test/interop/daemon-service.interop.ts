@@ -15,6 +15,8 @@ import { IS_OLD, twoNodes } from './original.js'
 
 const ANNA = '0:0000.0000.0001'
 const BERT = '0:0000.0000.0002'
+/** Daemons of 1.12 may stall on a frame of several hundred kilobytes, whoever sends and whoever receives it. */
+const SAFE_SIZE = 100_000
 const NO_SERVICE = { a: ['-no-dataexchange'] }
 
 const skip = IS_OLD ? 'this version cannot' : false
@@ -23,7 +25,7 @@ test('serve takes what the original’s node sends: messages, a trace, files', a
   const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
   const { data } = await anna.serve()
   assert.deepEqual([data.embedded, data.address], [false, ANNA])
-  const bytes = randomBytes(400_000)
+  const bytes = randomBytes(IS_OLD ? SAFE_SIZE : 400_000)
   const file = join(bert.dir, 'photo.raw')
   writeFileSync(file, bytes)
 
@@ -67,13 +69,13 @@ test('serve takes bytes from a file, several messages on one connection, a trace
 
 test('send-message and send-file reach the original’s service, by name and by address', async t => {
   const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
-  const bytes = randomBytes(700_000)
+  const bytes = randomBytes(IS_OLD ? SAFE_SIZE : 700_000)
   const file = join(anna.dir, 'photo.raw')
   writeFileSync(file, bytes)
   assert.equal((await anna.ok(['send-message', BERT, 'hi'])).ack, 'ACK TEXT 2 bytes')
   assert.equal((await anna.ok(['send-message', 'bert', '[1]', '--type', 'json'])).ack, 'ACK JSON 3 bytes')
   const binary = ['send-message', 'bert', '--data-file', file, '--type', 'binary']
-  assert.equal((await anna.ok(binary)).ack, 'ACK BINARY 700000 bytes')
+  assert.equal((await anna.ok(binary)).ack, `ACK BINARY ${bytes.length} bytes`)
   await anna.ok(['send-file', BERT, file])
 
   const [text, json, large] = bert.messages()
@@ -119,7 +121,9 @@ test('what cannot be reached: no service is exit code 4, no node is 4 too', asyn
   assert.match(taken.hint, /-no-dataexchange/)
 })
 
-test('both services answer the same frames with the same texts, and store the same fields', async t => {
+test('both services answer the same frames with the same texts, and store the same fields', {
+  skip,
+}, async t => {
   const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
   await anna.serve()
   const driver = await bert.driver(t)
