@@ -1,0 +1,123 @@
+import { execFile } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { foldersIn, Scratch, temporaries, type Folders } from './folders.js'
+import { makeItem } from './items.js'
+import { Ledger } from './ledger.js'
+import type { Random } from './random.js'
+import type { Row, RowContext, RowReport } from './row.js'
+import type { Call } from './strace.js'
+import { numbered, SAVES, TracedService } from './traced-service.js'
+
+/**
+ * Every file system call of one save of each kind fails: once; and from there on, with all later ones, for
+ * good. Writes also take less than they are given. The answer is an honest one, and the next save works.
+ */
+export const row: Row = { needs: ['linux', 'strace', 'prlimit'], ci: 0, record: 0, run }
+
+const ERRORS = ['EIO', 'ENOSPC', 'EDQUOT', 'EMFILE', 'EACCES', 'EROFS']
+/** Files may not grow past these: a write that would is cut short, by the kernel. */
+const FILE_SIZES = [1, 100, 700, 4_096, 65_536, 250_000]
+
+async function run({ random }: RowContext): Promise<RowReport> {
+  using scratch = new Scratch()
+  const trial = await Trial.start(scratch.path, random)
+  try {
+    for (const save of SAVES) {
+      const { calls } = await trial.service.save(makeItem(random, save.kind, save.size))
+      for (const { call, number } of numbered(calls)) {
+        const name = call.name
+        for (const error of ERRORS) {
+          await trial.fault(save, [`${name}:error=${error}:when=${number}`])
+          await trial.fault(save, forGood(calls, call, error))
+        }
+        if (!name.includes('write')) continue
+        // Claims to have written what it has not.
+        for (const count of [0, 1, 100]) await trial.fault(save, [`${name}:retval=${count}:when=${number}`])
+      }
+      for (const size of FILE_SIZES) if (size < save.size) await trial.shortWrite(save, size)
+    }
+    return { n: trial.n, failures: trial.failures, counts: trial.counts }
+  } finally {
+    await trial.service.process.kill()
+  }
+}
+
+/** `from`, and every call of the mailbox after it. */
+function forGood(calls: readonly Call[], from: Call, error: string): string[] {
+  const start = calls.indexOf(from)
+  return [...new Set(calls.map(({ name }) => name))].map(name => {
+    const before = calls.slice(0, start).filter(call => call.name === name).length
+    return `${name}:error=${error}:when=${before + 1}+`
+  })
+}
+
+type Save = (typeof SAVES)[number]
+
+class Trial {
+  readonly service: TracedService
+  readonly failures: string[] = []
+  readonly counts = { refused: 0, acknowledged: 0, unanswered: 0, shortWrites: 0 }
+  n = 0
+  readonly #folders: Folders
+  readonly #ledger: Ledger
+  readonly #random: Random
+
+  private constructor(service: TracedService, folders: Folders, ledger: Ledger, random: Random) {
+    this.service = service
+    this.#folders = folders
+    this.#ledger = ledger
+    this.#random = random
+  }
+
+  static async start(root: string, random: Random): Promise<Trial> {
+    const folders = foldersIn(root)
+    const ledger = new Ledger(folders)
+    return new Trial(await TracedService.start(root, folders, ledger, random), folders, ledger, random)
+  }
+
+  /** Saves with the fault; whether calls come in the very same order each time is not in our hands. */
+  async fault(save: Save, inject: string[]): Promise<void> {
+    for (let attempt = 0; attempt < 5; attempt++) {
+      const { outcome, calls } = await this.service.save(this.#item(save), inject)
+      const reached = calls.filter(({ text }) => text.includes('(INJECTED)'))
+      const canStay = reached.some(({ name }) => name === 'unlink')
+      await this.#check(`${save.name}, ${inject.join(' ')}`, outcome, canStay)
+      if (reached.length > 0) return
+    }
+    this.failures.push(`${save.name}, ${inject.join(' ')}: not reached`)
+  }
+
+  async shortWrite(save: Save, fileSize: number): Promise<void> {
+    const what = `${save.name}, files of ${fileSize} bytes at most`
+    await this.#limit(`${fileSize}`)
+    const { outcome } = await this.service.save(this.#item(save))
+    await this.#limit('unlimited')
+    if (outcome !== 'refused') this.failures.push(`${what}: ${outcome}`)
+    this.counts.shortWrites++
+    await this.#check(what, outcome, false)
+  }
+
+  async #check(what: string, outcome: 'refused' | 'acknowledged' | 'unanswered', canStay: boolean): Promise<void> {
+    this.n++
+    this.counts[outcome]++
+    const say = (problem: string) => this.failures.push(`${what}: ${problem}`)
+    if (!this.service.process.isAlive) throw new Error(`${what}: the service has died`)
+    if (outcome === 'unanswered') say('no answer')
+    for (const path of temporaries(this.#folders)) {
+      if (!canStay) say(`left behind: ${path}`)
+      rmSync(path)
+    }
+    const next = await this.service.save(makeItem(this.#random, 'TEXT', 200))
+    if (next.outcome !== 'acknowledged') say(`the next save is ${next.outcome}`)
+    for (const problem of this.#ledger.compare()) say(problem)
+  }
+
+  #item({ kind, size }: Save): ReturnType<typeof makeItem> {
+    return makeItem(this.#random, kind, size)
+  }
+
+  async #limit(fileSize: string): Promise<void> {
+    await promisify(execFile)('prlimit', [`--pid=${this.service.process.pid}`, `--fsize=${fileSize}:unlimited`])
+  }
+}

@@ -1,0 +1,33 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Folders } from './folders.js'
+
+/** Another program that polls the folders all the while. */
+export class FolderReader {
+  /** How many messages and files it has read. */
+  reads = 0
+  readonly #child: ChildProcess
+
+  constructor({ inboxDir, receivedDir }: Folders) {
+    const child = fileURLToPath(new URL('reader-child.js', import.meta.url))
+    this.#child = fork(child, [inboxDir, receivedDir])
+  }
+
+  resume(): void {
+    this.#child.send('resume')
+  }
+
+  /** Resolves, when it has stopped reading, with what it saw since the last pause that was not whole. */
+  async pause(): Promise<string[]> {
+    this.#child.send('pause')
+    const [{ reads, torn }] = (await once(this.#child, 'message')) as [{ reads: number; torn: string[] }]
+    this.reads = reads
+    return torn.map(path => `torn, as a reader saw it: ${path}`)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await once(this.#child, 'exit')
+  }
+}

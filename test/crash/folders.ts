@@ -1,0 +1,102 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileNameOf, isWhole, keyOf } from './items.js'
+
+/** The two folders of a mailbox. */
+export interface Folders {
+  readonly inboxDir: string
+  readonly receivedDir: string
+}
+
+/** One entry that a program which lists the folders sees. */
+export interface Seen {
+  readonly path: string
+  /** As of {@link keyOf}; undefined where it is not a whole message or file. */
+  readonly key: string | undefined
+}
+
+export function foldersIn(root: string): Folders {
+  return { inboxDir: join(root, 'inbox'), receivedDir: join(root, 'received') }
+}
+
+/** A folder for one row, removed with `using`. */
+export class Scratch {
+  readonly path: string
+
+  constructor(parent: string = tmpdir()) {
+    this.path = mkdtempSync(join(parent, 'pdx-crash-'))
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.path, { recursive: true, force: true, maxRetries: 5 })
+  }
+}
+
+/** Everything visible in the folders; those that `known` says of are not read. */
+export function look(folders: Folders, known: (path: string) => boolean = () => false): Seen[] {
+  return [folders.inboxDir, folders.receivedDir].flatMap(dir =>
+    visible(dir)
+      .map(name => join(dir, name))
+      .filter(path => !known(path))
+      .flatMap(path => inspect(path, dir === folders.inboxDir)),
+  )
+}
+
+/** The names of all but the hidden subfolder. A missing folder is empty. */
+export function visible(dir: string): string[] {
+  return attempt(() => readdirSync(dir), []).filter(name => name !== HIDDEN)
+}
+
+/** What is being written, or was left so. */
+export function temporaries(folders: Folders): string[] {
+  return [folders.inboxDir, folders.receivedDir].flatMap(dir => {
+    const hidden = join(dir, HIDDEN)
+    return attempt(() => readdirSync(hidden), []).map(name => join(hidden, name))
+  })
+}
+
+/** The key of the payload at `path`, or undefined where that is no whole message, or no whole file. */
+export function keyAt(path: string, isMessage: boolean): string | undefined {
+  const name = path.slice(path.lastIndexOf('/') + 1)
+  const content = readFileSync(path)
+  return isMessage ? messageKey(name, content) : fileKey(name, content)
+}
+
+const HIDDEN = '.tmp'
+const STAMP = '-\\d{8}-\\d{6}\\.\\d{3}-\\d{6,}'
+const MESSAGE_NAME = new RegExp(`^(TEXT|JSON|BINARY)${STAMP}\\.json$`)
+const FILE_NAME = new RegExp(`^(f\\d+-[0-9a-f]{16})${STAMP}\\.bin$`)
+
+/** Gone or out of reach: the reader sees nothing then, and so nothing torn. */
+const UNREADABLE: ReadonlySet<string> = new Set(['ENOENT', 'EIO', 'ESHUTDOWN', 'ENOTDIR', 'ELOOP'])
+
+function attempt<T>(run: () => T, otherwise: T): T {
+  try {
+    return run()
+  } catch (error) {
+    if (UNREADABLE.has(String((error as NodeJS.ErrnoException).code))) return otherwise
+    throw error
+  }
+}
+
+function inspect(path: string, isMessage: boolean): Seen[] {
+  return attempt(() => [{ path, key: keyAt(path, isMessage) }], [])
+}
+
+function messageKey(name: string, content: Buffer): string | undefined {
+  const [, type] = MESSAGE_NAME.exec(name) ?? []
+  try {
+    const message = JSON.parse(content.toString())
+    const payload = Buffer.from(message.data_b64 ?? message.data, message.data_b64 ? 'base64' : 'utf8')
+    const isSound = message.type === type && message.bytes === payload.length && isWhole(payload)
+    return isSound ? keyOf(message.type, payload) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function fileKey(name: string, content: Buffer): string | undefined {
+  const [, sent] = FILE_NAME.exec(name) ?? []
+  return `${sent}.bin` === fileNameOf(content) ? keyOf('FILE', content) : undefined
+}

@@ -1,0 +1,47 @@
+import { foldersIn, Scratch, temporaries } from './folders.js'
+import { makeItem } from './items.js'
+import { Ledger } from './ledger.js'
+import type { Row, RowContext, RowReport } from './row.js'
+import { numbered, SAVES, TracedService } from './traced-service.js'
+
+/** SIGKILL at every file system call of one save of each kind, restart, compare. */
+export const row: Row = { needs: ['linux', 'strace'], ci: 0, record: 0, run }
+
+async function run({ random }: RowContext): Promise<RowReport> {
+  using scratch = new Scratch()
+  const folders = foldersIn(scratch.path)
+  const ledger = new Ledger(folders)
+  const failures: string[] = []
+  const counts: Record<string, number> = {}
+  for (const { name, kind, size } of SAVES) {
+    const targets = await callsOfOneSave()
+    let kills = 0
+    for (const target of targets) kills += (await killAt(target)) ? 1 : 0
+    // One more of each: there is no further call that could be the last.
+    for (const [callName, number] of new Map(targets)) {
+      for (let next = number + 1; await killAt([callName, next]); next++) kills++
+    }
+    if (kills < targets.length / 2) failures.push(`${name}: ${kills} kills at ${targets.length} calls`)
+    counts[name] = kills
+
+    async function callsOfOneSave(): Promise<[name: string, number: number][]> {
+      await using service = await TracedService.start(scratch.path, folders, ledger, random)
+      const { calls } = await service.save(makeItem(random, kind, size))
+      return numbered(calls).map(({ call, number }) => [call.name, number])
+    }
+
+    async function killAt([callName, number]: [string, number]): Promise<boolean> {
+      await using service = await TracedService.start(scratch.path, folders, ledger, random)
+      failures.push(...temporaries(folders).map(path => `not swept: ${path}`))
+      const { outcome } = await service.save(makeItem(random, kind, size), [
+        `${callName}:signal=SIGKILL:when=${number}`,
+      ])
+      const killed = outcome === 'unanswered'
+      if (killed) await service.process.ended()
+      failures.push(...ledger.compare().map(problem => `${name}, ${callName} ${number}: ${problem}`))
+      return killed
+    }
+  }
+  const n = Object.values(counts).reduce((sum, count) => sum + count, 0)
+  return { n, failures, counts }
+}

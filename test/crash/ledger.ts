@@ -1,0 +1,81 @@
+import { type Folders, look, type Seen } from './folders.js'
+
+interface Entry {
+  sent: number
+  acknowledged: number
+  refused: number
+}
+
+/** What was sent and what was answered, to be compared with what is on the disk. */
+export class Ledger {
+  readonly #entries = new Map<string, Entry>()
+  /** What an earlier comparison has read: what is visible never changes. */
+  readonly #known = new Map<string, string>()
+  readonly #folders: Folders
+  #closed = false
+
+  constructor(folders: Folders) {
+    this.#folders = folders
+  }
+
+  /** Counts since the start: sent, acknowledged, refused. */
+  get totals(): Entry {
+    const totals = { sent: 0, acknowledged: 0, refused: 0 }
+    for (const entry of this.#entries.values()) {
+      totals.sent += entry.sent
+      totals.acknowledged += entry.acknowledged
+      totals.refused += entry.refused
+    }
+    return totals
+  }
+
+  /** Counts no answer any more, until {@link open}: nobody would get to read it. */
+  close(): void {
+    this.#closed = true
+  }
+
+  open(): void {
+    this.#closed = false
+  }
+
+  count(key: string, what: keyof Entry): void {
+    if (this.#closed && what !== 'sent') return
+    const entry = this.#entries.get(key) ?? { sent: 0, acknowledged: 0, refused: 0 }
+    entry[what]++
+    this.#entries.set(key, entry)
+  }
+
+  /** Reads what is new in the folders, and names all that breaks the promise. */
+  compare(): string[] {
+    const present = new Set<string>()
+    const fresh = look(this.#folders, path => {
+      present.add(path)
+      return this.#known.has(path)
+    })
+    const torn = fresh.filter(({ key }) => key === undefined).map(({ path }) => `not whole: ${path}`)
+    for (const path of this.#known.keys()) if (!present.has(path)) this.#known.delete(path)
+    for (const { path, key } of fresh) if (key !== undefined) this.#known.set(path, key)
+    const found = [...this.#known].map(([path, key]): Seen => ({ path, key }))
+    return [...torn, ...this.judge(found)]
+  }
+
+  /** What of `found` breaks the promise, but for what is not whole. */
+  judge(found: readonly Seen[], isAcknowledged: (key: string) => number = key => this.#acknowledged(key)): string[] {
+    const counts = new Map<string, number>()
+    for (const { key } of found) if (key !== undefined) counts.set(key, (counts.get(key) ?? 0) + 1)
+    const problems: string[] = []
+    for (const [key, { sent, refused }] of this.#entries) {
+      const count = counts.get(key) ?? 0
+      const due = isAcknowledged(key)
+      if (count < due) problems.push(`lost: ${due} of ${key} acknowledged, ${count} found`)
+      if (count > sent - refused) problems.push(`left behind: ${sent - refused} of ${key} may be there, ${count} are`)
+      counts.delete(key)
+    }
+    for (const key of counts.keys()) problems.push(`never sent: ${key}`)
+    return problems
+  }
+
+  #acknowledged(key: string): number {
+    return this.#entries.get(key)?.acknowledged ?? 0
+  }
+}

@@ -1,0 +1,108 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { PYTHON, scriptPath } from './commands.js'
+import { Disk, type DiskType } from './disk.js'
+import { FolderReader } from './folder-reader.js'
+import { type Folders, foldersIn, Scratch } from './folders.js'
+import { Ledger } from './ledger.js'
+import { anyItem, deliver, Load } from './load.js'
+import type { Random } from './random.js'
+import type { RowContext, RowReport } from './row.js'
+import { ServiceProcess } from './service-process.js'
+
+/** Cuts before the disk is made anew; a fuller one would only take longer to compare. */
+const CUTS_A_DISK = 5
+const MAX_BYTES = 1024 * 1024
+
+/** Load, power cut, mount again, compare; another program reads the folders all the while. */
+export async function cutPower(type: DiskType, { n, random }: RowContext): Promise<RowReport> {
+  using scratch = new Scratch()
+  await using disk = new Disk(scratch.path, type)
+  const folders = foldersIn(disk.mountPoint)
+  await using reader = new FolderReader(folders)
+  const failures: string[] = []
+  const counts = { sent: 0, acknowledged: 0, refused: 0, read: 0 }
+  for (let done = 0; done < n; done += CUTS_A_DISK) {
+    disk.format()
+    disk.mount()
+    const ledger = new Ledger(folders)
+    for (let i = done; i < Math.min(n, done + CUTS_A_DISK); i++) {
+      reader.resume()
+      const socket = join(scratch.path, 's')
+      if (random.chance(0.5)) await cutUnderLoad({ socket, folders, disk, ledger, random })
+      else await cutAfterAnswer({ socket, folders, disk, ledger, random })
+      failures.push(...(await reader.pause()))
+      await disk.unmount()
+      disk.mount()
+      failures.push(...ledger.compare())
+      ledger.open()
+    }
+    await disk.unmount()
+    for (const [name, count] of Object.entries(ledger.totals)) counts[name as keyof typeof counts] += count
+  }
+  counts.read = reader.reads
+  return { n, failures, counts }
+}
+
+interface Cut {
+  readonly socket: string
+  readonly folders: Folders
+  readonly disk: Disk
+  readonly ledger: Ledger
+  readonly random: Random
+}
+
+async function cutUnderLoad({ socket, folders, disk, ledger, random }: Cut): Promise<void> {
+  await using service = await ServiceProcess.start({ socket, config: folders })
+  await using cutter = await Cutter.start(disk.mountPoint)
+  const load = new Load({ dial: () => service.dial(), ledger, random, maxBytes: MAX_BYTES })
+  await delay(random.integer(0, 250))
+  await cutter.cut(ledger)
+  await service.kill()
+  await load.ended
+}
+
+/** At the moment when the last answer has come and nothing else flushes the disk: the hardest one. */
+async function cutAfterAnswer({ socket, folders, disk, ledger, random }: Cut): Promise<void> {
+  await using service = await ServiceProcess.start({ socket, config: folders })
+  await using cutter = await Cutter.start(disk.mountPoint)
+  const client = await service.dial()
+  for (let rounds = random.integer(1, 4); rounds > 0; rounds--) {
+    const items = Array.from({ length: random.integer(1, 6) }, () => anyItem(random, MAX_BYTES))
+    await Promise.all(items.map(item => deliver(client, item, ledger)))
+  }
+  await cutter.cut(ledger)
+  await service.kill()
+  await client.close().catch(() => {})
+}
+
+/** Waits, ready to cut the power of one file system at once. */
+class Cutter {
+  readonly #child: ChildProcess
+
+  private constructor(child: ChildProcess) {
+    this.#child = child
+  }
+
+  static async start(mountPoint: string): Promise<Cutter> {
+    const child = spawn(PYTHON, [scriptPath('power-cut.py'), mountPoint], { stdio: ['pipe', 'pipe', 'inherit'] })
+    await once(child.stdout, 'data')
+    return new Cutter(child)
+  }
+
+  /** Cuts; what is answered from here on no peer would get to read. */
+  async cut(ledger: Ledger): Promise<void> {
+    ledger.close()
+    this.#child.stdin?.end('cut\n')
+    const [status] = await once(this.#child, 'exit')
+    if (status !== 0) throw new Error('the power could not be cut')
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null) return
+    this.#child.stdin?.end()
+    await once(this.#child, 'exit')
+  }
+}

@@ -1,0 +1,20 @@
+// Run as a child: `node service-child.js '<ServiceConfig and, as "socket" or "daemon", where to serve, as JSON>'`.
+// Prints one line once it serves, and lives until its standard input ends, or it is killed.
+import { Service } from '#lib/exchange/service.js'
+import { Address } from '#lib/pilot/address.js'
+import { Driver } from '#lib/pilot/driver.js'
+import { EventBus } from '#lib/plugin/events.js'
+import { BareStreams } from './bare-streams.js'
+
+const { socket, daemon, ...config } = JSON.parse(process.argv[2] ?? '{}')
+process.stdin.on('end', () => process.exit()).resume()
+const streams = daemon === undefined ? new BareStreams(socket) : await Driver.connect(daemon)
+const address = new Address(0, 0xa)
+await new Service(config).start({
+  streams,
+  identity: { nodeId: address.node, address },
+  resolver: { resolve: async () => address },
+  events: new EventBus(),
+  logger: { debug() {}, info() {}, warn() {}, error: (_, message) => console.error(message) },
+})
+console.log('serving')

@@ -1,0 +1,90 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { Client } from '#lib/exchange/client.js'
+import type { ServiceConfig } from '#lib/exchange/service.js'
+import { Address } from '#lib/pilot/address.js'
+import { BareStreams } from './bare-streams.js'
+
+/** How a {@link ServiceProcess} is run. */
+export interface ServiceOptions {
+  /** The Unix socket to serve. */
+  readonly socket: string
+  readonly config: ServiceConfig
+  /** Added to this process's. */
+  readonly env?: NodeJS.ProcessEnv
+  /** A command that runs the one it is given, and replaces itself by it. */
+  readonly prefix?: readonly string[]
+  /** The socket of a daemon to attach to, instead of serving `socket` itself. */
+  readonly daemon?: string
+}
+
+/** A service in a process of its own. */
+export class ServiceProcess {
+  readonly #child: ChildProcess
+  readonly #socket: string
+  readonly #exit: Promise<unknown>
+
+  private constructor(child: ChildProcess, socket: string) {
+    this.#child = child
+    this.#socket = socket
+    this.#exit = once(child, 'exit')
+  }
+
+  /** Resolves once it serves. */
+  static async start(options: ServiceOptions): Promise<ServiceProcess> {
+    const service = ServiceProcess.spawn(options)
+    if (await service.serving) return service
+    throw new Error(`the service ended with ${service.#child.exitCode ?? service.#child.signalCode} at its start`)
+  }
+
+  /** Does not wait for anything. */
+  static spawn({ socket, config, env, prefix = [], daemon }: ServiceOptions): ServiceProcess {
+    const argument = JSON.stringify({ ...NO_LIMITS, ...config, socket, daemon })
+    const [command = '', ...args] = [...prefix, process.execPath, CHILD, argument]
+    const child = spawn(command, args, {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, ...env },
+    })
+    child.stdin?.on('error', () => {})
+    return new ServiceProcess(child, socket)
+  }
+
+  /** Resolves with true once it serves, with false where it ends before. */
+  get serving(): Promise<boolean> {
+    const lines = createInterface({ input: this.#child.stdout! })
+    return Promise.race([once(lines, 'line').then(() => true), this.#exit.then(() => false)])
+  }
+
+  get pid(): number {
+    return this.#child.pid!
+  }
+
+  get isAlive(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  async dial(): Promise<Client> {
+    return Client.dial(new BareStreams(this.#socket), new Address(0, 0xa))
+  }
+
+  /** Resolves when it has ended, by itself or by somebody else. */
+  async ended(): Promise<void> {
+    await this.#exit
+  }
+
+  /** SIGKILL; resolves when it is gone. */
+  async kill(): Promise<void> {
+    if (this.isAlive) this.#child.kill('SIGKILL')
+    await this.#exit
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill()
+  }
+}
+
+const CHILD = fileURLToPath(new URL('service-child.js', import.meta.url))
+/** Nothing is evicted: what was acknowledged stays. */
+const NO_LIMITS: ServiceConfig = { inboxMaxFiles: 1e9, inboxMaxBytes: -1, receivedMaxBytes: -1 }
