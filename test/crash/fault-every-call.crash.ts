@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { foldersIn, Scratch, temporaries, type Folders } from './folders.js'
+import { type Folders, foldersIn, Scratch, temporaries } from './folders.js'
 import { makeItem } from './items.js'
 import { Ledger } from './ledger.js'
 import type { Random } from './random.js'
@@ -37,7 +37,10 @@ async function run({ random }: RowContext): Promise<RowReport> {
       }
       for (const size of FILE_SIZES) if (size < save.size) await trial.shortWrite(save, size)
     }
-    return { n: trial.n, failures: trial.failures, counts: trial.counts }
+    const { n, failures, counts } = trial
+    // How many pieces a payload comes in is the socket's choice: a fault at the last one may find none.
+    if (counts.notReached > n / 20) failures.push(`${counts.notReached} of ${n} faults were not reached`)
+    return { n, failures, counts }
   } finally {
     await trial.service.process.kill()
   }
@@ -57,7 +60,7 @@ type Save = (typeof SAVES)[number]
 class Trial {
   readonly service: TracedService
   readonly failures: string[] = []
-  readonly counts = { refused: 0, acknowledged: 0, unanswered: 0, shortWrites: 0 }
+  readonly counts = { refused: 0, acknowledged: 0, unanswered: 0, shortWrites: 0, notReached: 0 }
   n = 0
   readonly #folders: Folders
   readonly #ledger: Ledger
@@ -85,7 +88,7 @@ class Trial {
       await this.#check(`${save.name}, ${inject.join(' ')}`, outcome, canStay)
       if (reached.length > 0) return
     }
-    this.failures.push(`${save.name}, ${inject.join(' ')}: not reached`)
+    this.counts.notReached++
   }
 
   async shortWrite(save: Save, fileSize: number): Promise<void> {
@@ -98,7 +101,11 @@ class Trial {
     await this.#check(what, outcome, false)
   }
 
-  async #check(what: string, outcome: 'refused' | 'acknowledged' | 'unanswered', canStay: boolean): Promise<void> {
+  async #check(
+    what: string,
+    outcome: 'refused' | 'acknowledged' | 'unanswered',
+    canStay: boolean,
+  ): Promise<void> {
     this.n++
     this.counts[outcome]++
     const say = (problem: string) => this.failures.push(`${what}: ${problem}`)
@@ -118,6 +125,9 @@ class Trial {
   }
 
   async #limit(fileSize: string): Promise<void> {
-    await promisify(execFile)('prlimit', [`--pid=${this.service.process.pid}`, `--fsize=${fileSize}:unlimited`])
+    await promisify(execFile)('prlimit', [
+      `--pid=${this.service.process.pid}`,
+      `--fsize=${fileSize}:unlimited`,
+    ])
   }
 }

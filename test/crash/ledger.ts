@@ -60,7 +60,10 @@ export class Ledger {
   }
 
   /** What of `found` breaks the promise, but for what is not whole. */
-  judge(found: readonly Seen[], isAcknowledged: (key: string) => number = key => this.#acknowledged(key)): string[] {
+  judge(
+    found: readonly Seen[],
+    isAcknowledged: (key: string) => number = key => this.#acknowledged(key),
+  ): string[] {
     const counts = new Map<string, number>()
     for (const { key } of found) if (key !== undefined) counts.set(key, (counts.get(key) ?? 0) + 1)
     const problems: string[] = []
@@ -68,7 +71,8 @@ export class Ledger {
       const count = counts.get(key) ?? 0
       const due = isAcknowledged(key)
       if (count < due) problems.push(`lost: ${due} of ${key} acknowledged, ${count} found`)
-      if (count > sent - refused) problems.push(`left behind: ${sent - refused} of ${key} may be there, ${count} are`)
+      if (count > sent - refused)
+        problems.push(`left behind: ${sent - refused} of ${key} may be there, ${count} are`)
       counts.delete(key)
     }
     for (const key of counts.keys()) problems.push(`never sent: ${key}`)

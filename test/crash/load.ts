@@ -29,6 +29,8 @@ export interface LoadOptions {
   /** Frames of a connection that wait for their answer. */
   readonly window?: number
   readonly maxBytes?: number
+  /** What to send next; undefined ends it. */
+  readonly next?: () => Item | undefined
 }
 
 /** Connections that send without a pause, until they are stopped or cut. */
@@ -58,11 +60,19 @@ export class Load {
   }
 
   async #send(client: Client): Promise<void> {
-    const { ledger, random, maxBytes } = this.#options
+    const { ledger, random, maxBytes, next = () => anyItem(random, maxBytes) } = this.#options
     while (!this.#stopped) {
-      if ((await deliver(client, anyItem(random, maxBytes), ledger)) === 'unanswered') return
+      const item = next()
+      if (item === undefined || (await deliver(client, item, ledger)) === 'unanswered') return
     }
   }
+}
+
+/** Gives `count` small messages and files, then nothing. */
+export function smallItems(random: Random, count: number): () => Item | undefined {
+  let left = count
+  return () =>
+    left-- > 0 ? makeItem(random, random.pick(['TEXT', 'FILE']), random.integer(40, 300)) : undefined
 }
 
 /** A message or a file of any size from 0 to `maxBytes`; most are small, some lie about the limit of 256 KiB. */

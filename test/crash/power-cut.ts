@@ -87,7 +87,9 @@ class Cutter {
   }
 
   static async start(mountPoint: string): Promise<Cutter> {
-    const child = spawn(PYTHON, [scriptPath('power-cut.py'), mountPoint], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const child = spawn(PYTHON, [scriptPath('power-cut.py'), mountPoint], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
     await once(child.stdout, 'data')
     return new Cutter(child)
   }

@@ -36,7 +36,9 @@ export class ServiceProcess {
   static async start(options: ServiceOptions): Promise<ServiceProcess> {
     const service = ServiceProcess.spawn(options)
     if (await service.serving) return service
-    throw new Error(`the service ended with ${service.#child.exitCode ?? service.#child.signalCode} at its start`)
+    throw new Error(
+      `the service ended with ${service.#child.exitCode ?? service.#child.signalCode} at its start`,
+    )
   }
 
   /** Does not wait for anything. */
@@ -86,5 +88,10 @@ export class ServiceProcess {
 }
 
 const CHILD = fileURLToPath(new URL('service-child.js', import.meta.url))
-/** Nothing is evicted: what was acknowledged stays. */
-const NO_LIMITS: ServiceConfig = { inboxMaxFiles: 1e9, inboxMaxBytes: -1, receivedMaxBytes: -1 }
+/** Nothing is evicted, so that what was acknowledged stays; and all peers of a test have one address. */
+const NO_LIMITS: ServiceConfig = {
+  inboxMaxFiles: 1e9,
+  inboxMaxBytes: -1,
+  receivedMaxBytes: -1,
+  maxConnectionsPerPeer: -1,
+}

@@ -5,8 +5,20 @@ import { once } from 'node:events'
 const FILE_CALLS: readonly string[] = [
   ...['open', 'openat', 'creat', 'close', 'read', 'pread64', 'readv', 'preadv', 'getdents64'],
   ...['write', 'pwrite64', 'writev', 'pwritev', 'fsync', 'fdatasync', 'ftruncate', 'fallocate'],
+  ...['ioctl', 'sendfile', 'copy_file_range'],
   ...['link', 'linkat', 'unlink', 'unlinkat', 'rename', 'renameat', 'renameat2', 'mkdir', 'mkdirat', 'rmdir'],
-  ...['stat', 'lstat', 'fstat', 'newfstatat', 'statx', 'access', 'faccessat', 'faccessat2', 'fchmod', 'utimensat'],
+  ...[
+    'stat',
+    'lstat',
+    'fstat',
+    'newfstatat',
+    'statx',
+    'access',
+    'faccessat',
+    'faccessat2',
+    'fchmod',
+    'utimensat',
+  ],
 ]
 
 /** One system call that strace has seen. */

@@ -1,0 +1,88 @@
+// Faults to be planted into a copy of the compiled library, and the rows of the crash tests that must find them: a
+// test that cannot fail shows nothing. Every `from` must be there, once.
+
+/** Rows about power, with numbers that find each of the faults below for certain enough. */
+const POWER = { 'power-cut-ext4': 20, 'power-cut-xfs': 10, 'reordered-writes': 40 }
+
+export const PLANTED_FAULTS = [
+  {
+    name: 'no fsync of the file',
+    edits: [['mailbox/temporary-file.js', 'await this.#handle.datasync()', 'undefined']],
+    foundBy: POWER,
+  },
+  {
+    name: 'no fsync of the folder',
+    edits: [['mailbox/directory-sync.js', 'await handle.sync()', 'undefined']],
+    foundBy: POWER,
+  },
+  {
+    name: 'ACK before fsync',
+    edits: [
+      [
+        'mailbox/durable-write.js',
+        'this.#durable ? this.#commit() : undefined',
+        'void setTimeout(() => this.#commit().catch(() => {}), 20)',
+      ],
+    ],
+    foundBy: POWER,
+  },
+  {
+    name: 'one write call, its count not looked at',
+    edits: [
+      ['mailbox/temporary-file.js', 'while (rest.length > 0)', 'if (rest.length > 0)'],
+      [
+        'mailbox/temporary-file.js',
+        'this.#size += bytesWritten',
+        'this.#size += rest.reduce((sum, piece) => sum + piece.length, 0)',
+      ],
+      ['mailbox/temporary-file.js', 'if (size !== this.#size)', 'if (size < 0)'],
+    ],
+    foundBy: { 'fault-every-call': 0, 'folders-in-trouble': 1 },
+  },
+  {
+    name: 'a rename that overwrites',
+    edits: [['mailbox/publish.js', 'await link(temporary, ', 'await rename(temporary, ']],
+    foundBy: { 'two-processes': 2_000, clock: 2_000 },
+  },
+  {
+    name: 'no temporary: written under the final name',
+    edits: [
+      [
+        'mailbox/durable-write.js',
+        'const file = await this.createTemporary()',
+        'const file = await TemporaryFile.create(join(this.layout.dir, choice.name))',
+      ],
+      ['mailbox/durable-write.js', '!(await publish(this.layout, file.path, choice.name))', 'false'],
+      ['mailbox/durable-write.js', ' : undefined, file.discard()]', ' : undefined]'],
+    ],
+    foundBy: { 'kill-random': 20, 'power-cut-ext4': 20 },
+  },
+  {
+    name: 'published by copying',
+    edits: [
+      ['mailbox/publish.js', 'import { link, ', 'import { copyFile, link, '],
+      [
+        'mailbox/publish.js',
+        'await link(temporary, join(layout.dir, name))',
+        'await copyFile(temporary, join(layout.dir, name), 1)',
+      ],
+    ],
+    foundBy: { 'kill-every-call': 0 },
+  },
+  {
+    name: 'an ERR leaves the message behind',
+    edits: [
+      [
+        'mailbox/durable-write.js',
+        'await unlink(join(this.layout.dir, choice.name))',
+        'await Promise.resolve()',
+      ],
+    ],
+    foundBy: { 'fault-every-call': 0 },
+  },
+  {
+    name: 'temporaries are not swept',
+    edits: [['mailbox/mailbox.js', 'await sweepTemporaries(folder.layout)', '0']],
+    foundBy: { 'kill-random': 20, 'kill-every-call': 0 },
+  },
+]

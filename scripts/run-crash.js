@@ -1,0 +1,100 @@
+// Runs the crash tests on the compiled library: `node scripts/run-crash.js [--record] [--seed N] [text in the name ...]`.
+// Rows first, then the planted faults, which the rows must find. Prints a line for each, and writes all of it to
+// build/crash-results.json. What the machine lacks is skipped, and why is printed; with CI=true a skip is a failure.
+import { spawn } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { PLANTED_FAULTS } from './planted-faults.js'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { record: { type: 'boolean', default: false }, seed: { type: 'string' } },
+})
+const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 32))
+const isWanted = name => positionals.length === 0 || positionals.some(text => name.includes(text))
+const startedAt = performance.now()
+const results = []
+
+console.log(`seed ${seed}, Node ${process.version}${values.record ? ', on demand' : ''}`)
+const rows = readdirSync('test/crash').filter(name => name.endsWith('.crash.ts'))
+for (const row of rows.map(name => name.slice(0, -'.crash.ts'.length)).sort()) {
+  if (!isWanted(row)) continue
+  const report = await run(process.cwd(), row, values.record ? 'record' : 'ci')
+  const passed = report.skipped === undefined ? report.failures.length === 0 : !process.env.CI
+  note({ name: row, ...report, passed })
+}
+for (const fault of PLANTED_FAULTS) {
+  for (const [row, n] of Object.entries(fault.foundBy)) {
+    const name = `planted: ${fault.name} / ${row}`
+    if (!isWanted(name)) continue
+    const copy = plant(fault)
+    const report = await run(copy, row, n).finally(() => rmSync(copy, { recursive: true, force: true }))
+    const found = report.error === undefined && report.failures.length > 0
+    note({ name, ...report, passed: report.skipped === undefined ? found : !process.env.CI })
+  }
+}
+
+const seconds = secondsSince(startedAt)
+const isGood = results.length > 0 && results.every(({ passed }) => passed)
+mkdirSync('build', { recursive: true })
+writeFileSync(
+  'build/crash-results.json',
+  `${JSON.stringify({ seed, node: process.version, record: values.record, seconds, passed: isGood, results }, null, 2)}\n`,
+)
+console.log(results.length === 0 ? 'no row matches' : `${isGood ? 'all passed' : 'FAILED'}, ${seconds} s`)
+process.exit(isGood ? 0 : 1)
+
+/** Runs one row of the tests that are compiled in `folder`. An `error` is also a failure. */
+async function run(folder, row, count) {
+  const rowStartedAt = performance.now()
+  const args = [join(folder, 'build/test/crash/run-row.js'), row, String(count), String(seed)]
+  const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  const output = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr']) child[name].on('data', chunk => (output[name] += chunk))
+  const code = await new Promise(resolve => child.on('close', resolve))
+  const seconds = secondsSince(rowStartedAt)
+  const report = code === 0 ? JSON.parse(output.stdout.trim().split('\n').at(-1)) : undefined
+  if (report) return { ...report, seconds }
+  const error = `the row ended with ${code}: ${output.stderr.trim()}`
+  return { n: 0, failures: [error], counts: {}, error, seconds }
+}
+
+/** A copy of the compiled library and its crash tests with `fault` in it. */
+function plant({ name, edits }) {
+  const copy = mkdtempSync(join(tmpdir(), 'pdx-planted-'))
+  for (const path of ['package.json', 'dist', 'build/test/crash', 'test/crash']) {
+    cpSync(path, join(copy, path), { recursive: true })
+  }
+  for (const [file, from, to] of edits) {
+    const path = join(copy, 'dist', file)
+    const parts = readFileSync(path, 'utf8').split(from)
+    if (parts.length !== 2)
+      throw new Error(`planting "${name}": ${parts.length - 1} times in ${file}: ${from}`)
+    writeFileSync(path, parts.join(to))
+  }
+  return copy
+}
+
+function note(result) {
+  results.push(result)
+  const { name, n, failures, counts, skipped, error, seconds, passed } = result
+  const mark = passed ? 'ok  ' : 'FAIL'
+  if (skipped !== undefined) {
+    console.log(`${mark} ${name}: skipped, ${skipped}`)
+    return
+  }
+  const isPlanted = name.startsWith('planted')
+  const bound = failures.length === 0 ? `, bound ${((3 / n) * 100).toPrecision(2)} %` : ''
+  const details = Object.entries(counts).map(([what, count]) => `${what} ${count}`)
+  const found = isPlanted ? `found ${failures.length} times` : `failures ${failures.length}${bound}`
+  console.log(`${mark} ${name}: n ${n}, ${found}, ${seconds} s${isPlanted ? '' : ` (${details.join(', ')})`}`)
+  if (passed && !isPlanted) return
+  const shown = isPlanted && !error ? failures.slice(0, 1) : failures.slice(0, 20)
+  for (const failure of shown) console.log(`       ${failure}`)
+}
+
+function secondsSince(start) {
+  return Math.round((performance.now() - start) / 100) / 10
+}
