@@ -88,8 +88,17 @@ export class DurableFolder {
     }
     const [synced] = await Promise.allSettled([this.#durable ? this.#commit() : undefined, file.discard()])
     if (synced.status === 'fulfilled') return file.size
-    await unlink(join(this.layout.dir, choice.name)).catch(() => undefined)
+    await this.#takeBack(choice.name)
     throw synced.reason
+  }
+
+  /**
+   * Removes what was published and could not be synced. The sync that failed may have reached the disk in
+   * part, the new name included, so the removal is synced too, as far as that is possible.
+   */
+  async #takeBack(name: string): Promise<void> {
+    await unlink(join(this.layout.dir, name)).catch(() => undefined)
+    await this.#directory.sync().catch(() => undefined)
   }
 
   async #commit(): Promise<void> {

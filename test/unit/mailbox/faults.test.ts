@@ -139,6 +139,18 @@ test('where the folder cannot be synced, all that waited for it are taken back; 
   await store(mailbox)
 })
 
+test('what is taken back is synced away, so that a power cut cannot bring it back', async t => {
+  const mailbox = await tempMailbox(t)
+  const seen: number[] = []
+  await replaceHandle(t, 'sync', real => async () => {
+    seen.push((await namesIn(mailbox.inboxDir)).length)
+    if (seen.length === 1) throw failure('EIO')
+    return real()
+  })
+  await assert.rejects(store(mailbox), failed('EIO'))
+  assert.deepEqual(seen, [1, 0])
+})
+
 test('nothing resolves before the folder is synced, and a batch shares one sync', async t => {
   const mailbox = await tempMailbox(t)
   let synced = 0
