@@ -72,11 +72,7 @@ export const PLANTED_FAULTS = [
   {
     name: 'an ERR leaves the message behind',
     edits: [
-      [
-        'mailbox/durable-write.js',
-        'await unlink(join(this.layout.dir, choice.name))',
-        'await Promise.resolve()',
-      ],
+      ['mailbox/durable-write.js', 'await unlink(join(this.layout.dir, name))', 'await Promise.resolve()'],
     ],
     foundBy: { 'fault-every-call': 0 },
   },

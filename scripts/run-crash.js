@@ -8,6 +8,13 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { PLANTED_FAULTS } from './planted-faults.js'
 
+/**
+ * Rows mount disks where nobody else sees them: a copy of such a mount in the namespace of a process that is
+ * started meanwhile would keep it alive, with all that it was to lose, after it has been unmounted.
+ */
+const isLinuxRoot = process.platform === 'linux' && process.getuid() === 0
+const PRIVATE_MOUNTS = isLinuxRoot ? ['unshare', '--mount', '--propagation', 'private'] : []
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { record: { type: 'boolean', default: false }, seed: { type: 'string' } },
@@ -49,8 +56,9 @@ process.exit(isGood ? 0 : 1)
 /** Runs one row of the tests that are compiled in `folder`. An `error` is also a failure. */
 async function run(folder, row, count) {
   const rowStartedAt = performance.now()
-  const args = [join(folder, 'build/test/crash/run-row.js'), row, String(count), String(seed)]
-  const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  const script = join(folder, 'build/test/crash/run-row.js')
+  const [command, ...args] = [...PRIVATE_MOUNTS, process.execPath, script, row, String(count), String(seed)]
+  const child = spawn(command, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
   const output = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr']) child[name].on('data', chunk => (output[name] += chunk))
   const code = await new Promise(resolve => child.on('close', resolve))

@@ -36,6 +36,7 @@ const SCENARIOS: readonly [string, (trial: Trial) => Promise<void>][] = [
   [
     'frozen, over a restart',
     async trial => {
+      trial.expectStamps(/-20260101-120000\.000-/)
       const env = fakeClock('2026-01-01 12:00:00')
       await trial.serve(env, () => trial.send(1 / 2))
       await trial.serve(env, () => trial.send(1 / 2))
@@ -47,6 +48,7 @@ const SCENARIOS: readonly [string, (trial: Trial) => Promise<void>][] = [
     'summer time ends, over a restart',
     async trial => {
       // 02:59 in Berlin, in summer time and, an hour later, in winter time.
+      trial.expectStamps(/-20261025-0(259|300|200)/)
       for (const moment of ['2026-10-25T00:59:00Z', '2026-10-25T01:59:00Z']) {
         const offset = Math.round((Date.parse(moment) - Date.now()) / 1000)
         const spec = `${offset < 0 ? '' : '+'}${offset}`
@@ -63,6 +65,7 @@ class Trial {
   readonly #messages: number
   readonly #random: Random
   #service: ServiceProcess | undefined
+  #stamps = { pattern: /^/, different: 1 }
 
   constructor(root: string, messages: number, random: Random) {
     this.#root = root
@@ -84,6 +87,8 @@ class Trial {
 
   /** Runs with the clock off by `before`, and from the half on by `after`: faketime's `+N` and `-N` seconds. */
   async jump(before: string, after: string): Promise<void> {
+    const hours = [before, after].map(seconds => new Date(Date.now() + Number(seconds) * 1000))
+    this.expectStamps(new RegExp(`-(${hours.map(stampOfHour).join('|')})`), 2)
     const file = join(this.#root, 'clock')
     writeFileSync(file, before)
     await this.serve(fakeClockFile(file), async () => {
@@ -102,13 +107,26 @@ class Trial {
     await load.ended
   }
 
+  /** The times in all names must look like this, and in `different` ways: the clock is what it should be. */
+  expectStamps(pattern: RegExp, different = 1): void {
+    this.#stamps = { pattern, different }
+  }
+
   judge(): string[] {
     const { sent, acknowledged } = this.ledger.totals
-    const count = look(this.#folders).length
+    const found = look(this.#folders)
+    const count = found.length
+    const stamps = found.map(({ path }) => this.#stamps.pattern.exec(path)?.[0])
+    const isFaked = !stamps.includes(undefined) && new Set(stamps).size >= this.#stamps.different
     return [
+      ...(isFaked ? [] : [`the clock was not what it should have been: ${[...new Set(stamps)]}`]),
       ...this.ledger.compare(),
       ...(acknowledged === sent ? [] : [`${acknowledged} ACKs for ${sent} messages`]),
       ...(count === acknowledged ? [] : [`${count} files for ${acknowledged} ACKs`]),
     ]
   }
+}
+
+function stampOfHour(date: Date): string {
+  return date.toISOString().slice(0, 13).replaceAll('-', '').replace('T', '-')
 }

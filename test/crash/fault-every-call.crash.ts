@@ -11,15 +11,16 @@ import { numbered, SAVES, TracedService } from './traced-service.js'
 
 /**
  * Every file system call of one save of each kind fails: once; and from there on, with all later ones, for
- * good. Writes also take less than they are given. The answer is an honest one, and the next save works.
+ * good. Writes also take less than they are given. The answer is an honest one, and the next save works. On
+ * demand, as many faults at random after that, two to a save.
  */
-export const row: Row = { needs: ['linux', 'strace', 'prlimit'], ci: 0, record: 0, run }
+export const row: Row = { needs: ['linux', 'strace', 'prlimit'], ci: 0, record: 12_000, run }
 
 const ERRORS = ['EIO', 'ENOSPC', 'EDQUOT', 'EMFILE', 'EACCES', 'EROFS']
 /** Files may not grow past these: a write that would is cut short, by the kernel. */
 const FILE_SIZES = [1, 100, 700, 4_096, 65_536, 250_000]
 
-async function run({ random }: RowContext): Promise<RowReport> {
+async function run({ n: more, random }: RowContext): Promise<RowReport> {
   using scratch = new Scratch()
   const trial = await Trial.start(scratch.path, random)
   try {
@@ -37,9 +38,11 @@ async function run({ random }: RowContext): Promise<RowReport> {
       }
       for (const size of FILE_SIZES) if (size < save.size) await trial.shortWrite(save, size)
     }
+    for (let i = 0; i < more; i++) await trial.fault(random.pick(SAVES), [anyFault(random), anyFault(random)])
     const { n, failures, counts } = trial
     // How many pieces a payload comes in is the socket's choice: a fault at the last one may find none.
-    if (counts.notReached > n / 20) failures.push(`${counts.notReached} of ${n} faults were not reached`)
+    if (more === 0 && counts.notReached > n / 20)
+      failures.push(`${counts.notReached} of ${n} faults were not reached`)
     return { n, failures, counts }
   } finally {
     await trial.service.process.kill()
@@ -53,6 +56,23 @@ function forGood(calls: readonly Call[], from: Call, error: string): string[] {
     const before = calls.slice(0, start).filter(call => call.name === name).length
     return `${name}:error=${error}:when=${before + 1}+`
   })
+}
+
+/** Rarer calls come rarely; each is the first of its name, or a later one. */
+function anyFault(random: Random): string {
+  const name = random.pick([
+    'openat',
+    'write',
+    'writev',
+    'statx',
+    'fdatasync',
+    'close',
+    'link',
+    'unlink',
+    'fsync',
+  ])
+  const when = `${random.integer(1, 3)}${random.pick(['', '+', '+2'])}`
+  return `${name}:error=${random.pick(ERRORS)}:when=${when}`
 }
 
 type Save = (typeof SAVES)[number]

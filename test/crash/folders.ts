@@ -33,18 +33,25 @@ export class Scratch {
   }
 }
 
-/** Everything visible in the folders; those that `known` says of are not read. */
-export function look(folders: Folders, known: (path: string) => boolean = () => false): Seen[] {
+/**
+ * Everything visible in the folders; those that `known` says of are not read. With `whatever`, what cannot be
+ * read is not there: the disk may be dying.
+ */
+export function look(
+  folders: Folders,
+  known: (path: string) => boolean = () => false,
+  whatever = false,
+): Seen[] {
   return [folders.inboxDir, folders.receivedDir].flatMap(dir =>
-    visible(dir)
+    attempt(() => visible(dir), [], whatever)
       .map(name => join(dir, name))
       .filter(path => !known(path))
-      .flatMap(path => inspect(path, dir === folders.inboxDir)),
+      .flatMap(path => attempt(() => [{ path, key: keyAt(path, dir === folders.inboxDir) }], [], whatever)),
   )
 }
 
 /** The names of all but the hidden subfolder. A missing folder is empty. */
-export function visible(dir: string): string[] {
+function visible(dir: string): string[] {
   return attempt(() => readdirSync(dir), []).filter(name => name !== HIDDEN)
 }
 
@@ -57,7 +64,7 @@ export function temporaries(folders: Folders): string[] {
 }
 
 /** The key of the payload at `path`, or undefined where that is no whole message, or no whole file. */
-export function keyAt(path: string, isMessage: boolean): string | undefined {
+function keyAt(path: string, isMessage: boolean): string | undefined {
   const name = path.slice(path.lastIndexOf('/') + 1)
   const content = readFileSync(path)
   return isMessage ? messageKey(name, content) : fileKey(name, content)
@@ -68,20 +75,16 @@ const STAMP = '-\\d{8}-\\d{6}\\.\\d{3}-\\d{6,}'
 const MESSAGE_NAME = new RegExp(`^(TEXT|JSON|BINARY)${STAMP}\\.json$`)
 const FILE_NAME = new RegExp(`^(f\\d+-[0-9a-f]{16})${STAMP}\\.bin$`)
 
-/** Gone or out of reach: the reader sees nothing then, and so nothing torn. */
-const UNREADABLE: ReadonlySet<string> = new Set(['ENOENT', 'EIO', 'ESHUTDOWN', 'ENOTDIR', 'ELOOP'])
+/** What is not there, or is no folder. */
+const ABSENT: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP'])
 
-function attempt<T>(run: () => T, otherwise: T): T {
+function attempt<T>(run: () => T, otherwise: T, whatever = false): T {
   try {
     return run()
   } catch (error) {
-    if (UNREADABLE.has(String((error as NodeJS.ErrnoException).code))) return otherwise
+    if (whatever || ABSENT.has(String((error as NodeJS.ErrnoException).code))) return otherwise
     throw error
   }
-}
-
-function inspect(path: string, isMessage: boolean): Seen[] {
-  return attempt(() => [{ path, key: keyAt(path, isMessage) }], [])
 }
 
 function messageKey(name: string, content: Buffer): string | undefined {

@@ -4,8 +4,9 @@ import { FolderReader } from './folder-reader.js'
 import { foldersIn, Scratch, temporaries } from './folders.js'
 import { Ledger } from './ledger.js'
 import { Load } from './load.js'
+import type { Random } from './random.js'
 import type { Row, RowContext, RowReport } from './row.js'
-import { ServiceProcess } from './service-process.js'
+import { type ServiceOptions, ServiceProcess } from './service-process.js'
 
 /** SIGKILL at random times under load, restart, compare; another program reads the folders all the while. */
 export const row: Row = { needs: [], ci: 300, record: 5_000, run }
@@ -19,44 +20,35 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
   for (let done = 0; done < n; done += ROUNDS_A_FOLDER) {
     using scratch = new Scratch()
     const folders = foldersIn(scratch.path)
+    const victim = { socket: join(scratch.path, 's'), config: folders }
     const ledger = new Ledger(folders)
     await using reader = new FolderReader(folders)
     reader.resume()
-    const options = { socket: join(scratch.path, 's'), config: folders }
-    for (let i = done; i < Math.min(n, done + ROUNDS_A_FOLDER); i++) {
-      if (random.chance(0.1)) await killWhileStarting(options, random.integer(0, 150))
-      else await killUnderLoad(options)
+    for (let round = done; round < Math.min(n, done + ROUNDS_A_FOLDER); round++) {
+      if (random.chance(0.1)) await killWhileStarting(victim, random)
+      else failures.push(...(await killUnderLoad(victim, ledger, random)))
     }
-    await checkAfterRestart(options)
+    await using _ = await ServiceProcess.start(victim)
+    failures.push(...ledger.compare(), ...temporaries(folders).map(path => `not swept: ${path}`))
     failures.push(...(await reader.pause()))
     counts.read += reader.reads
-    const totals = ledger.totals
-    counts.sent += totals.sent
-    counts.acknowledged += totals.acknowledged
-    counts.refused += totals.refused
-
-    async function killUnderLoad(options: Parameters<typeof ServiceProcess.start>[0]): Promise<void> {
-      await using service = await ServiceProcess.start(options)
-      failures.push(...ledger.compare())
-      const load = new Load({ dial: () => service.dial(), ledger, random })
-      await delay(random.integer(0, 150))
-      await service.kill()
-      await load.ended
-    }
-
-    async function checkAfterRestart(options: Parameters<typeof ServiceProcess.start>[0]): Promise<void> {
-      await using _ = await ServiceProcess.start(options)
-      failures.push(...ledger.compare())
-      failures.push(...temporaries(folders).map(path => `not swept: ${path}`))
-    }
+    for (const [name, count] of Object.entries(ledger.totals)) counts[name as keyof typeof counts] += count
   }
   return { n, failures, counts }
 }
 
-async function killWhileStarting(
-  options: Parameters<typeof ServiceProcess.spawn>[0],
-  afterMs: number,
-): Promise<void> {
-  await using _ = ServiceProcess.spawn(options)
-  await delay(afterMs)
+/** Gives what is wrong with what earlier rounds have left. */
+async function killUnderLoad(victim: ServiceOptions, ledger: Ledger, random: Random): Promise<string[]> {
+  await using service = await ServiceProcess.start(victim)
+  const problems = ledger.compare()
+  const load = new Load({ dial: () => service.dial(), ledger, random, window: random.integer(1, 4) })
+  await delay(random.integer(0, 200))
+  await service.kill()
+  await load.ended
+  return problems
+}
+
+async function killWhileStarting(victim: ServiceOptions, random: Random): Promise<void> {
+  await using _ = ServiceProcess.spawn(victim)
+  await delay(random.integer(0, 150))
 }

@@ -1,6 +1,6 @@
 // Run as a child: `node reader-child.js INBOX RECEIVED`. Reads whatever becomes visible, as soon as it can.
 // Told 'pause' or 'resume' it obeys, and reports how many it has read and which were not whole.
-import { type Folders, look, temporaries } from './folders.js'
+import { type Folders, look } from './folders.js'
 
 const [inboxDir = '', receivedDir = ''] = process.argv.slice(2)
 const folders: Folders = { inboxDir, receivedDir }
@@ -21,11 +21,10 @@ process.on('message', message => {
 
 function poll(): void {
   if (isPaused) return
-  for (const { path, key } of look(folders, path => known.has(path))) {
+  for (const { path, key } of look(folders, path => known.has(path), true)) {
     reads++
     known.add(path)
     if (key === undefined) torn.push(path)
   }
-  temporaries(folders)
   setTimeout(poll, 1)
 }
