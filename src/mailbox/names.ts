@@ -38,6 +38,7 @@ export function messageAge(name: string, mtimeMs: number): string {
 }
 
 const MAX_TYPE_NAME = 64
+/** Before what would do harm at the start of a name. */
 const RESERVED_PREFIX = '_'
 const STAMPED = /-(\d{8}-\d{6}\.\d{3})-(\d{6,16})\.json$/
 
@@ -58,7 +59,8 @@ function replaceUnsafe(text: string): string {
 function safeBase(base: string): string {
   // A leading dot hides a file, a leading dash makes it an option of whatever command it is handed to.
   const safe = safeEnd(base.replace(/^[.-]+/, run => '_'.repeat(run.length)))
-  return RESERVED.test(safe) ? `${RESERVED_PREFIX}${safe}` : safe
+  // An empty base (`.env` is all ext) would leave the dash that follows in front.
+  return safe === '' || RESERVED.test(safe) ? `${RESERVED_PREFIX}${safe}` : safe
 }
 
 function safeEnd(text: string): string {

@@ -21,7 +21,7 @@ const TABLE: [sent: string, base: string, ext: string][] = [
   ['report.tar.gz', 'report.tar', '.gz'],
   ['README', 'README', ''],
   ['', 'unnamed', ''],
-  ['.env', '', '.env'],
+  ['.env', '_', '.env'],
   ['..env', '_', '.env'],
   ['a.', 'a', '_'],
   ['a. ', 'a', '__'],
