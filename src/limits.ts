@@ -142,7 +142,7 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     value: 60_000,
     unit: 'ms',
     about:
-      'time for one frame to arrive, and its length at 4 KiB a second on top; then its connection is closed',
+      'time for one frame to arrive, and what has come of it at 4 KiB a second on top; then its connection is closed',
     option: 'frameTimeout',
   },
   frameMinRate: {

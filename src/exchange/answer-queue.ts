@@ -24,11 +24,6 @@ export class AnswerQueue {
     this.#onWritten = onWritten
   }
 
-  /** Frames that are not answered yet. */
-  get pending(): number {
-    return this.#slots.length
-  }
-
   /** Bytes of answers that have not left this process: the peer does not read them. */
   get unread(): number {
     return this.#unread

@@ -29,7 +29,7 @@ export interface ConnectionOptions {
   trust?: TrustChecker | undefined
   /** Bytes. */
   maxFrameSize: number
-  /** Milliseconds without a byte of payload, while nothing of the peer is being handled; Infinity: never. */
+  /** Milliseconds without a byte of payload, while no payload of the peer is being handled; Infinity: never. */
   idleTimeout: number
   /** Milliseconds for one frame, see `LIMITS.frameTimeout`; Infinity: never. */
   frameTimeout: number
@@ -71,7 +71,7 @@ export class Connection {
     )
     this.#deadlines = new Deadlines({
       ...options,
-      isBusy: () => this.#answers.pending > 0,
+      isBusy: () => this.#intake.payloads > 0,
       onExpired: why => this.#giveUp(why),
     })
     const notify = () => this.#gate.notify()
@@ -155,13 +155,13 @@ export class Connection {
         this.#intake.bytes < LIMITS.bytesInFlight.value &&
         this.#answers.unread < LIMITS.unreadAnswers.value)
     if (hasRoom()) return
-    const since = performance.now()
+    this.#deadlines.pause()
     const timer = setTimeout(() => {
       if (this.#answers.unread > 0) this.#giveUp('it does not read its answers')
     }, LIMITS.unreadAnswersTimeout.value)
     await this.#gate.until(hasRoom)
     clearTimeout(timer)
-    this.#deadlines.paused(performance.now() - since)
+    this.#deadlines.resume()
   }
 
   async #handle(frame: IncomingFrame): Promise<void> {

@@ -4,23 +4,25 @@ import { LIMITS } from '../limits.ts'
 export interface DeadlineOptions {
   /** Milliseconds without a byte of payload; Infinity: never. */
   idleTimeout: number
-  /** Milliseconds for one frame, and the time that its length takes at `LIMITS.frameMinRate`; Infinity: never. */
+  /** Milliseconds for one frame, and the time that what has come of it takes at `LIMITS.frameMinRate`; Infinity: never. */
   frameTimeout: number
-  /** True while something of the peer is being handled: it is not idle then. */
+  /** True while a payload of the peer is being handled: between its frames the peer is not idle then. */
   isBusy: () => boolean
   onExpired: (why: string) => void
 }
 
 /**
  * The times that a peer must keep: it may not be idle for too long, nor take for ever over one frame. Empty
- * frames are no sign of life. The time in which this side does not read does not count.
+ * frames are no sign of life, and a length that is declared gives no time: only bytes do. The time in which
+ * this side does not read does not count.
  */
 export class Deadlines {
   readonly #options: DeadlineOptions
   readonly #timer: NodeJS.Timeout | undefined
   #aliveAt = performance.now()
-  /** When the frame that is arriving must be complete. */
-  #frameDue = Number.POSITIVE_INFINITY
+  /** When the frame that is arriving must be complete; undefined between frames. */
+  #frameDue: number | undefined
+  #pausedAt: number | undefined
 
   constructor(options: DeadlineOptions) {
     this.#options = options
@@ -31,25 +33,33 @@ export class Deadlines {
     }
   }
 
-  /** Payload has come. */
-  alive(): void {
-    this.#aliveAt = performance.now()
+  /** A frame begins. */
+  frameStarted(): void {
+    this.#frameDue = performance.now() + this.#options.frameTimeout
   }
 
-  /** A frame with a payload of `length` bytes begins. */
-  frameStarted(length: number): void {
-    this.#frameDue =
-      performance.now() + this.#options.frameTimeout + (length / LIMITS.frameMinRate.value) * 1000
+  /** So many bytes of the frame's payload have come. */
+  arrived(bytes: number): void {
+    this.#aliveAt = performance.now()
+    if (this.#frameDue !== undefined) this.#frameDue += (bytes / LIMITS.frameMinRate.value) * 1000
   }
 
   frameEnded(): void {
-    this.#frameDue = Number.POSITIVE_INFINITY
+    this.#frameDue = undefined
   }
 
-  /** This side did not read for `ms`. */
-  paused(ms: number): void {
-    this.#aliveAt += ms
-    this.#frameDue += ms
+  /** This side stops reading. */
+  pause(): void {
+    this.#pausedAt ??= performance.now()
+  }
+
+  /** This side reads again. */
+  resume(): void {
+    if (this.#pausedAt === undefined) return
+    const pause = performance.now() - this.#pausedAt
+    this.#pausedAt = undefined
+    this.#aliveAt += pause
+    if (this.#frameDue !== undefined) this.#frameDue += pause
   }
 
   stop(): void {
@@ -57,9 +67,11 @@ export class Deadlines {
   }
 
   #check(): void {
+    if (this.#pausedAt !== undefined) return
     const now = performance.now()
-    if (now > this.#frameDue) this.#options.onExpired('it takes too long over a frame')
-    else if (this.#options.isBusy()) this.#aliveAt = now
+    const due = this.#frameDue
+    if (due !== undefined && now > due) this.#options.onExpired('it takes too long over a frame')
+    else if (due === undefined && this.#options.isBusy()) this.#aliveAt = now
     else if (now - this.#aliveAt > this.#options.idleTimeout)
       this.#options.onExpired('it has been idle for too long')
   }

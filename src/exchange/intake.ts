@@ -33,6 +33,7 @@ export class Intake implements FrameSink {
   /** The large frame that is arriving. */
   #body: Body | undefined
   #bytes = 0
+  #payloads = 0
 
   constructor(options: IntakeOptions) {
     this.#options = options
@@ -43,6 +44,11 @@ export class Intake implements FrameSink {
     return this.#jobs.size
   }
 
+  /** Frames being handled that are not empty. */
+  get payloads(): number {
+    return this.#payloads
+  }
+
   /** Payload bytes held. */
   get bytes(): number {
     return this.#bytes
@@ -50,7 +56,7 @@ export class Intake implements FrameSink {
 
   start(head: FrameHead): void {
     this.#head = head
-    this.#options.deadlines.frameStarted(head.length)
+    this.#options.deadlines.frameStarted()
     const collected = this.#options.budget.isTight ? LIMITS.tightFrame : LIMITS.wholeFrame
     if (head.length <= collected.value) return
     const body = new Body(bytes => this.#release(bytes))
@@ -59,7 +65,7 @@ export class Intake implements FrameSink {
   }
 
   data(piece: Uint8Array): void {
-    this.#options.deadlines.alive()
+    this.#options.deadlines.arrived(piece.length)
     this.#bytes += piece.length
     this.#options.budget.hold(piece.length)
     if (this.#body) this.#body.push(piece)
@@ -85,8 +91,11 @@ export class Intake implements FrameSink {
   }
 
   #handle(payload: Payload, receivedAtNs: () => bigint): void {
+    const count = this.#head.length > 0 ? 1 : 0
+    this.#payloads += count
     const job = this.#options.handle({ ...this.#head, payload, receivedAtNs }).then(() => {
       this.#jobs.delete(job)
+      this.#payloads -= count
       // A handler that failed early has left the rest of a large payload: it is read over.
       if (payload instanceof Body) payload.discard()
       else if (payload instanceof Uint8Array) this.#release(payload.length)

@@ -17,7 +17,7 @@ import { RefusalLog } from './refusal-log.ts'
 export interface ServiceConfig extends MailboxConfig, AdmissionRules {
   /** Milliseconds without a byte of payload after which a connection is closed. @default 120000 */
   idleTimeout?: number
-  /** Milliseconds for one frame to arrive, and its length at 4 KiB a second on top. @default 60000 */
+  /** Milliseconds for one frame to arrive, and what has come of it at 4 KiB a second on top. @default 60000 */
   frameTimeout?: number
   /** Connections at once. @default 1000 */
   maxConnections?: number

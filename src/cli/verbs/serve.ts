@@ -32,7 +32,7 @@ export function addServe(program: Command): void {
     )
     .option(
       '--frame-timeout <duration>',
-      'time for one frame, and its length at 4 KiB a second on top, or off (default: 1m)',
+      'time for one frame, and what has come of it at 4 KiB a second on top, or off (default: 1m)',
       orOff(positiveDuration),
     )
     .option('--max-connections <n>', 'connections at once (default: 1000)', count(1))

@@ -68,6 +68,34 @@ test('empty frames are no sign of life', async t => {
   assert.equal(node.service.refusals['connection dropped: it has been idle for too long'], 1)
 })
 
+test('a length that is declared gives no time: a large frame of which nothing comes is given up', async t => {
+  const node = await startService(t, { frameTimeout: 200 })
+  for (const header of ['0000000110000000', '0000000410000000' + '0001' + '61']) {
+    const stream = await node.dial()
+    stream.on('error', () => {})
+    const over = closed(stream)
+    stream.resume()
+    stream.write(Buffer.from(header, 'hex'))
+    await over
+  }
+  assert.equal(node.service.refusals['connection dropped: it takes too long over a frame'], 2)
+})
+
+test('a flood of empty frames is no sign of life, though some are being handled all the time', async t => {
+  const node = await startService(t, { idleTimeout: 300, durability: 'os' })
+  const stream = await node.dial()
+  stream.on('error', () => {})
+  const over = closed(stream)
+  let isOver = false
+  void over.then(() => {
+    isOver = true
+  })
+  stream.resume()
+  const empty = Buffer.from('0000000100000000', 'hex')
+  while (!isOver) await new Promise<unknown>(resolve => stream.write(empty, () => setImmediate(resolve)))
+  assert.equal(node.service.refusals['connection dropped: it has been idle for too long'], 1)
+})
+
 test('who may send: what is refused is answered with the reason, stored nowhere, and logged once', async t => {
   const node = await startService(t, {
     accept: ({ type, size }) => type !== 'FILE' || size <= 10 || 'files up to 10 bytes only',

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type DeadlineOptions, Deadlines } from '#lib/exchange/deadlines.js'
+import { LIMITS } from '#lib/limits.js'
+
+/** Deadlines on a clock of the test's own, and the reason they gave, once they have. */
+function startDeadlines(t: test.TestContext, options: Partial<DeadlineOptions> = {}) {
+  let now = 0
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  t.mock.method(performance, 'now', () => now)
+  const expired: string[] = []
+  const deadlines = new Deadlines({
+    idleTimeout: 100_000,
+    frameTimeout: 10_000,
+    isBusy: () => false,
+    onExpired: why => expired.push(why),
+    ...options,
+  })
+  t.after(() => deadlines.stop())
+  const pass = (ms: number) => {
+    for (const until = now + ms; now < until; ) {
+      now = Math.min(now + 250, until)
+      t.mock.timers.tick(250)
+    }
+  }
+  return { deadlines, pass, expired }
+}
+
+const SLOW = 'it takes too long over a frame'
+const IDLE = 'it has been idle for too long'
+
+test('a frame has its time from its start, whatever length it declares', t => {
+  const { deadlines, pass, expired } = startDeadlines(t)
+  deadlines.frameStarted()
+  pass(9_000)
+  assert.deepEqual(expired, [])
+  pass(3_000)
+  assert.equal(expired[0], SLOW)
+})
+
+test('what has come of a frame gives it time, at the least rate', t => {
+  const { deadlines, pass, expired } = startDeadlines(t)
+  deadlines.frameStarted()
+  for (let second = 0; second < 300; second++) {
+    deadlines.arrived(LIMITS.frameMinRate.value)
+    pass(1_000)
+  }
+  assert.deepEqual(expired, [])
+  // A byte a second gives next to none.
+  for (let second = 0; second < 12; second++) {
+    deadlines.arrived(1)
+    pass(1_000)
+  }
+  assert.equal(expired[0], SLOW)
+})
+
+test('between frames a peer whose payloads are being handled is not idle; within a frame it may be', t => {
+  const { deadlines, pass, expired } = startDeadlines(t, {
+    idleTimeout: 5_000,
+    frameTimeout: Number.POSITIVE_INFINITY,
+    isBusy: () => true,
+  })
+  pass(60_000)
+  assert.deepEqual(expired, [])
+  deadlines.frameStarted()
+  pass(7_000)
+  assert.equal(expired[0], IDLE)
+})
+
+test('while this side does not read no time passes for the peer, also while the pause lasts', t => {
+  const { deadlines, pass, expired } = startDeadlines(t, { idleTimeout: 8_000 })
+  deadlines.frameStarted()
+  pass(6_000)
+  deadlines.pause()
+  pass(60_000)
+  deadlines.resume()
+  pass(1_000)
+  assert.deepEqual(expired, [])
+  pass(3_000)
+  assert.equal(expired[0], IDLE)
+})
