@@ -51,7 +51,7 @@ export function look(
 }
 
 /** The names of all but the hidden subfolder. A missing folder is empty. */
-function visible(dir: string): string[] {
+export function visible(dir: string): string[] {
   return attempt(() => readdirSync(dir), []).filter(name => name !== HIDDEN)
 }
 
