@@ -1,19 +1,18 @@
 /**
  * The wall clock in nanoseconds since the Unix epoch: what the system's clock, which gives milliseconds, allows
- * to be true, and between two of them the monotonic clock, so that two calls in one millisecond differ. It is
- * right to the microsecond, since another program may compare its own time with it, until the system's clock
- * is set; it follows that, and may go back then.
+ * to be true, and between two of them the monotonic clock, so that calls in one millisecond differ. Another
+ * program may compare its own time with it: what it is late or early shrinks with every call that shows it.
+ * It follows the system's clock when that is set, and may go back then.
  */
 export function wallClockNs(): bigint {
   const earliest = systemClockNs()
   const now = process.hrtime.bigint()
-  // A millisecond for what is left of this one, and one for what the anchor may be ahead.
-  const latest = systemClockNs() + 2n * NS_PER_MS
+  const latest = systemClockNs() + NS_PER_MS - 1n
   const refined = anchorWall + (now - anchorMonotonic)
-  if (refined >= earliest && refined < latest) return refined
-  anchorWall = earliest
+  if (refined >= earliest && refined <= latest) return refined
+  anchorWall = refined < earliest ? earliest : latest
   anchorMonotonic = now
-  return earliest
+  return anchorWall
 }
 
 /** `ns` as RFC 3339 with nine digits of a second, in the local zone (`Z` where its offset is zero). */
@@ -33,7 +32,9 @@ export function fileTimestamp(ns: bigint): string {
 const NS_PER_MS = 1_000_000n
 const NS_PER_S = 1_000_000_000n
 let anchorMonotonic = process.hrtime.bigint()
-let anchorWall = BigInt(Math.floor((performance.timeOrigin + performance.now()) * 1000)) * 1000n
+// Node's time of its own start may be tens of microseconds ahead. Being late is mended by the first calls, and
+// an answer that is stamped later than it arrives is the worse mistake.
+let anchorWall = BigInt(Math.floor((performance.timeOrigin + performance.now()) * 1000)) * 1000n - 100_000n
 
 /** What it has reached, in whole milliseconds. */
 function systemClockNs(): bigint {
