@@ -50,7 +50,7 @@ const SCENARIOS: readonly [string, (trial: Trial) => Promise<void>][] = [
       // 02:59 in Berlin, in summer time and, an hour later, in winter time.
       trial.expectStamps(/-20261025-0(259|300|200)/)
       for (const moment of ['2026-10-25T00:59:00Z', '2026-10-25T01:59:00Z']) {
-        const offset = Math.round((Date.parse(moment) - Date.now()) / 1000)
+        const offset = Math.ceil((Date.parse(moment) - Date.now()) / 1000)
         const spec = `${offset < 0 ? '' : '+'}${offset}`
         await trial.serve(fakeClock(spec, 'Europe/Berlin'), () => trial.send(1 / 2))
       }
@@ -87,7 +87,10 @@ class Trial {
 
   /** Runs with the clock off by `before`, and from the half on by `after`: faketime's `+N` and `-N` seconds. */
   async jump(before: string, after: string): Promise<void> {
-    const hours = [before, after].map(seconds => new Date(Date.now() + Number(seconds) * 1000))
+    // The hour may end while this runs.
+    const hours = [before, after].flatMap(seconds =>
+      [0, 60].map(later => new Date(Date.now() + (Number(seconds) + later) * 1000)),
+    )
     this.expectStamps(new RegExp(`-(${hours.map(stampOfHour).join('|')})`), 2)
     const file = join(this.#root, 'clock')
     writeFileSync(file, before)
