@@ -35,8 +35,14 @@ export async function acceptForever(listener: Listener, options: AcceptOptions):
 async function acceptAll(listener: Listener, { onStream, signal }: AcceptOptions): Promise<void> {
   const close = () => void listener.close()
   signal.addEventListener('abort', close, { once: true })
+  // It may have fired while the port was being bound.
+  if (signal.aborted) close()
   try {
-    for await (const stream of listener) onStream(stream)
+    for await (const stream of listener) {
+      // One that was handed out just before: nobody would end it.
+      if (signal.aborted) stream.on('error', () => {}).destroy()
+      else onStream(stream)
+    }
   } finally {
     signal.removeEventListener('abort', close)
   }

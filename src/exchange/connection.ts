@@ -204,8 +204,9 @@ export class Connection {
         clearTimeout(bound)
         resolve()
       })
-      // What the peer still sends is read over; left unread, it would hide that the peer has closed.
-      stream.resume()
+      // What the peer still sends is read over; left unread, it would hide that the peer has closed. A read
+      // that drain() left behind ends with the next bytes; only with a listener do those after them flow.
+      stream.on('data', () => {}).resume()
     })
   }
 

@@ -442,6 +442,20 @@ test('[plugin.start-stop] stop answers the frames that have arrived whole, drops
   await again.close()
 })
 
+test('stop does not wait for a peer that goes on sending', async t => {
+  const node = await startService(t)
+  const stream = await node.dial()
+  await writeFrame(stream, text('one'))
+  assert.equal(textOf(await readFrame(stream)), 'ACK TEXT 3 bytes')
+  const sending = setInterval(() => stream.write(encodeFrame(text('more'))[0] ?? ''), 5)
+  stream.on('error', () => {}).resume()
+  const since = performance.now()
+  await node.service.stop()
+  clearInterval(sending)
+  const took = performance.now() - since
+  assert.ok(took < LIMITS.closeLinger.value + 1500, `${took} ms`)
+})
+
 test('a service that was stopped, once or twice, can be started again', async t => {
   const node = await startService(t)
   await node.service.stop()
