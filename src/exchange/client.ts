@@ -105,6 +105,7 @@ export class Client {
    * type. ANSWER_TIMED_OUT, CONNECTION_CLOSED: no answer came; the message may or may not be stored.
    * ANSWER_INVALID. SOURCE_UNREADABLE, SOURCE_CHANGED for files.
    * @throws {WireError} FRAME_TOO_LARGE, FILENAME_TOO_LONG, FILENAME_UNSAFE, before a byte is sent
+   * @throws {PluginError} CONFIG_INVALID for a value that is no message, before a byte is sent
    * @throws {DriverError} ABORTED
    */
   async deliver(message: Message, options: DeliverOptions = {}): Promise<Receipt> {
@@ -156,15 +157,17 @@ export class Client {
    */
   async close(): Promise<void> {
     const stream = this.#stream
-    const bound = setTimeout(() => stream.destroy(), LIMITS.closeTimeout.value)
-    await this.#lastWrite
     if (!stream.closed) {
       const closed = new Promise(resolve => stream.once('close', resolve))
-      stream.end()
-      stream.resume()
+      const bound = setTimeout(() => stream.destroy(), LIMITS.closeTimeout.value)
+      // The bound holds for this wait too: a stream that is being sent may never end.
+      void this.#lastWrite.then(() => {
+        stream.end()
+        stream.resume()
+      })
       await closed
+      clearTimeout(bound)
     }
-    clearTimeout(bound)
     this.#frames.ended()
   }
 
@@ -176,9 +179,9 @@ export class Client {
   /** Writes one frame after the other, in the order of the calls; answers are expected in that order too. */
   #write(message: Message, options: WriteOptions = {}): Promise<Outgoing> {
     const written = this.#lastWrite.then(async () => {
-      options.signal?.throwIfAborted()
-      const outgoing = await prepare(message, this.#maxFrameSize)
+      const outgoing = await this.#prepare(message, options.signal)
       try {
+        options.signal?.throwIfAborted()
         await this.#writeFrame(outgoing, options)
         return outgoing
       } finally {
@@ -187,6 +190,25 @@ export class Client {
     })
     this.#lastWrite = written.catch(() => {})
     return written
+  }
+
+  /** A stream that is to be read first may never come to its end: it is given up with the connection too. */
+  async #prepare(message: Message, signal?: AbortSignal): Promise<Outgoing> {
+    if (!('file' in message)) return prepare(message, this.#maxFrameSize)
+    const over = new AbortController()
+    const giveUp = () => over.abort()
+    this.#stream.once('close', giveUp)
+    signal?.addEventListener('abort', giveUp, { once: true })
+    if (this.#stream.closed || signal?.aborted) giveUp()
+    try {
+      return await prepare(message, this.#maxFrameSize, over.signal)
+    } catch (error) {
+      if (!over.signal.aborted) throw error
+      throw new DriverError('STREAM_CLOSED', 'the stream was closed before the frame was written')
+    } finally {
+      this.#stream.off('close', giveUp)
+      signal?.removeEventListener('abort', giveUp)
+    }
   }
 
   async #writeFrame(

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type FileHandle, open, stat, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Readable } from 'node:stream'
+import { addAbortSignal, type Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 import { DeliveryError, PilotError, systemCode, WireError } from '../errors.ts'
 
@@ -21,24 +21,38 @@ export interface OpenSource {
 /**
  * Opens a source. A stream has no size, which a FILE frame must declare before its data: it is spooled to a
  * temporary file first, up to `maxSize` bytes, unless `size` tells how long it is. Memory stays bounded
- * whatever the source is.
+ * whatever the source is. A stream that is being spooled is destroyed when `signal` fires.
  *
  * @throws {DeliveryError} SOURCE_UNREADABLE
  * @throws {WireError} FRAME_TOO_LARGE where a stream is longer than `maxSize`
  */
-export async function openSource(source: FileSource, maxSize: number, size?: number): Promise<OpenSource> {
-  const opened = await openAny(source, maxSize, size)
-  return { ...opened, pieces: () => withReadErrors(opened.pieces()) }
+export async function openSource(
+  source: FileSource,
+  maxSize: number,
+  size?: number,
+  signal?: AbortSignal,
+): Promise<OpenSource> {
+  try {
+    const opened = await openAny(source, maxSize, size, signal)
+    return { ...opened, pieces: () => withReadErrors(opened.pieces()) }
+  } catch (error) {
+    throw readError(error)
+  }
 }
 
-async function openAny(source: FileSource, maxSize: number, size?: number): Promise<OpenSource> {
+async function openAny(
+  source: FileSource,
+  maxSize: number,
+  size: number | undefined,
+  signal: AbortSignal | undefined,
+): Promise<OpenSource> {
   if (typeof source === 'string' || source instanceof URL) return openPath(source)
   if (source instanceof Uint8Array) return ofPieces(source.length, () => [source])
   if (source instanceof Blob) {
     return ofPieces(source.size, () => source.stream() as unknown as AsyncIterable<Uint8Array>)
   }
-  const pieces = bytesOf(source)
-  return size === undefined ? spool(pieces, maxSize) : ofPieces(size, () => pieces)
+  if (size !== undefined) return ofPieces(size, () => bytesOf(source))
+  return spool(bytesOf(source, signal), maxSize)
 }
 
 const PIECE = 256 * 1024
@@ -117,7 +131,10 @@ async function spool(pieces: AsyncIterable<Uint8Array>, maxSize: number): Promis
 
 async function* bytesOf(
   source: Readable | ReadableStream<Uint8Array>,
+  signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  // It takes Web streams too, which its type does not say. Not before somebody reads, who gets the error.
+  if (signal !== undefined) addAbortSignal(signal, source as Readable)
   for await (const piece of source as AsyncIterable<unknown>) {
     if (typeof piece === 'string') yield Buffer.from(piece)
     else if (piece instanceof Uint8Array) yield piece
@@ -131,11 +148,14 @@ async function* withReadErrors(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   try {
     yield* pieces
-  } catch (cause) {
-    if (cause instanceof PilotError) throw cause
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new DeliveryError('SOURCE_UNREADABLE', `what was to be sent could not be read to its end: ${why}`, {
-      cause,
-    })
+  } catch (error) {
+    throw readError(error)
   }
+}
+
+function readError(cause: unknown): PilotError {
+  if (cause instanceof PilotError) return cause
+  const why = cause instanceof Error ? cause.message : String(cause)
+  const message = `what was to be sent could not be read to its end: ${why}`
+  return new DeliveryError('SOURCE_UNREADABLE', message, { cause })
 }

@@ -34,18 +34,26 @@ export interface Outgoing {
 }
 
 /**
- * Makes a message ready: opens its file, takes the time of a trace.
+ * Makes a message ready: opens its file, takes the time of a trace. Gives up on a stream that it has to read
+ * first when `signal` fires.
  *
  * @throws {DeliveryError} SOURCE_UNREADABLE
  * @throws {PluginError} CONFIG_INVALID for a value that is no message
  */
-export async function prepare(message: Message, maxFrameSize: number): Promise<Outgoing> {
+export async function prepare(
+  message: Message,
+  maxFrameSize: number,
+  signal?: AbortSignal,
+): Promise<Outgoing> {
   if ('text' in message) return whole({ type: FrameType.Text }, utf8(message.text))
   if ('json' in message) return whole({ type: FrameType.JSON }, jsonBytes(message.json))
   if ('binary' in message) return whole({ type: FrameType.Binary }, message.binary)
   if ('trace' in message) return prepareTrace(message.trace, message.innerType ?? FrameType.Text)
-  if ('file' in message) return prepareFile(message, maxFrameSize)
+  if ('file' in message) return prepareFile(message, maxFrameSize, signal)
   const { type, payload, filename } = message
+  if (!(payload instanceof Uint8Array)) {
+    throw new PluginError('CONFIG_INVALID', 'no message: it needs text, json, binary, file, trace or payload')
+  }
   return whole({ type, ...(filename !== undefined && { filename }) }, payload)
 }
 
@@ -61,8 +69,9 @@ function prepareTrace(payload: Uint8Array, innerType: number): Outgoing {
 async function prepareFile(
   { file, name = nameOf(file), size }: { file: FileSource; name?: string; size?: number },
   maxFrameSize: number,
+  signal: AbortSignal | undefined,
 ): Promise<Outgoing> {
-  const source = await openSource(file, maxFrameSize, size)
+  const source = await openSource(file, maxFrameSize, size, signal)
   return {
     head: { type: FrameType.File, filename: name, length: source.size },
     payload: source.pieces(),
@@ -72,19 +81,27 @@ async function prepareFile(
 
 function nameOf(file: FileSource): string {
   if (typeof file === 'string') return basename(file)
-  if (file instanceof URL) return basename(fileURLToPath(file))
+  if (file instanceof URL) {
+    if (file.protocol === 'file:') return basename(fileURLToPath(file))
+    throw new PluginError(
+      'CONFIG_INVALID',
+      `${file.protocol} cannot be read; give a file: URL, or its stream`,
+    )
+  }
   if (file instanceof File) return file.name
   throw new PluginError('CONFIG_INVALID', 'a file that is no path needs a name: { file, name }')
 }
 
 function jsonBytes(value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return value
-  const text = JSON.stringify(value)
-  if (text === undefined) {
-    throw new PluginError(
-      'CONFIG_INVALID',
-      `${typeof value} has no JSON form; send a value that JSON can hold`,
-    )
+  let text: string | undefined
+  let cause: unknown
+  try {
+    text = JSON.stringify(value)
+  } catch (error) {
+    cause = error
   }
-  return utf8(text)
+  if (text !== undefined) return utf8(text)
+  const why = cause instanceof Error ? cause.message : `${typeof value} has no JSON form`
+  throw new PluginError('CONFIG_INVALID', `${why}; send a value that JSON can hold`, { cause })
 }

@@ -2,9 +2,12 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
+import { ReadableStream } from 'node:stream/web'
 import { type TestContext, test } from 'node:test'
 import { Client } from '#lib/exchange/client.js'
+import type { Message } from '#lib/exchange/outgoing.js'
+import { LIMITS } from '#lib/limits.js'
 import type { Stream } from '#lib/pilot/transport.js'
 import { type Frame, FrameType } from '#lib/wire/frame.js'
 import { readFrame, writeFrame } from '#lib/wire/frame-io.js'
@@ -214,4 +217,49 @@ test('await using closes the client', async t => {
     await using _ = client
   }
   assert.equal(await readFrame(peer), null)
+})
+
+test('a message that cannot be made ready is no lost connection, and the connection goes on', async t => {
+  const { client, peer } = await connected(t)
+  const circular: Record<string, unknown> = {}
+  circular.self = circular
+  await assert.rejects(client.deliver({ json: circular }), { code: 'CONFIG_INVALID', message: /circular/ })
+  await assert.rejects(client.deliver({ json: undefined }), { code: 'CONFIG_INVALID', message: /no JSON/ })
+  await assert.rejects(client.deliver({ file: new URL('https://example.org/a') }), { code: 'CONFIG_INVALID' })
+  await assert.rejects(client.deliver({} as Message), { code: 'CONFIG_INVALID' })
+  const broken = new Readable({
+    read() {
+      this.destroy(new Error('the disk died'))
+    },
+  })
+  await assert.rejects(client.deliver({ file: broken, name: 'a' }), {
+    code: 'SOURCE_UNREADABLE',
+    message: /the disk died/,
+  })
+  const receipt = client.deliver({ text: 'on' })
+  assert.equal(textOf(await readFrame(peer)), 'on')
+  await writeFrame(peer, text('ACK TEXT 2 bytes'))
+  assert.equal((await receipt).bytes, 2)
+})
+
+test('a stream that never ends keeps neither an abort nor close from what they do', async t => {
+  const { client, peer } = await connected(t)
+  for (const file of [new PassThrough(), new ReadableStream<Uint8Array>()]) {
+    const abort = new AbortController()
+    const aborted = client.deliver({ file, name: 'endless' }, { signal: abort.signal })
+    const next = client.sendText('next')
+    abort.abort()
+    await assert.rejects(aborted, { code: 'ABORTED' })
+    await next
+    assert.equal(textOf(await readFrame(peer)), 'next')
+  }
+  const endless = new PassThrough()
+  const delivery = assert.rejects(client.deliver({ file: endless, name: 'endless' }), {
+    code: 'CONNECTION_CLOSED',
+  })
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const over = client.close()
+  t.mock.timers.tick(LIMITS.closeTimeout.value)
+  await Promise.all([over, delivery])
+  assert.ok(endless.destroyed)
 })
