@@ -26,7 +26,7 @@ export interface AdmissionRules {
   allow?: readonly string[]
   /** Addresses and networks that may not send, whatever `allow` says. @default nobody */
   deny?: readonly string[]
-  /** Asked for every frame that the lists let pass. @default every frame is accepted */
+  /** Asked for every frame that the lists let pass; for a TRACE, then also for the frame inside. @default every frame is accepted */
   accept?: AcceptHook
 }
 

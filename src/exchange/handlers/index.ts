@@ -6,6 +6,7 @@ import { drainPayload, isCutOff } from '../payload.ts'
 import { handleFile } from './file.ts'
 import type { Handler, HandlerContext, IncomingFrame } from './handler.ts'
 import { handleMessage } from './message.ts'
+import { admissionRefusal, refuse } from './refusal.ts'
 import { traceHandler } from './trace.ts'
 
 /** What is stored, by frame type; a TRACE may carry any of these. */
@@ -37,11 +38,8 @@ export async function handleFrame(frame: IncomingFrame, context: HandlerContext)
     return unsupportedText(frame.type)
   }
   try {
-    const refusal = await refusalOf(frame, context)
-    if (refusal === undefined) return await handler(frame, context)
-    await drainPayload(frame.payload)
-    refusals.note('frames were refused: not admitted', { from, type, refusal })
-    return errText(frame.type, refusal)
+    const refusal = (await admissionRefusal(frame, context)) ?? rateRefusal(frame, context)
+    return refusal === undefined ? await handler(frame, context) : await refuse(frame, refusal, context)
   } catch (err) {
     if (isCutOff(err)) throw err
     const why = reasonForPeer(err)
@@ -50,11 +48,6 @@ export async function handleFrame(frame: IncomingFrame, context: HandlerContext)
   }
 }
 
-async function refusalOf(frame: IncomingFrame, context: HandlerContext): Promise<string | undefined> {
-  const { type, length: size, filename } = frame
-  const { address, admission, rates, trust } = context
-  const request = { address, type: typeName(type), size, ...(filename !== undefined && { filename }) }
-  const refusal = await admission.refusal(request, trust)
-  if (refusal !== undefined) return `refused: ${refusal}`
-  return rates.take(size) ? undefined : 'refused: this sender sends too much; try again later'
+function rateRefusal({ length }: IncomingFrame, { rates }: HandlerContext): string | undefined {
+  return rates.take(length) ? undefined : 'refused: this sender sends too much; try again later'
 }

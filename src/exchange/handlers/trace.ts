@@ -6,6 +6,7 @@ import { type Frame, FrameType } from '../../wire/frame.ts'
 import { decodeTraceHead, encodeTraceAnswer, TRACE_HEADER_SIZE } from '../../wire/trace.ts'
 import { drainPayload, isCutOff, splitPayload } from '../payload.ts'
 import type { Handler, HandlerContext, IncomingFrame } from './handler.ts'
+import { admissionRefusal, refuse } from './refusal.ts'
 
 /**
  * TRACE: the frame inside is handled by `handlers`, and the answer tells when each step was done
@@ -37,8 +38,11 @@ async function handleInner(
       await drainPayload(frame.payload)
       return unsupportedText(frame.type)
     }
-    const answer = await handler(await withFileName(frame), context)
-    return String(answer)
+    const inner = await withFileName(frame)
+    // What may not be sent plainly may not be sent in a trace either.
+    const refusal = await admissionRefusal(inner, context)
+    if (refusal !== undefined) return await refuse(inner, refusal, context)
+    return String(await handler(inner, context))
   } catch (error) {
     if (isCutOff(error)) throw error
     const why = reasonForPeer(error)

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { LIMITS } from '#lib/limits.js'
 import { FrameType } from '#lib/wire/frame.js'
 import { readFrame, writeFrame } from '#lib/wire/frame-io.js'
+import { decodeTraceAnswer, traceToFrame } from '#lib/wire/trace.js'
 import { closed, closeStream, startService, text, textOf } from '../../helpers/service-harness.ts'
 
 test('a connection past the cap is closed at once; when one has left, the next is served', async t => {
@@ -110,6 +111,30 @@ test('who may send: what is refused is answered with the reason, stored nowhere,
   ])
   assert.equal(node.files().size, 1)
   assert.equal(node.log.length, 1)
+  assert.deepEqual(node.service.refusals, { 'frames were refused: not admitted': 2 })
+})
+
+test('what is refused plainly is refused inside a trace too, small and large', async t => {
+  const node = await startService(t, {
+    accept: ({ type, filename }) => type !== 'FILE' || filename === 'ok' || 'no such files',
+  })
+  const traced = (name: string, size: number) =>
+    traceToFrame({
+      sentAtNs: 0n,
+      innerType: FrameType.File,
+      payload: Buffer.concat([Buffer.from([0, name.length]), Buffer.from(name), Buffer.alloc(size)]),
+    })
+  const answers = await node.ask(traced('no', 10), traced('no', 600_000), traced('ok', 10), text('on'))
+  assert.deepEqual(
+    answers.slice(0, 3).map(answer => decodeTraceAnswer(answer).innerAck),
+    [
+      'ERR FILE save failed: refused: no such files',
+      'ERR FILE save failed: refused: no such files',
+      'ACK FILE 10 bytes',
+    ],
+  )
+  assert.equal(answers[3], 'ACK TEXT 2 bytes')
+  assert.equal(node.files().size, 1)
   assert.deepEqual(node.service.refusals, { 'frames were refused: not admitted': 2 })
 })
 
