@@ -36,8 +36,9 @@ export interface Bucket {
 
 /** `values`, not empty, in buckets of one width from the least to the greatest. */
 export function histogram(values: readonly number[], buckets = 8): Bucket[] {
-  const min = Math.min(...values)
-  const max = Math.max(...values)
+  // Not Math.min(...values): as many arguments as there may be probes do not fit the stack.
+  const min = values.reduce((least, value) => Math.min(least, value))
+  const max = values.reduce((most, value) => Math.max(most, value))
   const width = (max - min) / buckets
   if (width === 0) return [{ from: min, to: max, count: values.length }]
   const counts = new Array<number>(buckets).fill(0)

@@ -32,7 +32,7 @@ export async function withWait<T>(
 }
 
 /** setTimeout that takes "never" (undefined, Infinity) and waits longer than Node's 24.8 days as "never". */
-function afterMs(ms: number | undefined, run: () => void): NodeJS.Timeout | undefined {
+export function afterMs(ms: number | undefined, run: () => void): NodeJS.Timeout | undefined {
   return ms === undefined || ms > 0x7fff_ffff ? undefined : setTimeout(run, ms)
 }
 

@@ -110,6 +110,12 @@ test('send-file takes an empty file, and one whose name begins with a dash', asy
   assert.equal((await box.ok(['received', '--limit', '1'])).files[0].bytes, 0)
 })
 
+test('a timeout longer than timers can be is none', async () => {
+  const path = join(dir, 'patient')
+  writeFileSync(path, 'x')
+  assert.equal((await box.ok(['send-file', address, path, '--timeout', '30d'])).ack, 'ACK FILE 1 bytes')
+})
+
 test('trace tells percentiles of each leg, and a histogram', async () => {
   const traced = await box.ok(['trace', address, '--count', '5', '--size', '1KiB', '--interval', '1ms'])
   assert.equal(traced.probes.length, 5)

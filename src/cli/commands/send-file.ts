@@ -5,6 +5,7 @@ import { DriverError } from '../../errors.ts'
 import type { OpenSource } from '../../exchange/file-source.ts'
 import { openSource } from '../../exchange/file-source.ts'
 import { defaultMaxFrameSize } from '../../exchange/max-frame-size.ts'
+import { afterMs } from '../../pilot/wait.ts'
 import { encodeHeader } from '../../wire/encode.ts'
 import { FrameType } from '../../wire/frame.ts'
 import { checkTarget, withPeer } from '../connect.ts'
@@ -103,7 +104,7 @@ async function deliver(context: Context, { target, name, source, timeout }: Deli
 /** Fires its signal when it has not been fed for a while. */
 class Watchdog {
   readonly #controller = new AbortController()
-  readonly #timer: NodeJS.Timeout
+  readonly #timer: NodeJS.Timeout | undefined
 
   constructor(timeoutMs: number) {
     const bite = () => {
@@ -111,7 +112,7 @@ class Watchdog {
       this.#controller.abort(new DriverError('TIMED_OUT', message))
     }
     // The answer has as long again as the last byte, so that its own timeout comes first.
-    this.#timer = setTimeout(bite, timeoutMs + 100)
+    this.#timer = afterMs(timeoutMs + 100, bite)
   }
 
   get signal(): AbortSignal {
@@ -119,7 +120,7 @@ class Watchdog {
   }
 
   feed(): void {
-    this.#timer.refresh()
+    this.#timer?.refresh()
   }
 
   stop(): void {

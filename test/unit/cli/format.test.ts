@@ -65,6 +65,17 @@ test('a histogram counts every value once', () => {
   assert.equal(bar(0, 3), '')
 })
 
+test('a histogram takes as many values as there may be probes', () => {
+  const values = Array.from({ length: 300_000 }, (_, i) => i)
+  assert.deepEqual(
+    histogram(values, 2).map(({ from, count }) => [from, count]),
+    [
+      [0, 150_000],
+      [149_999.5, 150_000],
+    ],
+  )
+})
+
 test('legs add up to the total, also where clocks differ', () => {
   const trace = {
     sentAtNs: 1_000_000_000n,
