@@ -34,16 +34,19 @@ const LITTLE = Number.MIN_VALUE
 
 class Bucket {
   readonly #perSecond: number
+  readonly #most: number
   #level: number
   #at = performance.now()
 
   constructor(perSecond: number) {
     this.#perSecond = perSecond
-    this.#level = perSecond
+    // Below one a second, one must fit all the same.
+    this.#most = Math.max(perSecond, 1)
+    this.#level = this.#most
   }
 
   has(amount: number, now: number): boolean {
-    this.#level = Math.min(this.#perSecond, this.#level + ((now - this.#at) / 1000) * this.#perSecond)
+    this.#level = Math.min(this.#most, this.#level + ((now - this.#at) / 1000) * this.#perSecond)
     this.#at = now
     return this.#level >= amount
   }

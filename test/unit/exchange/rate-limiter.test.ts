@@ -41,3 +41,13 @@ test('without rates everything passes', () => {
   const rates = new RateLimiter({})
   for (let i = 0; i < 1000; i++) assert.equal(rates.take(1_000_000), true)
 })
+
+test('a rate below one frame a second lets one pass, then the next when it is due', t => {
+  const time = clock(t)
+  const rates = new RateLimiter({ framesPerSecond: 0.5 })
+  assert.deepEqual([rates.take(0), rates.take(0)], [true, false])
+  time.now += 1900
+  assert.equal(rates.take(0), false)
+  time.now += 200
+  assert.equal(rates.take(0), true)
+})
