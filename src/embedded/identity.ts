@@ -20,14 +20,24 @@ export function randomAddress(): Address {
  * The identity in `file`; where there is no such file it is made, mode 0600, with a random address. Of two
  * processes that make it at once, both get the same.
  *
- * @throws {PluginError} CONFIG_INVALID where the file holds something else
+ * @throws {PluginError} CONFIG_INVALID where the file holds something else, or cannot be read or made
  */
 export async function loadIdentity(file: string): Promise<NodeIdentity> {
   try {
-    return parseIdentity(file, await readFile(file, 'utf8'))
+    return parseIdentity(
+      file,
+      await readFile(file, 'utf8').catch(error => {
+        if (systemCode(error) === 'ENOENT') return makeIdentity(file)
+        throw error
+      }),
+    )
   } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw error
+    throw unusable(file, error)
   }
+}
+
+/** Resolves with the text of the file, which is another's where that was made first. */
+async function makeIdentity(file: string): Promise<string> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   await write(file, { address: randomAddress() }, async temp => {
     await link(temp, file).catch(error => {
@@ -35,13 +45,28 @@ export async function loadIdentity(file: string): Promise<NodeIdentity> {
     })
     await unlink(temp)
   })
-  return parseIdentity(file, await readFile(file, 'utf8'))
+  return readFile(file, 'utf8')
 }
 
-/** Replaces the identity in `file`, in one step. */
+/**
+ * Replaces the identity in `file`, in one step.
+ *
+ * @throws {PluginError} CONFIG_INVALID where it cannot be written
+ */
 export async function saveIdentity(file: string, identity: NodeIdentity): Promise<void> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-  await write(file, identity, temp => rename(temp, file))
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+    await write(file, identity, temp => rename(temp, file))
+  } catch (error) {
+    throw unusable(file, error)
+  }
+}
+
+function unusable(file: string, cause: unknown): unknown {
+  const code = systemCode(cause)
+  if (code === undefined) return cause
+  const message = `the identity file ${file} cannot be used: ${code}; name a file in a folder that can be written`
+  return new PluginError('CONFIG_INVALID', message, { cause })
 }
 
 async function write(

@@ -1,7 +1,7 @@
 import { chmod, lstat, mkdir, readdir, readlink, symlink, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PluginError } from '../errors.ts'
+import { PluginError, systemCode } from '../errors.ts'
 import { type Address, decodeAddress, encodeAddress } from '../pilot/address.ts'
 import { takeName } from './claim.ts'
 import { isListening } from './socket-file.ts'
@@ -28,10 +28,13 @@ export class NodeDirectory {
   /**
    * Opens the folder, making it with mode 0700 when it is missing.
    *
-   * @throws {PluginError} CONFIG_INVALID where it is no folder or is somebody else's
+   * @throws {PluginError} CONFIG_INVALID where it is no folder, is somebody else's, or cannot be made
    */
   static async open(path: string = defaultPath()): Promise<NodeDirectory> {
-    await mkdir(path, { recursive: true, mode: 0o700 })
+    await mkdir(path, { recursive: true, mode: 0o700 }).catch(cause => {
+      const message = `the folder ${path}, where nodes find each other, cannot be made: ${systemCode(cause)}`
+      throw new PluginError('CONFIG_INVALID', message, { cause })
+    })
     const stats = await lstat(path)
     if (!stats.isDirectory()) {
       throw new PluginError('CONFIG_INVALID', `${path} is no folder; nodes cannot find each other in it`)

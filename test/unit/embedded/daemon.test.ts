@@ -224,3 +224,22 @@ async function race(t: TestContext, racers: number, options: object): Promise<st
   const started = Array.from({ length: racers }, () => spawnLine(t, 'embedded-child.js', args))
   return (await Promise.all(started)).map(({ line }) => line)
 }
+
+test('an identity file, or a folder of nodes, that cannot be made is told with its path', async t => {
+  const folder = tempDir(t)
+  const file = join(folder, 'file')
+  writeFileSync(file, '')
+  const identityFile = join(file, 'identity.json')
+  await assert.rejects(startDaemon(t, folder, 'a', { identityFile }), {
+    code: 'CONFIG_INVALID',
+    message: `the identity file ${identityFile} cannot be used: ENOTDIR; name a file in a folder that can be written`,
+  })
+  await assert.rejects(startDaemon(t, folder, 'a', { identityFile: folder }), {
+    code: 'CONFIG_INVALID',
+    message: /cannot be used: EISDIR/,
+  })
+  await assert.rejects(startDaemon(t, folder, 'a', { directory: join(file, 'nodes') }), {
+    code: 'CONFIG_INVALID',
+    message: /nodes, where nodes find each other, cannot be made: ENOTDIR/,
+  })
+})
