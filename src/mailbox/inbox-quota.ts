@@ -182,7 +182,7 @@ export class InboxQuota {
   /** Other programs remove messages: nothing is removed or refused over a listing that is old. */
   async #lookAgain(): Promise<void> {
     if (this.#index.listingAge <= LISTING_GOOD_MS) return
-    await this.#refreshShared().catch(error => this.#logger.warn({ error }, 'cannot list the inbox'))
+    await this.#refreshShared().catch(err => this.#logger.warn({ err }, 'cannot list the inbox'))
   }
 
   async #findOwners(found: readonly FolderEntry[]): Promise<void> {
@@ -196,10 +196,10 @@ export class InboxQuota {
     try {
       await unlink(join(this.#dir, entry.name))
       this.#unreported++
-    } catch (error) {
+    } catch (err) {
       // ENOENT: a reader has removed it.
-      if (systemCode(error) !== 'ENOENT') {
-        this.#logger.warn({ error, name: entry.name }, 'cannot remove an old message')
+      if (systemCode(err) !== 'ENOENT') {
+        this.#logger.warn({ err, file: entry.name }, 'cannot remove an old message')
       }
     }
   }
