@@ -1,4 +1,4 @@
-import { concat, utf8 } from '../bytes.ts'
+import { ByteCollector, utf8 } from '../bytes.ts'
 import { encodeFrame } from '../wire/encode.ts'
 import { type Frame, FrameType } from '../wire/frame.ts'
 
@@ -10,13 +10,17 @@ export type AnswerWriter = (bytes: Uint8Array, callback: (error?: Error | null) 
 
 /**
  * The answers of one connection, written in the order of the frames, whatever order they are ready in
- * (section 2). Answers that are ready together go out in one write.
+ * (section 2). There is one write at a time: what becomes ready meanwhile is collected for the next, so that
+ * answers that nobody reads cost little more than their bytes.
  */
 export class AnswerQueue {
   readonly #write: AnswerWriter
   readonly #onWritten: (frameTypes: number[], error?: Error | null) => void
+  readonly #ready = new ByteCollector()
+  #readyTypes: number[] = []
   #slots: Slot[] = []
   #unread = 0
+  #isWriting = false
 
   /** `onWritten` is told of every write that ended, with the types of the frames that it answers. */
   constructor(write: AnswerWriter, onWritten: (frameTypes: number[], error?: Error | null) => void) {
@@ -39,18 +43,36 @@ export class AnswerQueue {
     }
   }
 
+  /** Every answer has been given: what is collected is written at once, before the stream is ended. */
+  finish(): void {
+    this.#isWriting = false
+    this.#writeNext()
+  }
+
   #flush(): void {
     let count = 0
     while (this.#slots[count]?.answer !== undefined) count++
-    const ready = this.#slots.splice(0, count)
-    const bytes = concat(ready.flatMap(slot => encodeFrame(toFrame(slot.answer ?? ''))))
-    this.#unread += bytes.length
+    for (const { frameType, answer } of this.#slots.splice(0, count)) {
+      this.#readyTypes.push(frameType)
+      for (const bytes of encodeFrame(toFrame(answer ?? ''))) {
+        this.#ready.append(bytes)
+        this.#unread += bytes.length
+      }
+    }
+    this.#writeNext()
+  }
+
+  #writeNext(): void {
+    if (this.#isWriting || this.#readyTypes.length === 0) return
+    const types = this.#readyTypes
+    const bytes = this.#ready.take()
+    this.#readyTypes = []
+    this.#isWriting = true
     this.#write(bytes, error => {
+      this.#isWriting = false
       this.#unread -= bytes.length
-      this.#onWritten(
-        ready.map(slot => slot.frameType),
-        error,
-      )
+      this.#onWritten(types, error)
+      this.#writeNext()
     })
   }
 }

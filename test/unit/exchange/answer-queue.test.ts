@@ -22,12 +22,15 @@ function queue() {
 }
 
 test('[ack.order] answers go out in the order of the frames, not in the order they are ready', () => {
-  const { answers, writes } = queue()
+  const { answers, writes, callbacks } = queue()
   const [first, second, third] = [answers.reserve(1), answers.reserve(2), answers.reserve(3)]
   third('c')
   assert.deepEqual(writes, [])
   first('a')
   second('b')
+  // One write at a time: the two that are ready meanwhile go out together.
+  assert.deepEqual(writes, [['a']])
+  callbacks[0]?.()
   assert.deepEqual(writes, [['a'], ['b', 'c']])
 })
 
@@ -53,4 +56,19 @@ test('bytes are unread until the write has ended, and the frame types of a faile
   callbacks[0]?.(error)
   assert.equal(answers.unread, 0)
   assert.deepEqual(written, [{ types: [1], error }])
+})
+
+test('at the end what is collected is written without waiting for the write before', () => {
+  const { answers, writes, callbacks, written } = queue()
+  answers.reserve(1)('a')
+  answers.reserve(2)('b')
+  answers.reserve(3)('c')
+  answers.finish()
+  assert.deepEqual(writes, [['a'], ['b', 'c']])
+  for (const callback of callbacks) callback()
+  assert.deepEqual(
+    written.map(({ types }) => types),
+    [[1], [2, 3]],
+  )
+  assert.equal(answers.unread, 0)
 })
