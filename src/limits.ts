@@ -32,6 +32,8 @@ export type LimitName =
   | 'frameTimeout'
   | 'frameMinRate'
   | 'tightFrame'
+  | 'refusalsAtOnce'
+  | 'refusalRate'
   | 'refusalLogInterval'
   | 'idleTimeout'
   | 'inboxMaxFiles'
@@ -155,6 +157,18 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     value: 4 * KiB,
     unit: 'bytes',
     about: 'a payload up to this size is handled in memory when memory is tight (see bytesHeld)',
+    option: null,
+  },
+  refusalsAtOnce: {
+    value: 256,
+    unit: 'count',
+    about: 'frames of one peer that may be refused at once; then it is read no faster than refusalRate',
+    option: null,
+  },
+  refusalRate: {
+    value: 64,
+    unit: 'count',
+    about: 'frames a second that are read of a peer whose frames are refused all the time',
     option: null,
   },
   refusalLogInterval: {

@@ -36,7 +36,7 @@ export interface ConnectionOptions {
 }
 
 /** Bytes given to the parser at a time outside of large payloads. */
-const SLICE = 4 * 1024
+const SLICE = 256
 
 /**
  * One peer of the service: reads frames, has them handled, several at once, and answers in their order.
@@ -54,6 +54,7 @@ export class Connection {
   readonly #gate = new Gate()
   #stopReading: () => void = () => {}
   #draining = false
+  #givenUp = false
   #running: Promise<void> | undefined
 
   constructor(stream: Stream, peer: Peer, options: ConnectionOptions) {
@@ -64,6 +65,12 @@ export class Connection {
       address: stream.remoteAddress.address,
       from: stream.remoteAddress.address.toString(),
       rates: peer.rates,
+      refusals: {
+        note: (what, fields) => {
+          peer.patience.lose()
+          options.refusals.note(what, fields)
+        },
+      },
     }
     this.#answers = new AnswerQueue(
       (bytes, callback) => stream.write(bytes, error => callback(error ?? dropped(stream))),
@@ -124,15 +131,17 @@ export class Connection {
   }
 
   async #readFrames(): Promise<void> {
-    while (!this.#draining) {
+    while (!this.#draining && !this.#givenUp) {
       const chunk = await this.#nextChunk()
       if (chunk === null) return
-      for (let at = 0; at < chunk.length; ) {
+      for (let at = 0; at < chunk.length && !this.#givenUp; ) {
         // In slices, so that a chunk full of tiny frames cannot pass the bounds by much.
         const size = Math.max(SLICE, this.#parser.wanted)
-        this.#parser.push(chunk.subarray(at, at + size))
+        const piece = chunk.subarray(at, at + size)
+        await this.#peer.turns.run(this.#peer, () => this.#parser.push(piece))
         at += size
         await this.#roomForMore()
+        await this.#patienceForMore()
       }
     }
   }
@@ -164,6 +173,19 @@ export class Connection {
     this.#deadlines.resume()
   }
 
+  /** Its deadlines run on meanwhile: the peer has brought the pause about. */
+  async #patienceForMore(): Promise<void> {
+    const { pause } = this.#peer.patience
+    if (pause === 0) return
+    let isOver = false
+    const timer = setTimeout(() => {
+      isOver = true
+      this.#gate.notify()
+    }, pause)
+    await this.#gate.until(() => isOver || this.#draining || this.#givenUp)
+    clearTimeout(timer)
+  }
+
   async #handle(frame: IncomingFrame): Promise<void> {
     const answer = this.#answers.reserve(frame.type)
     try {
@@ -189,12 +211,16 @@ export class Connection {
   #giveUp(why: string): void {
     const { from, refusals } = this.#context
     refusals.note(`connection dropped: ${why}`, { from })
+    this.#givenUp = true
+    this.#deadlines.stop()
+    this.#gate.notify()
     this.#stream.destroy()
   }
 
   /** Gives the peer a moment to read its last answers, then closes. */
   async #close(): Promise<void> {
     const stream = this.#stream
+    this.#answers.finish()
     if (stream.closed) return
     await new Promise<void>(resolve => {
       const linger = setTimeout(() => stream.end(), LIMITS.closeLinger.value)

@@ -1,11 +1,16 @@
 import { LIMITS } from '../limits.ts'
 import { ByteBudget } from './byte-budget.ts'
+import { Patience } from './patience.ts'
 import { RateLimiter, type Rates } from './rate-limiter.ts'
+import { Turns } from './turns.ts'
 
 /** What one peer has here, over all of its connections. */
 export interface Peer {
   readonly budget: ByteBudget
   readonly rates: RateLimiter
+  readonly patience: Patience
+  /** Shared by all peers. */
+  readonly turns: Turns
 }
 
 /** Options of {@link Peers}. */
@@ -19,6 +24,7 @@ export interface PeersOptions {
 export class Peers {
   readonly #options: PeersOptions
   readonly #budget = new ByteBudget(LIMITS.bytesHeld.value)
+  readonly #turns = new Turns()
   readonly #peers = new Map<string, PeerEntry>()
   #connections = 0
 
@@ -54,6 +60,8 @@ export class Peers {
     return {
       budget: new ByteBudget(LIMITS.bytesHeldPerPeer.value, this.#budget),
       rates: new RateLimiter(this.#options.rates),
+      patience: new Patience(),
+      turns: this.#turns,
       connections: 0,
     }
   }

@@ -25,7 +25,8 @@ export interface HandlerContext {
   readonly mailbox: Mailbox
   readonly events: EventBus
   readonly logger: Logger
-  readonly refusals: RefusalLog
+  /** To be told of every frame that is refused. */
+  readonly refusals: Pick<RefusalLog, 'note'>
   readonly admission: Admission
   readonly trust?: TrustChecker | undefined
   /** What the sender may send. */

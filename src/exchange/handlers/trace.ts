@@ -15,7 +15,10 @@ import { admissionRefusal, refuse } from './refusal.ts'
 export function traceHandler(handlers: ReadonlyMap<number, Handler>): Handler {
   return async (frame, context) => {
     const [head, rest] = await splitPayload(frame.payload, TRACE_HEADER_SIZE)
-    if (head.length < TRACE_HEADER_SIZE) return traceErrText('payload shorter than its 12-byte header')
+    if (head.length < TRACE_HEADER_SIZE) {
+      context.refusals.note('frames were refused: TRACE too short', { from: context.from })
+      return traceErrText('payload shorter than its 12-byte header')
+    }
     const { innerType, sentAtNs } = decodeTraceHead(head)
 
     const inner = { ...frame, type: innerType, length: frame.length - TRACE_HEADER_SIZE, payload: rest }
@@ -36,6 +39,7 @@ async function handleInner(
   try {
     if (handler === undefined) {
       await drainPayload(frame.payload)
+      context.refusals.note('frames of unknown types were refused', { from: context.from })
       return unsupportedText(frame.type)
     }
     const inner = await withFileName(frame)

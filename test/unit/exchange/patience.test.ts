@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Patience } from '#lib/exchange/patience.js'
+import { LIMITS } from '#lib/limits.js'
+
+const AT_ONCE = LIMITS.refusalsAtOnce.value
+const RATE = LIMITS.refusalRate.value
+
+test('so many refusals cost nothing; each one more costs its part of a second, and time makes good', t => {
+  let now = 0
+  t.mock.method(performance, 'now', () => now)
+  const patience = new Patience()
+  for (let i = 0; i < AT_ONCE; i++) patience.lose()
+  assert.equal(patience.pause, 0)
+  for (let i = 0; i < RATE; i++) patience.lose()
+  assert.equal(patience.pause, 1_000)
+  now = 400
+  assert.equal(Math.round(patience.pause), 600)
+  now = 1_000
+  assert.equal(patience.pause, 0)
+  // Never more than at the start, however long it has been quiet.
+  now = 1e9
+  for (let i = 0; i < AT_ONCE + RATE; i++) patience.lose()
+  assert.equal(patience.pause, 1_000)
+})
