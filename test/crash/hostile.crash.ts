@@ -1,0 +1,109 @@
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { AbusedService } from './abused-service.js'
+import { foldersIn, Scratch, temporaries } from './folders.js'
+import { HOSTILE_KINDS, HostilePeers } from './hostile.js'
+import { makeItem } from './items.js'
+import { Ledger } from './ledger.js'
+import { deliver } from './load.js'
+import type { Random } from './random.js'
+import type { Row, RowContext, RowReport } from './row.js'
+
+/**
+ * Five hundred peers of each hostile kind at once, and honest ones meanwhile: for them it takes at most twice as
+ * long as before and after.
+ */
+export const row: Row = { needs: ['linux'], ci: 1, record: 20, run }
+
+const EACH = 500
+const PER_NODE = 10
+const HONEST = 8
+const HONEST_NODE = 0x10000
+const DEADLINE_MS = 6_000
+const MOST_MIB = 300
+const MEASURE_MS = 5_000
+/** What those that have a deadline are given on top of it. */
+const SLACK_MS = 6_000
+/** Descriptors of what is being stored. */
+const SOME = 40
+const MOST_SLOWER = 2
+
+async function run({ n, random }: RowContext): Promise<RowReport> {
+  const failures: string[] = []
+  const counts: Record<string, number> = {}
+  for (let i = 0; i < n; i++) {
+    using scratch = new Scratch()
+    const folders = foldersIn(scratch.path)
+    const ledger = new Ledger(folders)
+    const socket = join(scratch.path, 's')
+    await using service = await AbusedService.start(socket, {
+      ...folders,
+      maxConnections: 4_000,
+      idleTimeout: DEADLINE_MS,
+      frameTimeout: DEADLINE_MS,
+    })
+    const atRest = service.descriptors
+    const honest = { service, ledger, random, failures }
+    const before = await measure(honest)
+    const peers = { kinds: HOSTILE_KINDS, each: EACH, perNode: PER_NODE, firstNode: 1 }
+    const hostile = new HostilePeers({ socket, ...peers })
+    await hostile.open()
+    const meanwhile = await measure(honest)
+    // Those that read no answers have a longer time, which starts when they hold all that they may.
+    const most = atRest + EACH + SOME
+    const due = performance.now() + DEADLINE_MS + SLACK_MS
+    while (service.descriptors > most && performance.now() < due) await delay(100)
+    if (service.descriptors > most)
+      failures.push(`${service.descriptors - atRest - EACH} are there past their deadline`)
+    await hostile[Symbol.asyncDispose]()
+    await delay(SLACK_MS / 4)
+    const after = await measure(honest)
+    const peak = Math.round(service.peakMemory)
+    Object.assign(counts, { acknowledged: ledger.totals.acknowledged, peakMiB: peak })
+    for (const [name, times] of Object.entries({ before, meanwhile, after })) {
+      counts[`${name}P50us`] = Math.round(quantile(times, 0.5) * 1_000)
+      counts[`${name}P99us`] = Math.round(quantile(times, 0.99) * 1_000)
+    }
+    const slower = quantile(meanwhile, 0.99) / quantile([...before, ...after], 0.99)
+    if (slower > MOST_SLOWER)
+      failures.push(`the slowest in a hundred took ${slower.toFixed(1)} times as long`)
+    if (peak >= MOST_MIB) failures.push(`${peak} MiB`)
+    failures.push(...ledger.compare())
+    if (!(await service.stop())) failures.push('the service did not stop')
+    failures.push(...temporaries(folders).map(path => `left behind: ${path}`))
+  }
+  return { n, failures, counts }
+}
+
+interface Honest {
+  readonly service: AbusedService
+  readonly ledger: Ledger
+  readonly random: Random
+  readonly failures: string[]
+}
+
+/** Honest peers that send a little for a while; with the milliseconds that each answer took. */
+async function measure({ service, ledger, random, failures }: Honest): Promise<number[]> {
+  const end = performance.now() + MEASURE_MS
+  const times: number[] = []
+  const peer = async (node: number) => {
+    await using client = await service.dial(node)
+    while (performance.now() < end) {
+      const since = performance.now()
+      const outcome = await deliver(client, makeItem(random, 'TEXT', 1_000), ledger)
+      times.push(performance.now() - since)
+      if (outcome !== 'acknowledged') {
+        failures.push(`an honest message was ${outcome}`)
+        return
+      }
+      await delay(10)
+    }
+  }
+  await Promise.all(Array.from({ length: HONEST }, (_, i) => peer(HONEST_NODE + i)))
+  return times
+}
+
+function quantile(values: readonly number[], part: number): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN
+}
