@@ -153,7 +153,8 @@ export class IpcConnection {
     } catch (error) {
       // Anything else was thrown by a reader's own 'data' listener, and is none of the daemon's.
       if (!(error instanceof DriverError)) throw error
-      this.close(error)
+      const message = `what answers on ${this.#path} is no Pilot daemon: ${error.message}`
+      this.close(new DriverError('DAEMON_NOT_PILOT', message, { cause: error }))
     }
   }
 
@@ -258,7 +259,7 @@ function unavailable(path: string, cause: Error | undefined): DriverError {
 }
 
 function notPilot(why: string): DriverError {
-  return new DriverError('DAEMON_NOT_PILOT', `what answers on the socket is no Pilot daemon: ${why}`)
+  return new DriverError('DAEMON_NOT_PILOT', why)
 }
 
 function closedHere(): DriverError {

@@ -40,13 +40,14 @@ export class EventBus {
    * (`file.*`, `*`). Up to 1,024 events wait for a slow listener; then the oldest are dropped. What a
    * listener throws is logged.
    *
-   * @returns a function that ends the subscription
+   * @returns a function that ends the subscription; events that still wait for the listener are dropped
    */
   subscribe(pattern: string, listener: EventListener): () => void {
     const subscription = new Subscription(globToRegExp(pattern), listener, this.#logger)
     this.#subscriptions.add(subscription)
     return () => {
       this.#subscriptions.delete(subscription)
+      subscription.end()
     }
   }
 }
@@ -75,6 +76,11 @@ class Subscription {
       this.#running = true
       setImmediate(() => void this.#run())
     }
+  }
+
+  /** Drops what waits. */
+  end(): void {
+    this.#waiting = []
   }
 
   async #run(): Promise<void> {

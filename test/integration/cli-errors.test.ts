@@ -160,8 +160,10 @@ test('a socket that is not a daemon’s is exit code 3', async () => {
   const server = createServer(socket => socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n'))
   await new Promise<void>(resolve => server.listen(path, resolve))
   try {
-    const { exit, error_code: library } = await box.fails(['send-message', 'x', 'y', '--socket', path])
+    const failure = await box.fails(['send-message', 'x', 'y', '--socket', path])
+    const { exit, error_code: library } = failure
     assert.deepEqual([exit, library], [3, 'DAEMON_NOT_PILOT'])
+    assert.match(String(failure.message), /http\.sock is no Pilot daemon: a message of 1213486160 bytes/)
   } finally {
     server.close()
   }

@@ -88,6 +88,7 @@ test('an ended subscription gets nothing more', async () => {
   bus.publish('a', 1)
   await turn()
   await turn()
+  bus.publish('a', 'still waiting')
   unsubscribe()
   bus.publish('a', 2)
   await turn()
