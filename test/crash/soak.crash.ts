@@ -28,7 +28,8 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
   await using service = await AbusedService.start(socket, {
     ...folders,
     inboxMaxFiles: 200,
-    receivedMaxBytes: 4 * MiB,
+    // Small, so that what others take out is noticed every few seconds.
+    receivedMaxBytes: MiB / 4,
     idleTimeout: 5_000,
     frameTimeout: 5_000,
   })
