@@ -185,7 +185,8 @@ export const ERROR_CODES = {
   },
   REGISTRY_STARTED: {
     class: 'PluginError',
-    meaning: 'a service was registered after the registry had started; register all before start()',
+    meaning:
+      'a service was registered after the registry had started, or it was started twice; register all, then start once',
     toPeer: null,
   },
   SERVICE_DUPLICATE: {

@@ -57,17 +57,17 @@ export class Intake implements FrameSink {
   start(head: FrameHead): void {
     this.#head = head
     this.#options.deadlines.frameStarted()
-    const collected = this.#options.budget.isTight ? LIMITS.tightFrame : LIMITS.wholeFrame
-    if (head.length <= collected.value) return
-    const body = new Body(bytes => this.#release(bytes))
-    this.#body = body
-    this.#handle(body, () => body.endedAtNs)
+    if (head.length > LIMITS.wholeFrame.value) this.#handleWhileItArrives()
   }
 
   data(piece: Uint8Array): void {
-    this.#options.deadlines.arrived(piece.length)
+    const { budget, deadlines } = this.#options
+    deadlines.arrived(piece.length)
     this.#bytes += piece.length
-    this.#options.budget.hold(piece.length)
+    budget.hold(piece.length)
+    // Also a frame that was begun before: many that are never completed must not use up the budget.
+    if (!this.#body && this.#head.length > LIMITS.tightFrame.value && budget.isTight)
+      this.#handleWhileItArrives()
     if (this.#body) this.#body.push(piece)
     else this.#small.append(piece)
   }
@@ -88,6 +88,14 @@ export class Intake implements FrameSink {
     this.#body?.fail(new WireError('FRAME_TRUNCATED', 'the connection ended inside the frame'))
     this.#release(this.#small.take().length)
     await Promise.all(this.#jobs)
+  }
+
+  #handleWhileItArrives(): void {
+    const body = new Body(bytes => this.#release(bytes))
+    this.#body = body
+    this.#handle(body, () => body.endedAtNs)
+    const begun = this.#small.take()
+    if (begun.length > 0) body.push(begun)
   }
 
   #handle(payload: Payload, receivedAtNs: () => bigint): void {

@@ -58,6 +58,7 @@ class Subscription {
   readonly #logger: Logger
   #waiting: PublishedEvent[] = []
   #running = false
+  #dropped = 0
 
   constructor(topic: RegExp, listener: EventListener, logger: Logger) {
     this.#topic = topic
@@ -68,8 +69,11 @@ class Subscription {
   offer(event: PublishedEvent): void {
     if (!this.#topic.test(event.topic)) return
     if (this.#waiting.length >= LIMITS.eventQueue.value) {
-      const dropped = this.#waiting.shift()
-      this.#logger.warn({ topic: dropped?.topic }, 'a subscriber is too slow; an event was dropped')
+      this.#waiting.shift()
+      // One line now and one when it is over: a peer must not fill the log through a slow subscriber.
+      if (this.#dropped++ === 0) {
+        this.#logger.warn({ topic: event.topic }, 'a subscriber is too slow: the oldest events are dropped')
+      }
     }
     this.#waiting.push(event)
     if (!this.#running) {
@@ -92,6 +96,8 @@ class Subscription {
       }
     }
     this.#running = false
+    if (this.#dropped > 0) this.#logger.warn({ dropped: this.#dropped }, 'a slow subscriber has caught up')
+    this.#dropped = 0
   }
 }
 

@@ -30,10 +30,16 @@ export class ServiceRegistry {
   /**
    * Starts all services by ascending order, those of one order as they were registered.
    *
-   * @throws {PluginError} SERVICE_START_FAILED, what the service threw as its cause; the services that had
+   * @throws {PluginError} REGISTRY_STARTED where they run already; SERVICE_START_FAILED, what the service threw as its cause; the services that had
    * been started are stopped again
    */
   async start(deps: ServiceDeps, signal?: AbortSignal): Promise<void> {
+    if (this.#running.length > 0) {
+      throw new PluginError(
+        'REGISTRY_STARTED',
+        'the services run already; stop them before they are started again',
+      )
+    }
     this.#started = true
     for (const service of [...this.#services].sort((a, b) => a.order - b.order)) {
       try {

@@ -37,6 +37,8 @@ export interface LogEntry {
 }
 
 export async function startService(t: TestContext, config: ServiceConfig = {}): Promise<ServiceHarness> {
+  // Before the folder is removed: what is registered first is done first.
+  t.after(() => service.stop())
   const dir = tempDir(t)
   const inboxDir = join(dir, 'inbox')
   const receivedDir = join(dir, 'received')
@@ -53,7 +55,6 @@ export async function startService(t: TestContext, config: ServiceConfig = {}): 
   const identity = { nodeId: SERVER_ADDRESS.node, address: SERVER_ADDRESS }
   const start = () => service.start({ streams, resolver, identity, events: bus, logger })
   await start()
-  t.after(() => service.stop())
 
   const dial = () => streams.dial(SERVER_ADDRESS, DATA_EXCHANGE_PORT)
   const ask = async (...frames: Frame[]) => {

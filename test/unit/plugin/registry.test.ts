@@ -147,3 +147,15 @@ test('[plugin.start-stop] a service gets the deps and the signal', async () => {
   await registry.start(deps, signal)
   assert.deepEqual(given, [deps, signal])
 })
+
+test('a second start is refused, and leaves what runs as it is', async () => {
+  const calls: string[] = []
+  const registry = new ServiceRegistry()
+  registry.register(service('a', 1, calls))
+  await registry.start(deps)
+  await assert.rejects(registry.start(deps), { code: 'REGISTRY_STARTED' })
+  assert.deepEqual(calls, ['start a'])
+  await registry.stop()
+  await registry.start(deps)
+  assert.deepEqual(calls, ['start a', 'stop a', 'start a'])
+})
