@@ -17,10 +17,12 @@ export {
   PluginError,
   WireError,
 } from './errors.ts'
+export type { AcceptHook, AcceptRequest, AdmissionRules } from './exchange/admission.ts'
 export { Client, type ClientOptions, type DeliverOptions } from './exchange/client.ts'
 export { deliver } from './exchange/deliver.ts'
 export type { FileSource } from './exchange/file-source.ts'
 export type { Message } from './exchange/outgoing.ts'
+export type { Rates } from './exchange/rate-limiter.ts'
 export type { Receipt } from './exchange/receipt.ts'
 export { type FrameHandler, Server, type ServerOptions } from './exchange/server.ts'
 export type { ServiceConfig } from './exchange/service.ts'
