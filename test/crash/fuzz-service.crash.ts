@@ -65,18 +65,22 @@ const ANSWERED = [1, 1, 2, 3, 4, 4, 4, 5, 6, 0, 99, 2 ** 32 - 1]
 const ANY = [...ANSWERED, 7, 8, 9, 10]
 
 async function attack(context: Attack, frames: number): Promise<void> {
-  const { random, counts } = context
+  const { service, random, counts } = context
   const until = counts.frames + frames
   const answered = new WireFuzz(random, ANSWERED)
   const any = new WireFuzz(random, ANY)
   const attacker = async (node: number) => {
-    while (counts.frames < until) {
+    while (counts.frames < until && service.isAlive) {
       counts.connections++
       if (random.chance(0.25)) await cutOff(context, any, node)
       else await wait(context, answered, node)
     }
   }
-  await Promise.all(Array.from({ length: CONNECTIONS }, (_, node) => attacker(node + 1)))
+  // Nobody can connect to a service that has died: the caller sees that it has.
+  const attackers = Array.from({ length: CONNECTIONS }, (_, node) => attacker(node + 1))
+  for (const end of await Promise.allSettled(attackers)) {
+    if (end.status === 'rejected' && service.isAlive) throw end.reason
+  }
 }
 
 /** Sends, and goes away in the middle, or reads nothing. */
