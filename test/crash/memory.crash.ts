@@ -13,6 +13,7 @@ const MiB = 1024 * 1024
 const SIZE = 64 * MiB
 const MOST_MIB = 200
 const PIECE = 256 * 1024
+const ANSWER_MS = 120_000
 
 async function run({ n, random }: RowContext): Promise<RowReport> {
   const failures: string[] = []
@@ -56,12 +57,14 @@ function textHead(): Buffer {
 /** Sends {@link SIZE} bytes, and gives the answer's text. */
 async function send(service: AbusedService, node: number, head: Buffer, piece: Buffer): Promise<string> {
   const socket = await service.connect(node)
-  const answer = readAnswer(socket)
+  const late = setTimeout(() => socket.destroy(), ANSWER_MS)
+  const answer = readAnswer(socket).catch(error => `no answer: ${error}`)
   socket.write(head)
   for (let at = 0; at < SIZE && !socket.destroyed; at += PIECE) {
     await new Promise<unknown>(resolve => socket.write(piece, resolve))
   }
   const text = await answer
+  clearTimeout(late)
   socket.destroy()
   return text
 }
