@@ -10,8 +10,9 @@ import type { Random } from './random.js'
 import type { Row, RowContext, RowReport } from './row.js'
 
 /**
- * Five hundred peers of each hostile kind at once, and honest ones meanwhile: for them it takes at most twice as
- * long as before and after.
+ * Five hundred peers of each hostile kind at once, and honest ones meanwhile: those are all served, and for them it
+ * takes at most twice as long as before and after. How long is told each time, but judged over several runs only: a
+ * single one on a busy machine shows nothing.
  */
 export const row: Row = { needs: ['linux'], ci: 1, record: 20, run }
 
@@ -27,10 +28,13 @@ const SLACK_MS = 6_000
 /** Descriptors of what is being stored. */
 const SOME = 40
 const MOST_SLOWER = 2
+/** Runs from which on times are judged, by their median. */
+const JUDGED_FROM = 5
 
 async function run({ n, random }: RowContext): Promise<RowReport> {
   const failures: string[] = []
   const counts: Record<string, number> = {}
+  const slower: number[] = []
   for (let i = 0; i < n; i++) {
     using scratch = new Scratch()
     const folders = foldersIn(scratch.path)
@@ -64,13 +68,16 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
       counts[`${name}P50us`] = Math.round(quantile(times, 0.5) * 1_000)
       counts[`${name}P99us`] = Math.round(quantile(times, 0.99) * 1_000)
     }
-    const slower = quantile(meanwhile, 0.99) / quantile([...before, ...after], 0.99)
-    if (slower > MOST_SLOWER)
-      failures.push(`the slowest in a hundred took ${slower.toFixed(1)} times as long`)
+    slower.push(quantile(meanwhile, 0.99) / quantile([...before, ...after], 0.99))
     if (peak >= MOST_MIB) failures.push(`${peak} MiB`)
     failures.push(...ledger.compare())
     if (!(await service.stop())) failures.push('the service did not stop')
     failures.push(...temporaries(folders).map(path => `left behind: ${path}`))
+  }
+  const median = quantile(slower, 0.5)
+  counts.p99PercentOfUsual = Math.round(median * 100)
+  if (n >= JUDGED_FROM && median > MOST_SLOWER) {
+    failures.push(`the slowest in a hundred took ${median.toFixed(1)} times as long`)
   }
   return { n, failures, counts }
 }
