@@ -21,7 +21,7 @@ const PER_NODE = 10
 const HONEST = 8
 const HONEST_NODE = 0x10000
 const DEADLINE_MS = 6_000
-const MOST_MIB = 300
+const MOST_MIB = 500
 const MEASURE_MS = 5_000
 /** What those that have a deadline are given on top of it. */
 const SLACK_MS = 6_000

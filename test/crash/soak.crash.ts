@@ -17,7 +17,9 @@ const SAMPLE_MS = 2_000
 /** The part of the time in which caches and pools fill. */
 const WARM_UP = 0.4
 const MiB = 1024 * 1024
-const MOST_SLOPE = 1
+/** MiB of heap in 10 minutes; in a short run the collector's own ups and downs are larger. */
+const MOST_SLOPE = { long: 1, short: 10 }
+const LONG_MINUTES = 20
 const MOST_DESCRIPTORS = 64
 
 async function run({ n, random }: RowContext): Promise<RowReport> {
@@ -51,7 +53,8 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
   const heap = slope(steady.map(({ at, heap }) => [at / 600_000, heap]))
   const first = steady[0]?.heap ?? 0
   const most = Math.max(...steady.map(({ descriptors }) => descriptors))
-  if (heap >= MOST_SLOPE) failures.push(`the heap grows by ${heap.toFixed(2)} MiB in 10 minutes`)
+  if (heap >= (n >= LONG_MINUTES ? MOST_SLOPE.long : MOST_SLOPE.short))
+    failures.push(`the heap grows by ${heap.toFixed(2)} MiB in 10 minutes`)
   if (most > atRest + PEERS + MOST_DESCRIPTORS) failures.push(`${most} descriptors, ${atRest} at rest`)
   if (counts.failed > 0) failures.push(`${counts.failed} honest messages were not acknowledged`)
   const strangers = visible(folders.inboxDir).filter(name => !name.endsWith('.json'))
