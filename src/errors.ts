@@ -56,6 +56,23 @@ export const ERROR_CODES = {
     meaning: 'the answer to a TRACE is not the JSON object of timestamps that it should be',
     toPeer: null,
   },
+  TAGGED_INVALID: {
+    class: 'WireError',
+    meaning: 'a TAGGED frame has no readable header, or holds another TAGGED frame',
+    toPeer: 'malformed TAGGED frame',
+  },
+  MESSAGE_ID_INVALID: {
+    class: 'WireError',
+    meaning:
+      'a message id is not made of 1 to 128 characters of A-Z a-z 0-9 - _ . :; newMessageId() makes one',
+    toPeer: 'malformed message id',
+  },
+  FILE_STREAM_INVALID: {
+    class: 'WireError',
+    meaning:
+      'a FILESTREAM frame is too short, names a kind or a size that cannot be, or an id that is no hash',
+    toPeer: 'malformed FILESTREAM frame',
+  },
   UNSUPPORTED_TYPE: {
     class: 'WireError',
     meaning: 'a frame of a type that this receiver does not store',

@@ -16,6 +16,12 @@ export { MAX_FRAME_SIZE, maxFrameSizeFrom } from '../limits.ts'
 export { type Answer, ackText, errText, parseAnswer, traceErrText, unsupportedText } from './ack.ts'
 export { FrameDecoder } from './decode.ts'
 export { type EncodeOptions, encodeFrame, encodeHeader, type FrameHead } from './encode.ts'
+export {
+  decodeFileStream,
+  encodeFileStream,
+  FileStreamKind,
+  type FileStreamMessage,
+} from './file-stream.ts'
 export { FRAME_HEADER_SIZE, type Frame, FrameType, typeName } from './frame.ts'
 export {
   type ByteTarget,
@@ -25,7 +31,15 @@ export {
   writeTraceFrame,
 } from './frame-io.ts'
 export { type DecodeOptions, FrameParser, type FrameSink, type ParserState } from './frame-parser.ts'
+export { isMessageId, newMessageId } from './message-id.ts'
 export type { ByteSource } from './read-chunk.ts'
+export {
+  encodeTaggedHeader,
+  type MessageIds,
+  readTaggedPayload,
+  type TaggedFrame,
+  type TaggedHead,
+} from './tagged.ts'
 export {
   decodeTraceAnswer,
   encodeTraceAnswer,

@@ -1,4 +1,12 @@
-import { closeSync, ftruncateSync, mkdirSync, openSync } from 'node:fs'
+import {
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { command } from './commands.js'
@@ -43,16 +51,47 @@ export class Disk {
   }
 }
 
-/** Unmounts; who has just been killed may hold it for a moment. */
+/** Unmounts; who has just been killed may hold it for a moment, on a busy machine a long one. */
 export async function unmount(mountPoint: string): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
+  const deadline = performance.now() + UNMOUNT_TIMEOUT_MS
+  for (;;) {
     try {
       command('umount', mountPoint)
       return
     } catch (error) {
-      if (attempt === 50) throw error
+      if (performance.now() > deadline) throw new Error(`${error}; held by: ${holders(mountPoint)}`)
       await delay(20)
     }
+  }
+}
+
+const UNMOUNT_TIMEOUT_MS = 60_000
+
+/** The processes that have something open under `mountPoint`. */
+function holders(mountPoint: string): string {
+  const pids = readdirSync('/proc').filter(name => /^\d+$/.test(name))
+  const lines = pids.flatMap(pid => {
+    const paths = openPaths(pid).filter(path => path.startsWith(mountPoint))
+    return paths.length === 0 ? [] : [`${pid} ${commandLine(pid)} (${paths.join(', ')})`]
+  })
+  return lines.join('; ') || 'no process'
+}
+
+/** Nothing for a process that has gone meanwhile. */
+function openPaths(pid: string): string[] {
+  try {
+    const links = ['cwd', 'root', ...readdirSync(`/proc/${pid}/fd`).map(fd => `fd/${fd}`)]
+    return links.map(link => readlinkSync(`/proc/${pid}/${link}`))
+  } catch {
+    return []
+  }
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
+  } catch {
+    return ''
   }
 }
 
