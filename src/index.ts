@@ -19,7 +19,7 @@ export {
 } from './errors.ts'
 export type { AcceptHook, AcceptRequest, AdmissionRules } from './exchange/admission.ts'
 export { Client, type ClientOptions, type DeliverOptions } from './exchange/client.ts'
-export { deliver } from './exchange/deliver.ts'
+export { type DeliverOnceOptions, deliver } from './exchange/deliver.ts'
 export type { FileSource } from './exchange/file-source.ts'
 export type { Message } from './exchange/outgoing.ts'
 export type { Rates } from './exchange/rate-limiter.ts'
@@ -61,8 +61,16 @@ export { FrameDecoder } from './wire/decode.ts'
 export type { EncodeOptions } from './wire/encode.ts'
 export { encodeFrame } from './wire/encode.ts'
 export { type Frame, FrameType, typeName } from './wire/frame.ts'
-export { type ByteTarget, readFrame, writeFrame, writeFrameFrom, writeTraceFrame } from './wire/frame-io.ts'
+export {
+  type ByteTarget,
+  readFrame,
+  type WriteOptions,
+  writeFrame,
+  writeFrameFrom,
+  writeTraceFrame,
+} from './wire/frame-io.ts'
 export type { DecodeOptions } from './wire/frame-parser.ts'
 export { isMessageId, newMessageId } from './wire/message-id.ts'
 export type { ByteSource } from './wire/read-chunk.ts'
+export { type MessageIds, readTaggedPayload, type TaggedFrame, type TaggedHead } from './wire/tagged.ts'
 export { readTracePayload, type TraceAnswer, type TraceFrame } from './wire/trace.ts'

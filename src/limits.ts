@@ -39,6 +39,9 @@ export type LimitName =
   | 'inboxMaxFiles'
   | 'inboxMaxBytes'
   | 'receivedMaxBytes'
+  | 'idLifetime'
+  | 'idsRemembered'
+  | 'idJournalRecords'
   | 'dialTimeout'
   | 'requestTimeout'
   | 'answerTimeout'
@@ -200,6 +203,26 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     unit: 'bytes',
     about: 'all received files, those being written included; a file that does not fit is refused with ERR',
     option: 'receivedMaxBytes',
+  },
+  idLifetime: {
+    value: 600_000,
+    unit: 'ms',
+    about: 'time that a delivery with a message id is remembered; the same one again is answered, not stored',
+    option: null,
+  },
+  idsRemembered: {
+    value: 8_192,
+    unit: 'count',
+    about:
+      'deliveries with a message id that are remembered, also over a restart; then the oldest are forgotten',
+    option: null,
+  },
+  idJournalRecords: {
+    value: 4_096,
+    unit: 'count',
+    about:
+      'records in one file of the journal of message ids, which has two for each delivery; then a new one is begun',
+    option: null,
   },
   dialTimeout: {
     value: 30_000,

@@ -12,6 +12,10 @@ export interface AcceptRequest {
   readonly size: number
   /** The file's name, for FILE. */
   readonly filename?: string
+  /** The sender's id of the message, where it gave one (section 5). */
+  readonly messageId?: string
+  /** The id of the message that this one answers, where the sender gave one. */
+  readonly replyTo?: string
 }
 
 /** Decides about one frame: true, or the reason to refuse it, which the sender is told. */
@@ -26,7 +30,7 @@ export interface AdmissionRules {
   allow?: readonly string[]
   /** Addresses and networks that may not send, whatever `allow` says. @default nobody */
   deny?: readonly string[]
-  /** Asked for every frame that the lists let pass; for a TRACE, then also for the frame inside. @default every frame is accepted */
+  /** Asked for every frame that the lists let pass; for a TRACE, then also for the frame inside; for a TAGGED only for that. @default every frame is accepted */
   accept?: AcceptHook
 }
 

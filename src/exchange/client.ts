@@ -1,17 +1,20 @@
+import { decodeUtf8 } from '../bytes.ts'
 import { DeliveryError, DriverError, PilotError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import { type Address, parseAddress, type SocketAddress } from '../pilot/address.ts'
 import { DATA_EXCHANGE_PORT, type Stream, type Streams, type WaitOptions } from '../pilot/transport.ts'
 import { withWait } from '../pilot/wait.ts'
-import { encodeHeader } from '../wire/encode.ts'
+import { parseAnswer } from '../wire/ack.ts'
 import { type Frame, FrameType } from '../wire/frame.ts'
 import { readFrame, writeFrame, writeFrameFrom } from '../wire/frame-io.ts'
+import { checkMessageId } from '../wire/message-id.ts'
+import { encodeTaggedHeader, type MessageIds } from '../wire/tagged.ts'
 import { readTracePayload } from '../wire/trace.ts'
 import type { FileSource } from './file-source.ts'
 import { closedError, FrameInbox, type FrameWaiter } from './frame-inbox.ts'
 import { defaultMaxFrameSize } from './max-frame-size.ts'
 import { type Message, type Outgoing, prepare } from './outgoing.ts'
-import { type Receipt, readReceipt } from './receipt.ts'
+import { type Receipt, readReceipt, sentIn } from './receipt.ts'
 
 /** Options of {@link Client}. */
 export interface ClientOptions {
@@ -19,8 +22,11 @@ export interface ClientOptions {
   maxFrameSize?: number
 }
 
-/** Options of {@link Client.deliver}. */
-export interface DeliverOptions extends WaitOptions {
+/**
+ * Options of {@link Client.deliver}. The ids are 1 to 128 characters of `A-Z a-z 0-9 - _ . :` (section 5); a peer
+ * that does not know them gets the message without.
+ */
+export interface DeliverOptions extends WaitOptions, MessageIds {
   /** Milliseconds from the last byte written to the answer. @default 30000 */
   timeoutMs?: number
   /** Told of every piece of a file that has been written: bytes so far, bytes in all. */
@@ -38,6 +44,7 @@ export class Client {
   readonly #frames = new FrameInbox()
   #lastWrite: Promise<unknown> = Promise.resolve()
   #reading = false
+  #takesIds: boolean | undefined
 
   /** Takes over a stream that is connected already; {@link Client.dial} is the usual way. */
   constructor(stream: Stream, options: ClientOptions = {}) {
@@ -93,33 +100,49 @@ export class Client {
     return readTracePayload({ type: FrameType.Trace, payload: payload as Uint8Array }).sentAtNs
   }
 
-  /** Sends any message. Resolves when it is written; its answer is for {@link recv}. */
-  async send(message: Message): Promise<void> {
-    await this.#write(message)
+  /**
+   * Whether the peer takes message ids: undefined until it has answered the first delivery that has some. Only then
+   * are the frames behind that one written, so that they cannot overtake it where it has to be sent again.
+   */
+  get takesIds(): boolean | undefined {
+    return this.#takesIds
   }
 
   /**
-   * Sends a message and resolves with the peer's receipt: it is stored. Many deliveries may be in flight.
+   * Sends any message, in a TAGGED frame where `ids` holds one: also to a peer that does not know it, as its answer
+   * will tell. Resolves when it is written; the answer is for {@link recv}.
+   */
+  async send(message: Message, ids: MessageIds = {}): Promise<void> {
+    await this.#write(message, ids)
+  }
+
+  /**
+   * Sends a message and resolves with the peer's receipt: it is stored. Many deliveries may be in flight. With
+   * `messageId` or `replyTo` it is sent in a TAGGED frame (section 5), and once more without where the peer answers
+   * that it does not know that; the receipt's `tagged` tells.
    *
    * @throws {DeliveryError} PEER_REFUSED: the peer answered ERR. PEER_UNSUPPORTED: it does not know the
    * type. ANSWER_TIMED_OUT, CONNECTION_CLOSED: no answer came; the message may or may not be stored.
-   * ANSWER_INVALID. SOURCE_UNREADABLE, SOURCE_CHANGED for files.
-   * @throws {WireError} FRAME_TOO_LARGE, FILENAME_TOO_LONG, FILENAME_UNSAFE, before a byte is sent
+   * ANSWER_INVALID: also where the peer acknowledged another number of bytes than were sent. SOURCE_UNREADABLE,
+   * SOURCE_CHANGED for files.
+   * @throws {WireError} FRAME_TOO_LARGE, FILENAME_TOO_LONG, FILENAME_UNSAFE, MESSAGE_ID_INVALID, before a byte is
+   * sent
    * @throws {PluginError} CONFIG_INVALID for a value that is no message, before a byte is sent
    * @throws {DriverError} ABORTED
    */
   async deliver(message: Message, options: DeliverOptions = {}): Promise<Receipt> {
-    const { signal, timeoutMs = LIMITS.answerTimeout.value } = options
-    const waiter = deferred<Frame | null>()
+    const { signal, messageId } = options
+    const ids = checkedIds(options)
     try {
       return await withWait('the delivery', { signal }, async aborted => {
-        const { head } = await this.#write(message, {
-          waiter,
-          signal: aborted,
-          onProgress: options.onProgress,
-        })
-        const answer = await withWait('the answer', { timeoutMs }, () => waiter.promise)
-        return readReceipt(head.type, answer as Frame)
+        const exchange = await this.#exchange(message, ids, { ...options, signal: aborted })
+        const facts = readReceipt(sentIn(exchange.outgoing), await exchange.answer)
+        return {
+          ...facts,
+          ...(messageId !== undefined && { messageId }),
+          tagged: exchange.isTagged,
+          resent: false,
+        }
       })
     } catch (error) {
       throw asDeliveryError(error)
@@ -177,31 +200,66 @@ export class Client {
   }
 
   /** Writes one frame after the other, in the order of the calls; answers are expected in that order too. */
-  #write(message: Message, options: WriteOptions = {}): Promise<Outgoing> {
-    const written = this.#lastWrite.then(async () => {
-      const outgoing = await this.#prepare(message, options.signal)
+  #inTurn<T>(write: () => Promise<T>): Promise<T> {
+    const written = this.#lastWrite.then(write)
+    this.#lastWrite = written.catch(() => {})
+    return written
+  }
+
+  #write(message: Message, ids: MessageIds = {}): Promise<Outgoing> {
+    return this.#inTurn(async () => {
+      const outgoing = await this.#prepare(message, false)
       try {
-        options.signal?.throwIfAborted()
-        await this.#writeFrame(outgoing, options)
+        await this.#writeFrame(outgoing, { ids })
         return outgoing
       } finally {
         await outgoing.close()
       }
     })
-    this.#lastWrite = written.catch(() => {})
-    return written
+  }
+
+  /** Writes a message, and resolves with what was written and the answer to come. */
+  #exchange(message: Message, ids: MessageIds, options: DeliverOptions): Promise<Exchange> {
+    return this.#inTurn(async () => {
+      const isTrying = hasIds(ids) && this.#takesIds === undefined
+      const outgoing = await this.#prepare(message, isTrying, options.signal)
+      try {
+        const exchange = await this.#ask(outgoing, this.#takesIds === false ? {} : ids, options)
+        if (!isTrying) return exchange
+        // Nothing else is written meanwhile: it would arrive before what may have to be sent again.
+        this.#takesIds = !isUnknownTagged(await exchange.answer)
+        if (this.#takesIds) return exchange
+        // A trace takes the time anew.
+        const again = 'trace' in message ? await this.#prepare(message, false) : outgoing
+        return await this.#ask(again, {}, options)
+      } finally {
+        await outgoing.close()
+      }
+    })
+  }
+
+  /** Writes one frame that gets its answer here. */
+  async #ask(outgoing: Outgoing, ids: MessageIds, options: DeliverOptions): Promise<Exchange> {
+    const { signal, onProgress, timeoutMs = LIMITS.answerTimeout.value } = options
+    signal?.throwIfAborted()
+    const waiter = deferred<Frame | null>()
+    await this.#writeFrame(outgoing, { waiter, signal, onProgress, ids })
+    const answer = withWait('the answer', { timeoutMs, signal }, () => waiter.promise) as Promise<Frame>
+    answer.catch(() => {})
+    return { outgoing, answer, isTagged: hasIds(ids) }
   }
 
   /** A stream that is to be read first may never come to its end: it is given up with the connection too. */
-  async #prepare(message: Message, signal?: AbortSignal): Promise<Outgoing> {
-    if (!('file' in message)) return prepare(message, this.#maxFrameSize)
+  async #prepare(message: Message, again: boolean, signal?: AbortSignal): Promise<Outgoing> {
+    const options = { maxFrameSize: this.#maxFrameSize, again }
+    if (!('file' in message)) return prepare(message, options)
     const over = new AbortController()
     const giveUp = () => over.abort()
     this.#stream.once('close', giveUp)
     signal?.addEventListener('abort', giveUp, { once: true })
     if (this.#stream.closed || signal?.aborted) giveUp()
     try {
-      return await prepare(message, this.#maxFrameSize, over.signal)
+      return await prepare(message, { ...options, signal: over.signal })
     } catch (error) {
       if (!over.signal.aborted) throw error
       throw new DriverError('STREAM_CLOSED', 'the stream was closed before the frame was written')
@@ -213,11 +271,11 @@ export class Client {
 
   async #writeFrame(
     { head, payload }: Outgoing,
-    { waiter, signal, onProgress }: WriteOptions,
+    { waiter, signal, onProgress, ids }: WriteOptions,
   ): Promise<void> {
-    const options = { maxFrameSize: this.#maxFrameSize }
+    const options = { maxFrameSize: this.#maxFrameSize, ids }
     // Refuses what cannot be sent, before an answer is expected and before a byte is written.
-    encodeHeader(head, options)
+    encodeTaggedHeader(head, ids, options)
     this.#frames.expect(waiter ?? null)
     void this.#readWhileWanted()
     if (payload instanceof Uint8Array) {
@@ -256,10 +314,35 @@ export class Client {
 }
 
 interface WriteOptions {
+  ids: MessageIds
   /** Gets the answer; without one it goes to recv(). */
   waiter?: FrameWaiter
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   onProgress?: DeliverOptions['onProgress']
+}
+
+/** A frame that was written, and the answer to it. */
+interface Exchange {
+  readonly outgoing: Outgoing
+  readonly answer: Promise<Frame>
+  readonly isTagged: boolean
+}
+
+function hasIds({ messageId, replyTo }: MessageIds): boolean {
+  return messageId !== undefined || replyTo !== undefined
+}
+
+function checkedIds({ messageId, replyTo }: MessageIds): MessageIds {
+  return {
+    ...(messageId !== undefined && { messageId: checkMessageId(messageId) }),
+    ...(replyTo !== undefined && { replyTo: checkMessageId(replyTo) }),
+  }
+}
+
+/** Whether the answer to a TAGGED frame says that the peer does not know it. */
+function isUnknownTagged({ payload }: Frame): boolean {
+  const answer = parseAnswer(decodeUtf8(payload) ?? '')
+  return answer.kind === 'unsupported' && answer.type === FrameType.Tagged
 }
 
 interface Deferred<T> {

@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { utf8 } from '../bytes.ts'
 import { wallClockNs } from '../clock.ts'
-import { PluginError } from '../errors.ts'
+import { PluginError, WireError } from '../errors.ts'
 import type { FrameHead } from '../wire/encode.ts'
 import { FrameType } from '../wire/frame.ts'
 import { traceToFrame } from '../wire/trace.ts'
@@ -29,27 +29,34 @@ export type Message =
 /** A message that is ready to be written. */
 export interface Outgoing {
   readonly head: FrameHead
+  /** Can be taken more than once, but for a stream that was not to be sent again. */
   readonly payload: Uint8Array | AsyncIterable<Uint8Array>
   close(): Promise<void>
 }
 
+/** How a message is made ready. */
+export interface PrepareOptions {
+  /** Bytes of the longest stream that is taken. */
+  readonly maxFrameSize: number
+  /** Whether it may be sent twice: a stream is then spooled, also where its size is known. */
+  readonly again: boolean
+  /** Gives up on a stream that has to be read first. */
+  readonly signal?: AbortSignal | undefined
+}
+
 /**
- * Makes a message ready: opens its file, takes the time of a trace. Gives up on a stream that it has to read
- * first when `signal` fires.
+ * Makes a message ready: opens its file, takes the time of a trace.
  *
  * @throws {DeliveryError} SOURCE_UNREADABLE
  * @throws {PluginError} CONFIG_INVALID for a value that is no message
+ * @throws {WireError} FRAME_INVALID where a stream that was spooled has not the `size` that it was said to have
  */
-export async function prepare(
-  message: Message,
-  maxFrameSize: number,
-  signal?: AbortSignal,
-): Promise<Outgoing> {
+export async function prepare(message: Message, options: PrepareOptions): Promise<Outgoing> {
   if ('text' in message) return whole({ type: FrameType.Text }, utf8(message.text))
   if ('json' in message) return whole({ type: FrameType.JSON }, jsonBytes(message.json))
   if ('binary' in message) return whole({ type: FrameType.Binary }, message.binary)
   if ('trace' in message) return prepareTrace(message.trace, message.innerType ?? FrameType.Text)
-  if ('file' in message) return prepareFile(message, maxFrameSize, signal)
+  if ('file' in message) return prepareFile(message, options)
   const { type, payload, filename } = message
   if (!(payload instanceof Uint8Array)) {
     throw new PluginError('CONFIG_INVALID', 'no message: it needs text, json, binary, file, trace or payload')
@@ -68,13 +75,16 @@ function prepareTrace(payload: Uint8Array, innerType: number): Outgoing {
 
 async function prepareFile(
   { file, name = nameOf(file), size }: { file: FileSource; name?: string; size?: number },
-  maxFrameSize: number,
-  signal: AbortSignal | undefined,
+  { maxFrameSize, again, signal }: PrepareOptions,
 ): Promise<Outgoing> {
-  const source = await openSource(file, maxFrameSize, size, signal)
+  const source = await openSource(file, maxFrameSize, again ? undefined : size, signal)
+  if (size !== undefined && source.size !== size) {
+    await source.close()
+    throw new WireError('FRAME_INVALID', `the file was said to have ${size} bytes; it has ${source.size}`)
+  }
   return {
     head: { type: FrameType.File, filename: name, length: source.size },
-    payload: source.pieces(),
+    payload: { [Symbol.asyncIterator]: () => source.pieces()[Symbol.asyncIterator]() },
     close: () => source.close(),
   }
 }

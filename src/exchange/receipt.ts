@@ -1,8 +1,10 @@
-import { decodeUtf8 } from '../bytes.ts'
+import { decodeUtf8, viewOf } from '../bytes.ts'
 import { DeliveryError } from '../errors.ts'
 import { parseAnswer } from '../wire/ack.ts'
+import { FILE_NAME_LENGTH_SIZE } from '../wire/file.ts'
 import { type Frame, FrameType, typeName } from '../wire/frame.ts'
-import { decodeTraceAnswer, type TraceAnswer } from '../wire/trace.ts'
+import { decodeTraceAnswer, readTracePayload, type TraceAnswer } from '../wire/trace.ts'
+import type { Outgoing } from './outgoing.ts'
 
 /** What the receiver said of a delivered frame: it is stored (section 2). */
 export interface Receipt {
@@ -10,20 +12,47 @@ export interface Receipt {
   type: string
   /** Bytes of the payload that the receiver counted; for FILE without the name. */
   bytes: number
-  /** True where the receiver had this message already and stored no second copy. */
+  /** True where the receiver had this message already, by its id, and stored no second copy. */
   duplicate: boolean
   /** The answer as it came; for a TRACE its `inner_ack`. */
   answer: string
   /** When each step was done, where the frame was a TRACE. */
   trace?: TraceAnswer
+  /** The id that it was sent under, where it was. */
+  messageId?: string
+  /**
+   * True where the peer took the ids. False also where it does not know them and the frame was sent without: then
+   * it stores what is sent again a second time.
+   */
+  tagged: boolean
+  /** True where no answer to the first try came, and this is the answer to the second, under the same id. */
+  resent: boolean
+}
+
+/** What the answer to a frame tells. */
+export type ReceiptFacts = Omit<Receipt, 'messageId' | 'tagged' | 'resent'>
+
+/** What was sent, as far as its answer must fit it. */
+export interface Sent {
+  readonly type: number
+  /** The byte counts that an answer may name. */
+  readonly counts: readonly number[]
+}
+
+/** What must be true of the answer to `outgoing`. */
+export function sentIn({ head, payload }: Outgoing): Sent {
+  const { type, length } = head
+  if (type !== FrameType.Trace || !(payload instanceof Uint8Array)) return { type, counts: [length] }
+  return { type, counts: tracedCounts(payload) }
 }
 
 /**
- * Reads the answer to a frame of `sentType`.
+ * Reads the answer to what was `sent`.
  *
- * @throws {DeliveryError} PEER_REFUSED, PEER_UNSUPPORTED, ANSWER_INVALID
+ * @throws {DeliveryError} PEER_REFUSED, PEER_UNSUPPORTED; ANSWER_INVALID for what is no answer, or one to something
+ * else: of another type or with another number of bytes
  */
-export function readReceipt(sentType: number, answer: Frame): Receipt {
+export function readReceipt(sent: Sent, answer: Frame): ReceiptFacts {
   const text = decodeUtf8(answer.payload)
   if (text === undefined) {
     throw new DeliveryError(
@@ -31,9 +60,9 @@ export function readReceipt(sentType: number, answer: Frame): Receipt {
       `the peer answered with a ${typeName(answer.type)} that is no text`,
     )
   }
-  if (sentType === FrameType.Trace && answer.type === FrameType.JSON) {
+  if (sent.type === FrameType.Trace && answer.type === FrameType.JSON) {
     const trace = decodeTraceAnswer(text)
-    return { ...readText(trace.innerAck), trace }
+    return { ...checkCount(readText(trace.innerAck), sent), trace }
   }
   if (answer.type !== FrameType.Text) {
     throw new DeliveryError(
@@ -42,15 +71,34 @@ export function readReceipt(sentType: number, answer: Frame): Receipt {
     )
   }
   const receipt = readText(text)
-  if (receipt.type !== typeName(sentType)) {
-    throw new DeliveryError('ANSWER_INVALID', `a ${typeName(sentType)} was answered with: ${text}`, {
+  if (receipt.type !== typeName(sent.type)) {
+    throw new DeliveryError('ANSWER_INVALID', `a ${typeName(sent.type)} was answered with: ${text}`, {
       answer: text,
     })
   }
-  return receipt
+  return checkCount(receipt, sent)
 }
 
-function readText(text: string): Receipt {
+/**
+ * The count of a frame inside a TRACE is that of its payload; the original counts a FILE's name and its length
+ * field too, since it stores them (section 2).
+ */
+function tracedCounts(payload: Uint8Array): readonly number[] {
+  const { innerType, payload: inner } = readTracePayload({ type: FrameType.Trace, payload })
+  if (innerType !== FrameType.File || inner.length < FILE_NAME_LENGTH_SIZE) return [inner.length]
+  return [inner.length - FILE_NAME_LENGTH_SIZE - viewOf(inner).getUint16(0), inner.length]
+}
+
+function checkCount(receipt: ReceiptFacts, { counts }: Sent): ReceiptFacts {
+  if (counts.includes(receipt.bytes)) return receipt
+  throw new DeliveryError(
+    'ANSWER_INVALID',
+    `${counts[0]} bytes were sent; the peer answered for another number: ${receipt.answer}`,
+    { answer: receipt.answer },
+  )
+}
+
+function readText(text: string): ReceiptFacts {
   const answer = parseAnswer(text)
   switch (answer.kind) {
     case 'ack':

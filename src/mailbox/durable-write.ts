@@ -1,4 +1,4 @@
-import { unlink } from 'node:fs/promises'
+import { lstat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCode } from '../errors.ts'
 import { coalesce } from './coalesce.ts'
@@ -19,6 +19,21 @@ export interface WriteSource {
   fill(file: TemporaryFile): Promise<void>
   /** Whether {@link fill} can be called again, on a new temporary, after it has run. */
   readonly repeatable: boolean
+  /** Has a say in the publishing, and is told of it. */
+  readonly record?: PublishRecord | undefined
+}
+
+/** Keeps a record of a file that is being published. */
+export interface PublishRecord {
+  /** Asked when the content is complete: with false, nothing is published. */
+  confirm(): Promise<boolean>
+  /**
+   * The file `inode` is about to get `name`. It gets it once this has resolved; where this rejects, the write
+   * fails.
+   */
+  about(name: string, inode: number): Promise<void>
+  /** The file has its name, durably. Never rejects. */
+  published(): Promise<void>
 }
 
 /**
@@ -52,10 +67,11 @@ export class DurableFolder {
   }
 
   /**
-   * Writes one file. Resolves with its size when it is complete, durable, and visible under `choice.name`.
-   * Where it rejects, nothing is left behind. A folder that has been removed meanwhile is made again, once.
+   * Writes one file. Resolves with its size when it is complete, durable, and visible under `choice.name`; with
+   * undefined where `source.record` did not want it. Where it rejects, nothing is left behind. A folder that has
+   * been removed meanwhile is made again, once.
    */
-  async write(choice: NameChoice, source: WriteSource): Promise<number> {
+  async write(choice: NameChoice, source: WriteSource): Promise<number | undefined> {
     try {
       return await this.#writeOnce(choice, source)
     } catch (error) {
@@ -76,20 +92,58 @@ export class DurableFolder {
     }
   }
 
-  async #writeOnce(choice: NameChoice, source: WriteSource): Promise<number> {
+  /** Whether the file `inode` is in the folder under `name`. */
+  async has(name: string, inode: number): Promise<boolean> {
+    try {
+      return (await lstat(join(this.layout.dir, name))).ino === inode
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return false
+      throw error
+    }
+  }
+
+  /** Resolves when every name that was given before the call is durable. */
+  async sync(): Promise<void> {
+    if (this.#durable) await this.#commit()
+  }
+
+  async #writeOnce(choice: NameChoice, source: WriteSource): Promise<number | undefined> {
+    const { record } = source
     const file = await this.createTemporary()
     try {
       await source.fill(file)
-      await file.finish(this.#durable)
-      while (!(await publish(this.layout, file.path, choice.name))) choice.next()
+      if (record !== undefined && !(await record.confirm())) {
+        await file.discard()
+        return undefined
+      }
+      await this.#finish(file, choice, record)
     } catch (error) {
       await file.discard()
       throw error
     }
     const [synced] = await Promise.allSettled([this.#durable ? this.#commit() : undefined, file.discard()])
-    if (synced.status === 'fulfilled') return file.size
-    await this.#takeBack(choice.name)
-    throw synced.reason
+    if (synced.status === 'rejected') {
+      await this.#takeBack(choice.name)
+      throw synced.reason
+    }
+    await record?.published()
+    return file.size
+  }
+
+  async #finish(file: TemporaryFile, choice: NameChoice, record: PublishRecord | undefined): Promise<void> {
+    if (record === undefined) {
+      await file.finish(this.#durable)
+      while (!(await publish(this.layout, file.path, choice.name))) choice.next()
+      return
+    }
+    const { inode } = file
+    // Both are waited for: a file must not be discarded while it is being synced.
+    const done = await Promise.allSettled([record.about(choice.name, inode), file.finish(this.#durable)])
+    for (const result of done) if (result.status === 'rejected') throw result.reason
+    while (!(await publish(this.layout, file.path, choice.name))) {
+      choice.next()
+      await record.about(choice.name, inode)
+    }
   }
 
   /**

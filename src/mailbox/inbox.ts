@@ -1,7 +1,7 @@
-import { join } from 'node:path'
 import { rfc3339, wallClockNs } from '../clock.ts'
 import { MailboxError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
+import type { Delivery } from './delivery.ts'
 import type { DurableFolder, NameChoice } from './durable-write.ts'
 import { type InboxLimits, InboxQuota } from './inbox-quota.ts'
 import {
@@ -39,6 +39,8 @@ export interface StoredMessage {
   readonly path: string
   /** Bytes of the payload. */
   readonly bytes: number
+  /** True where this delivery was stored before, by its message id: `path` is that of the first copy, which may be gone. */
+  readonly duplicate: boolean
 }
 
 /** How an {@link Inbox} is set up. */
@@ -68,41 +70,47 @@ export class Inbox {
     await this.#quota.refresh()
   }
 
-  /** Names are given in the order of the calls. See `Mailbox.storeMessage`. */
-  async store(message: MessageInput, payload: Payload): Promise<StoredMessage> {
+  /**
+   * Resolves with the name of the file, or with undefined where `delivery` says that it was stored before. Names
+   * are given in the order of the calls. See `Mailbox.storeMessage`.
+   */
+  async store(message: MessageInput, payload: Payload, delivery?: Delivery): Promise<string | undefined> {
     this.#checkFits(message.length)
     const atNs = wallClockNs()
     const claim = this.#quota.claim(() => messageFileName(message.type, atNs, ++this.#seq))
     try {
       const record = { ...message, receivedAt: rfc3339(atNs) }
       if (isSmall(message.length) || payload instanceof Uint8Array) {
-        await this.#storeWhole(claim, record, await whole(payload, message.length))
-      } else {
-        await this.#storeSpooled(claim, record, pieces(payload, message.length))
+        const bytes = await whole(payload, message.length)
+        if (delivery !== undefined && !(await delivery.confirm())) return undefined
+        await this.#storeWhole({ choice: claim, record, delivery }, bytes)
+      } else if (
+        !(await this.#storeSpooled({ choice: claim, record, delivery }, pieces(payload, message.length)))
+      ) {
+        return undefined
       }
     } finally {
       claim.release()
     }
     await this.#quota.enforce()
-    return { path: join(this.#folder.layout.dir, claim.name), bytes: message.length }
+    return claim.name
   }
 
-  #storeWhole(choice: NameChoice, record: MessageRecord, payload: Uint8Array): Promise<void> {
+  #storeWhole(storing: Storing, payload: Uint8Array): Promise<void> {
     return this.#options.slots.run(async () => {
-      const layout = this.#layout(record, payloadFacts(payload))
+      const layout = this.#layout(storing.record, payloadFacts(payload))
       const fill = isSmall(payload.length)
         ? (file: TemporaryFile) => file.write(renderMessage(layout, payload))
         : (file: TemporaryFile) => writeStreamed(file, layout, () => chunks(payload, CHUNK_SIZE))
-      await this.#write(choice, record, layout, fill)
+      await this.#write(storing, layout, fill)
     })
   }
 
-  /** How `data` looks depends on the last byte: the payload goes to the disk first, then into the JSON. */
-  async #storeSpooled(
-    choice: NameChoice,
-    record: MessageRecord,
-    payload: AsyncIterable<Uint8Array>,
-  ): Promise<void> {
+  /**
+   * How `data` looks depends on the last byte: the payload goes to the disk first, then into the JSON. Resolves
+   * with false where it was stored before.
+   */
+  async #storeSpooled(storing: Storing, payload: AsyncIterable<Uint8Array>): Promise<boolean> {
     const spool = await this.#folder.createTemporary()
     try {
       const scan = new PayloadScan()
@@ -110,24 +118,26 @@ export class Inbox {
         scan.push(piece)
         await spool.write([piece])
       }
-      const layout = this.#layout(record, scan.facts)
+      // Before room is made for it.
+      if (storing.delivery !== undefined && !(await storing.delivery.confirm())) return false
+      const layout = this.#layout(storing.record, scan.facts)
       const fill = (file: TemporaryFile) => writeStreamed(file, layout, () => spool.read(CHUNK_SIZE))
-      await this.#write(choice, record, layout, fill)
+      await this.#write(storing, layout, fill)
+      return true
     } finally {
       await spool.discard()
     }
   }
 
   async #write(
-    choice: NameChoice,
-    { from }: MessageRecord,
+    { choice, record, delivery }: Storing,
     layout: MessageLayout,
     fill: (file: TemporaryFile) => Promise<void>,
   ): Promise<void> {
-    const giveBack = await this.#quota.reserve(from, layout.size)
+    const giveBack = await this.#quota.reserve(record.from, layout.size)
     try {
-      const size = await this.#folder.write(choice, { fill, repeatable: true })
-      this.#quota.added(choice.name, size, from)
+      const size = await this.#folder.write(choice, { fill, repeatable: true, record: delivery })
+      if (size !== undefined) this.#quota.added(choice.name, size, record.from)
     } finally {
       giveBack()
     }
@@ -147,6 +157,12 @@ export class Inbox {
       `the message takes ${bytes} bytes; the inbox may hold ${maxBytes} in all (inboxMaxBytes)`,
     )
   }
+}
+
+interface Storing {
+  readonly choice: NameChoice
+  readonly record: MessageRecord
+  readonly delivery: Delivery | undefined
 }
 
 /** A multiple of three, as base64 needs it. */

@@ -18,6 +18,11 @@ export function folderLayout(dir: string): FolderLayout {
   return { dir, temporaries: join(dir, TEMPORARY) }
 }
 
+/** The hidden subfolder of the inbox in which message ids are on record; of both folders. */
+export function idsDir(inbox: FolderLayout): string {
+  return join(inbox.dir, IDS)
+}
+
 /** `~/.pilot/inbox` */
 export function defaultInboxDir(): string {
   return join(homedir(), '.pilot', 'inbox')
@@ -57,6 +62,7 @@ export function temporaryOwner(name: string): { pid: number; ours: boolean } | u
 }
 
 const TEMPORARY = '.tmp'
+const IDS = '.ids'
 const CLAIM = '.claim'
 const TEMPORARY_NAME = /^(\d{1,10})-([0-9a-f]{16})-\d+\.tmp$/
 const PROCESS_TOKEN = randomBytes(8).toString('hex')

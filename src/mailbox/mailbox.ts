@@ -1,11 +1,14 @@
 import { access, constants } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { MailboxError, PluginError } from '../errors.ts'
 import { configuredLimit, LIMITS } from '../limits.ts'
 import { type Logger, silentLogger } from '../logger.ts'
+import { Deliveries, type Outcome } from './deliveries.ts'
+import type { Delivery, DeliveryIdentity } from './delivery.ts'
 import { DurableFolder } from './durable-write.ts'
+import { IdJournal } from './id-journal.ts'
 import { Inbox, type MessageInput, type StoredMessage } from './inbox.ts'
-import { defaultInboxDir, defaultReceivedDir, folderLayout } from './layout.ts'
+import { defaultInboxDir, defaultReceivedDir, folderLayout, idsDir } from './layout.ts'
 import { type Payload, PayloadFailure } from './payload.ts'
 import { type FileInput, Received, type StoredFile } from './received.ts'
 import { sweepTemporaries } from './recovery.ts'
@@ -83,6 +86,8 @@ export class Mailbox {
   readonly limits: MailboxLimits
   readonly #inbox: Inbox
   readonly #received: Received
+  readonly #journal: IdJournal
+  readonly #deliveries: Deliveries
   readonly #underWay = new Set<Promise<unknown>>()
   #closed = false
 
@@ -99,6 +104,9 @@ export class Mailbox {
       logger,
     })
     this.#received = new Received(folders.received, { maxBytes: receivedMaxBytes, slots })
+    this.#journal = new IdJournal(idsDir(folders.inbox.layout), config.durability !== 'os')
+    const remembered = { lifetime: LIMITS.idLifetime.value, max: LIMITS.idsRemembered.value }
+    this.#deliveries = new Deliveries(this.#journal, { ...remembered, logger })
   }
 
   /**
@@ -116,36 +124,61 @@ export class Mailbox {
     const mailbox = new Mailbox(config, logger, folders)
     await prepare(folders.inbox, () => mailbox.#inbox.load(), logger)
     await prepare(folders.received, () => mailbox.#received.load(), logger)
+    await orStoreFailure(mailbox.inboxDir, mailbox.#deliveries.load(folders))
     return mailbox
   }
 
   /**
    * Stores a message as one JSON file in the inbox. Payloads over 256 KiB that come in pieces go through the
-   * disk; memory stays bounded. The oldest messages are removed where the inbox is over its limits.
+   * disk; memory stays bounded. The oldest messages are removed where the inbox is over its limits. One with a
+   * `messageId` is not stored where the same one, with the same bytes, was stored in the last 10 minutes, also
+   * before a restart; the result tells (section 5).
    *
    * @throws {MailboxError} INBOX_FULL where the message is larger than all that the inbox may hold (nothing
    * is removed for it); STORE_FAILED, the file system's error as `cause`; MAILBOX_CLOSED. What the
    * pieces of the payload throw is rethrown as it is.
    */
-  storeMessage(message: MessageInput, payload: Payload): Promise<StoredMessage> {
-    return this.#track(this.inboxDir, () => this.#inbox.store(message, payload))
+  async storeMessage(message: MessageInput, payload: Payload): Promise<StoredMessage> {
+    const { inboxDir } = this
+    const { name, duplicate } = await this.#track(inboxDir, () =>
+      this.#once({ ...message, folder: 'inbox' }, payload, (body, delivery) =>
+        this.#inbox.store(message, body, delivery),
+      ),
+    )
+    return { path: join(inboxDir, name), bytes: message.length, duplicate }
   }
 
   /**
    * Stores a file in the received folder, under a name made of the sender's. Pieces go to the disk as they
-   * come.
+   * come. One with a `messageId` is stored once, see {@link storeMessage}.
    *
    * @throws {MailboxError} RECEIVED_FULL where the file does not fit; STORE_FAILED, the file system's error
    * as `cause`; MAILBOX_CLOSED. What the pieces of the payload throw is rethrown as it is.
    */
-  storeFile(file: FileInput, payload: Payload): Promise<StoredFile> {
-    return this.#track(this.receivedDir, () => this.#received.store(file, payload))
+  async storeFile(file: FileInput, payload: Payload): Promise<StoredFile> {
+    const { receivedDir } = this
+    const identity = { from: '', ...file, type: 'FILE', folder: 'received' } as const
+    const { name, duplicate } = await this.#track(receivedDir, () =>
+      this.#once(identity, payload, (body, delivery) => this.#received.store(file, body, delivery)),
+    )
+    return { path: join(receivedDir, name), name, bytes: file.length, duplicate }
   }
 
   /** Resolves when the stores under way have settled; later ones reject with MAILBOX_CLOSED. */
   async close(): Promise<void> {
     this.#closed = true
     await Promise.allSettled(this.#underWay)
+    await this.#journal.close()
+  }
+
+  async #once(
+    identity: Omit<DeliveryIdentity, 'messageId'> & { messageId?: string },
+    payload: Payload,
+    store: (payload: Payload, delivery?: Delivery) => Promise<string | undefined>,
+  ): Promise<Outcome> {
+    const { messageId } = identity
+    if (messageId !== undefined) return this.#deliveries.once({ ...identity, messageId }, payload, store)
+    return { name: (await store(payload)) ?? '', duplicate: false }
   }
 
   async #track<T>(dir: string, store: () => Promise<T>): Promise<T> {
@@ -153,9 +186,7 @@ export class Mailbox {
     const running = store()
     this.#underWay.add(running)
     try {
-      return await running
-    } catch (error) {
-      throw error instanceof PayloadFailure ? error.cause : storeFailure(dir, error)
+      return await orStoreFailure(dir, running)
     } finally {
       this.#underWay.delete(running)
     }
@@ -200,6 +231,14 @@ async function prepare(folder: DurableFolder, load: () => Promise<void>, logger:
     await load()
   } catch (error) {
     throw storeFailure(dir, error)
+  }
+}
+
+async function orStoreFailure<T>(dir: string, running: Promise<T>): Promise<T> {
+  try {
+    return await running
+  } catch (error) {
+    throw error instanceof PayloadFailure ? error.cause : storeFailure(dir, error)
   }
 }
 

@@ -1,7 +1,7 @@
-import { join } from 'node:path'
 import { wallClockNs } from '../clock.ts'
 import { MailboxError } from '../errors.ts'
 import { coalesce } from './coalesce.ts'
+import type { Delivery } from './delivery.ts'
 import type { DurableFolder, NameChoice } from './durable-write.ts'
 import { FolderIndex } from './folder-index.ts'
 import { receivedFileName } from './names.ts'
@@ -14,6 +14,12 @@ export interface FileInput {
   readonly filename: string
   /** Bytes of the file. */
   readonly length: number
+  /** The sender's address, as text; with {@link messageId} it is part of what makes two deliveries the same. */
+  readonly from?: string
+  /** The sender's id of the file, where it gave one. */
+  readonly messageId?: string
+  /** The id that this file answers, where the sender gave one. */
+  readonly replyTo?: string
 }
 
 /** A file that is durable and visible. */
@@ -23,6 +29,8 @@ export interface StoredFile {
   readonly name: string
   /** Bytes of the file. */
   readonly bytes: number
+  /** True where this delivery was stored before, by its message id: `path` is that of the first copy, which may be gone. */
+  readonly duplicate: boolean
 }
 
 /** How {@link Received} is set up. */
@@ -55,38 +63,53 @@ export class Received {
     await this.#refresh()
   }
 
-  /** Names are given in the order of the calls. See `Mailbox.storeFile`. */
-  async store({ filename, length }: FileInput, payload: Payload): Promise<StoredFile> {
+  /**
+   * Resolves with the name of the file, or with undefined where `delivery` says that it was stored before. Names
+   * are given in the order of the calls. See `Mailbox.storeFile`.
+   */
+  async store(
+    { filename, length }: FileInput,
+    payload: Payload,
+    delivery?: Delivery,
+  ): Promise<string | undefined> {
     const atNs = wallClockNs()
     const claim = this.#index.claim(() => receivedFileName(filename, atNs, ++this.#seq))
     try {
+      // What is whole is known before it needs room.
+      const isWhole = payload instanceof Uint8Array
+      if (isWhole && delivery !== undefined && !(await delivery.confirm())) return undefined
       await this.#reserve(length)
       try {
-        await this.#write(claim, payload, length)
-        this.#index.add(claim.name, length)
+        const size = await this.#write(claim, payload, { length, record: delivery })
+        if (size === undefined) return undefined
+        this.#index.add(claim.name, size)
       } finally {
         this.#reserved -= length
       }
     } finally {
       claim.release()
     }
-    return { path: join(this.#folder.layout.dir, claim.name), name: claim.name, bytes: length }
+    return claim.name
   }
 
-  async #write(choice: NameChoice, payload: Payload, length: number): Promise<void> {
+  async #write(
+    choice: NameChoice,
+    payload: Payload,
+    { length, record }: { length: number; record: Delivery | undefined },
+  ): Promise<number | undefined> {
     if (payload instanceof Uint8Array) {
       const bytes = await whole(payload, length)
-      await this.#options.slots.run(() =>
-        this.#folder.write(choice, { fill: file => file.write([bytes]), repeatable: true }),
+      return this.#options.slots.run(() =>
+        this.#folder.write(choice, { fill: file => file.write([bytes]), repeatable: true, record }),
       )
-      return
     }
     // No slot: a sender who dribbles would keep it from the others.
-    await this.#folder.write(choice, {
+    return this.#folder.write(choice, {
       fill: async file => {
         for await (const piece of pieces(payload, length)) await file.write([piece])
       },
       repeatable: false,
+      record,
     })
   }
 

@@ -34,7 +34,8 @@ async function isAbandoned(path: string, name: string): Promise<boolean> {
   }
 }
 
-function isAlive(pid: number): boolean {
+/** Whether a process has this id; it may be another one than the one that is meant. */
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true

@@ -24,6 +24,11 @@ export class TemporaryFile {
     return this.#size
   }
 
+  /** What tells the file from others that may get its name later. To be asked before {@link finish}. */
+  get inode(): number {
+    return fstatSync(this.#handle.fd).ino
+  }
+
   /** Appends all of `pieces`: the system may take less than it is given, and says so only by its count. */
   async write(pieces: readonly Uint8Array[]): Promise<void> {
     let rest = pieces.filter(piece => piece.length > 0)

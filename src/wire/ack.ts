@@ -6,14 +6,19 @@ export type Answer =
   | { kind: 'ack'; name: string; bytes: number; duplicate: boolean; text: string }
   /** Not stored; `reason` is the receiver's. */
   | { kind: 'err'; reason: string; text: string }
-  /** The receiver does not know the type and stored nothing, whichever way it put that. */
-  | { kind: 'unsupported'; text: string }
+  /** The receiver does not know `type` and stored nothing, whichever way it put that. */
+  | { kind: 'unsupported'; type: number; text: string }
   /** No answer of section 2. */
   | { kind: 'other'; text: string }
 
 /** `ACK <NAME> <n> bytes`: stored, or nothing to store. */
 export function ackText(type: number, bytes: number): string {
   return `ACK ${typeName(type)} ${bytes} bytes`
+}
+
+/** The answer to a frame that was stored before, under the same message id (section 5). */
+export function duplicateText(type: number, bytes: number): string {
+  return `${ackText(type, bytes)} (duplicate)`
 }
 
 /** `ERR <NAME> save failed: <why>`: not stored. */
@@ -36,7 +41,8 @@ export function traceErrText(why: string): string {
 
 /** Reads an answer's text. The original acknowledges unknown types and stores nothing: that is `unsupported` here. */
 export function parseAnswer(text: string): Answer {
-  if (/^(ACK|ERR) UNKNOWN\(\d+\)/.test(text)) return { kind: 'unsupported', text }
+  const unknown = /^(?:ACK|ERR) UNKNOWN\((\d+)\)/.exec(text)
+  if (unknown) return { kind: 'unsupported', type: Number(unknown[1]), text }
   const ack = /^ACK ([A-Z]+) (\d+) bytes( \(duplicate\))?$/.exec(text)
   if (ack) {
     return { kind: 'ack', name: ack[1]!, bytes: Number(ack[2]), duplicate: ack[3] !== undefined, text }

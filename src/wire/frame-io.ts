@@ -1,9 +1,10 @@
 import { DriverError, WireError } from '../errors.ts'
 import { FrameDecoder } from './decode.ts'
-import { type EncodeOptions, encodeFrame, encodeHeader, type FrameHead } from './encode.ts'
+import type { EncodeOptions, FrameHead } from './encode.ts'
 import type { Frame } from './frame.ts'
 import type { DecodeOptions } from './frame-parser.ts'
 import { type ByteSource, readChunk } from './read-chunk.ts'
+import { encodeTaggedHeader, type MessageIds } from './tagged.ts'
 import { type TraceFrame, traceToFrame } from './trace.ts'
 
 /** What {@link writeFrame} needs of a stream: any Node `Writable` has it. */
@@ -13,6 +14,12 @@ export interface ByteTarget {
   write(chunk: Uint8Array, callback: (error?: Error | null) => void): boolean
   cork(): void
   uncork(): void
+}
+
+/** Options for writing frames to a stream. */
+export interface WriteOptions extends EncodeOptions {
+  /** With one of them the frame is written inside a TAGGED one (section 5). @default none */
+  ids?: MessageIds
 }
 
 /**
@@ -36,20 +43,22 @@ export async function readFrame(stream: ByteSource, options: DecodeOptions = {})
 }
 
 /**
- * Writes one frame. Resolves when the stream has passed on all of it: backpressure is honoured, but the
+ * Writes one frame, inside a TAGGED one where `options.ids` holds an id. Resolves when the stream has passed on all of it: backpressure is honoured, but the
  * peer may not have it yet. The original's `WriteFrame`.
  *
- * @throws {WireError} FRAME_TOO_LARGE, FRAME_INVALID, FILENAME_TOO_LONG, FILENAME_UNSAFE, before a byte is
- * written.
+ * @throws {WireError} FRAME_TOO_LARGE, FRAME_INVALID, FILENAME_TOO_LONG, FILENAME_UNSAFE, MESSAGE_ID_INVALID,
+ * TAGGED_INVALID, before a byte is written.
  * @throws {DriverError} STREAM_CLOSED where the stream was destroyed meanwhile; rejects with the stream's own
  * error where it failed.
  */
 export async function writeFrame(
   stream: ByteTarget,
   frame: Frame,
-  options: EncodeOptions = {},
+  options: WriteOptions = {},
 ): Promise<void> {
-  await writeAll(stream, encodeFrame(frame, options))
+  const { type, payload, filename } = frame
+  const header = headerOf({ type, filename, length: payload.length }, options)
+  await writeAll(stream, payload.length === 0 ? [header] : [header, payload])
 }
 
 /**
@@ -60,7 +69,7 @@ export async function writeFrame(
 export async function writeTraceFrame(
   stream: ByteTarget,
   trace: TraceFrame,
-  options: EncodeOptions = {},
+  options: WriteOptions = {},
 ): Promise<void> {
   await writeFrame(stream, traceToFrame(trace), options)
 }
@@ -76,9 +85,9 @@ export async function writeFrameFrom(
   stream: ByteTarget,
   head: FrameHead,
   pieces: AsyncIterable<Uint8Array>,
-  options: EncodeOptions = {},
+  options: WriteOptions = {},
 ): Promise<void> {
-  await writeAll(stream, [encodeHeader(head, options)])
+  await writeAll(stream, [headerOf(head, options)])
   let written = 0
   for await (const piece of pieces) {
     written += piece.length
@@ -89,6 +98,10 @@ export async function writeFrameFrom(
     const found = written > head.length ? 'more' : `only ${written}`
     throw new WireError('FRAME_INVALID', `the frame declares ${head.length} bytes; its body has ${found}`)
   }
+}
+
+function headerOf(head: FrameHead, { ids = {}, ...options }: WriteOptions): Uint8Array {
+  return encodeTaggedHeader(head, ids, options)
 }
 
 function writeAll(stream: ByteTarget, chunks: readonly Uint8Array[]): Promise<void> {

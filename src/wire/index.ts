@@ -13,7 +13,7 @@ export {
   WireError,
 } from '../errors.ts'
 export { MAX_FRAME_SIZE, maxFrameSizeFrom } from '../limits.ts'
-export { type Answer, ackText, errText, parseAnswer, traceErrText, unsupportedText } from './ack.ts'
+export { type Answer, ackText, duplicateText, errText, parseAnswer, traceErrText, unsupportedText } from './ack.ts'
 export { FrameDecoder } from './decode.ts'
 export { type EncodeOptions, encodeFrame, encodeHeader, type FrameHead } from './encode.ts'
 export {
@@ -26,6 +26,7 @@ export { FRAME_HEADER_SIZE, type Frame, FrameType, typeName } from './frame.ts'
 export {
   type ByteTarget,
   readFrame,
+  type WriteOptions,
   writeFrame,
   writeFrameFrom,
   writeTraceFrame,

@@ -224,6 +224,11 @@ export const REQUIREMENTS: readonly Requirement[] = [
     section: 2,
     text: 'A FILE whose name length is a lie is answered ERR FILE save failed, and not stored.',
   },
+  {
+    id: 'ack.count-checked',
+    section: 2,
+    text: 'A sender takes an ACK for another number of bytes than it sent for no answer to what it sent.',
+  },
   { id: 'ack.every-frame', section: 2, text: 'Every frame is answered, once.' },
   {
     id: 'ack.order',
@@ -395,6 +400,90 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'event.received-full',
     section: 3,
     text: 'received.full tells type, frame_bytes and max_bytes of a refused file.',
+  },
+  {
+    id: 'tagged.layout',
+    section: 5,
+    text: 'TAGGED carries a 16-bit header length, the header, the inner type and what the inner type sends.',
+  },
+  { id: 'tagged.header-length', section: 5, text: 'A header has 1 to 1,024 bytes.' },
+  {
+    id: 'tagged.header-keys',
+    section: 5,
+    text: 'The header is a JSON object with message_id and reply_to, both optional; unknown keys are ignored.',
+  },
+  { id: 'tagged.empty-id', section: 5, text: 'An id that is null or empty counts as none.' },
+  { id: 'tagged.id-form', section: 5, text: 'An id is 1 to 128 characters of A-Z a-z 0-9 - _ . and :.' },
+  { id: 'tagged.new-id', section: 5, text: 'A fresh id is 32 lower-case hex digits of randomness.' },
+  { id: 'tagged.inner-type', section: 5, text: 'The inner type may be any but TAGGED.' },
+  {
+    id: 'tagged.cap',
+    section: 5,
+    text: 'A frame that is over the cap with all that is wrapped around it is refused before a byte is sent.',
+  },
+  { id: 'tagged.untagged', section: 5, text: 'A frame without either id is written untagged.' },
+  {
+    id: 'tagged.malformed',
+    section: 5,
+    text: 'A header, an inner type or an id that cannot be read is an error.',
+  },
+  {
+    id: 'tagged.malformed-answer',
+    section: 5,
+    text: 'A malformed TAGGED frame is answered ERR TAGGED save failed; the connection stays open.',
+  },
+  {
+    id: 'tagged.answer',
+    section: 5,
+    text: "The answer to a well-formed TAGGED frame is the inner frame's answer, whatever its type.",
+  },
+  {
+    id: 'tagged.ids-stored',
+    section: 5,
+    text: 'The ids stand in the inbox JSON and in the events as message_id and reply_to, where they were given.',
+  },
+  {
+    id: 'tagged.admission',
+    section: 5,
+    text: 'What would be refused plainly is refused in a TAGGED frame too, also under a TRACE.',
+  },
+  {
+    id: 'tagged.fallback',
+    section: 5,
+    text: 'A peer that answers ACK or ERR UNKNOWN(10) gets the same frame untagged, on the same connection.',
+  },
+  {
+    id: 'tagged.duplicate',
+    section: 5,
+    text: 'The same delivery again is answered with the first answer and (duplicate), and not stored.',
+  },
+  {
+    id: 'tagged.same-delivery',
+    section: 5,
+    text: 'A delivery is the same by sender, type, file name, ids and bytes; any other is stored as new.',
+  },
+  {
+    id: 'tagged.duplicate-waits',
+    section: 5,
+    text: 'One that arrives while the first is being stored waits for it, and is stored where that failed.',
+  },
+  {
+    id: 'tagged.failed-forgotten',
+    section: 5,
+    text: 'A delivery that failed is not remembered: the same one again is stored.',
+  },
+  { id: 'tagged.lifetime', section: 5, text: 'A delivery is remembered for 10 minutes.' },
+  {
+    id: 'tagged.bound',
+    section: 5,
+    text: 'At most 8,192 deliveries are remembered; the oldest are forgotten.',
+  },
+  { id: 'tagged.no-id', section: 5, text: 'A frame without a message_id is always stored.' },
+  { id: 'tagged.restart', section: 5, text: 'The memory of ids survives a restart, also an abrupt one.' },
+  {
+    id: 'tagged.resend',
+    section: 5,
+    text: 'A sender whose answer was lost sends the same frame with the same id again, on a new connection.',
   },
   {
     id: 'address.layout',

@@ -3,13 +3,14 @@ import type { Mailbox, Payload } from '../../mailbox/mailbox.ts'
 import type { Address } from '../../pilot/address.ts'
 import type { EventBus } from '../../plugin/events.ts'
 import type { TrustChecker } from '../../plugin/service.ts'
+import type { MessageIds } from '../../wire/tagged.ts'
 import type { Admission } from '../admission.ts'
 import type { Answer } from '../answer-queue.ts'
 import type { RateLimiter } from '../rate-limiter.ts'
 import type { RefusalLog } from '../refusal-log.ts'
 
 /** A frame as handlers get it: a large payload is still arriving. */
-export interface IncomingFrame {
+export interface IncomingFrame extends Readonly<MessageIds> {
   readonly type: number
   /** Bytes of the payload; for FILE without the name. */
   readonly length: number
@@ -41,3 +42,16 @@ export interface HandlerContext {
  * `ERR <NAME> save failed: <why>`.
  */
 export type Handler = (frame: IncomingFrame, context: HandlerContext) => Promise<Answer>
+
+/** The ids of a frame, those that it has. */
+export function idsOf({ messageId, replyTo }: IncomingFrame): MessageIds {
+  return { ...(messageId !== undefined && { messageId }), ...(replyTo !== undefined && { replyTo }) }
+}
+
+/** The ids of a frame as events name them. */
+export function idFields({ messageId, replyTo }: IncomingFrame): { message_id?: string; reply_to?: string } {
+  return {
+    ...(messageId !== undefined && { message_id: messageId }),
+    ...(replyTo !== undefined && { reply_to: replyTo }),
+  }
+}

@@ -5,8 +5,10 @@ import type { Answer } from '../answer-queue.ts'
 import { drainPayload, isCutOff } from '../payload.ts'
 import { handleFile } from './file.ts'
 import type { Handler, HandlerContext, IncomingFrame } from './handler.ts'
+import { withFileName } from './inner-frame.ts'
 import { handleMessage } from './message.ts'
 import { admissionRefusal, refuse } from './refusal.ts'
+import { unwrapTagged } from './tagged.ts'
 import { traceHandler } from './trace.ts'
 
 /** What is stored, by frame type; a TRACE may carry any of these. */
@@ -26,28 +28,43 @@ const handlers: ReadonlyMap<number, Handler> = new Map<number, Handler>([
 /**
  * Handles one frame, whatever its type, and resolves with its answer; a refusal, and what goes wrong with
  * storing it, is an answer too. Rejects only where the payload itself breaks off: there is nobody to answer
- * then.
+ * then. A TAGGED frame is handled as the one inside it.
  */
 export async function handleFrame(frame: IncomingFrame, context: HandlerContext): Promise<Answer> {
-  const { from, refusals } = context
-  const type = typeName(frame.type)
+  if (frame.type !== FrameType.Tagged) return handlePlain(frame, frame.length, context)
+  let inner = frame
+  try {
+    inner = await unwrapTagged(frame)
+    inner = await withFileName(inner)
+  } catch (error) {
+    return notStored(inner.type, error, context)
+  }
+  return handlePlain(inner, frame.length, context)
+}
+
+/** `sent` is what the frame costs of its sender's rates: with all that was around it. */
+async function handlePlain(frame: IncomingFrame, sent: number, context: HandlerContext): Promise<Answer> {
   const handler = handlers.get(frame.type)
   if (handler === undefined) {
     await drainPayload(frame.payload)
-    refusals.note('frames of unknown types were refused', { from })
+    context.refusals.note('frames of unknown types were refused', { from: context.from })
     return unsupportedText(frame.type)
   }
   try {
-    const refusal = (await admissionRefusal(frame, context)) ?? rateRefusal(frame, context)
+    const refusal = (await admissionRefusal(frame, context)) ?? rateRefusal(sent, context)
     return refusal === undefined ? await handler(frame, context) : await refuse(frame, refusal, context)
-  } catch (err) {
-    if (isCutOff(err)) throw err
-    const why = reasonForPeer(err)
-    refusals.note(`frames were not stored: ${why}`, { from, type, err })
-    return errText(frame.type, why)
+  } catch (error) {
+    return notStored(frame.type, error, context)
   }
 }
 
-function rateRefusal({ length }: IncomingFrame, { rates }: HandlerContext): string | undefined {
-  return rates.take(length) ? undefined : 'refused: this sender sends too much; try again later'
+function rateRefusal(sent: number, { rates }: HandlerContext): string | undefined {
+  return rates.take(sent) ? undefined : 'refused: this sender sends too much; try again later'
+}
+
+function notStored(frameType: number, err: unknown, { from, refusals }: HandlerContext): string {
+  if (isCutOff(err)) throw err
+  const why = reasonForPeer(err)
+  refusals.note(`frames were not stored: ${why}`, { from, type: typeName(frameType), err })
+  return errText(frameType, why)
 }

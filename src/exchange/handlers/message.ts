@@ -1,14 +1,16 @@
 import { MailboxError } from '../../errors.ts'
-import { ackText } from '../../wire/ack.ts'
+import { ackText, duplicateText } from '../../wire/ack.ts'
 import { typeName } from '../../wire/frame.ts'
-import type { HandlerContext, IncomingFrame } from './handler.ts'
+import { type HandlerContext, type IncomingFrame, idFields, idsOf } from './handler.ts'
 
 /** TEXT, BINARY, JSON, and AUTOANSWER where nobody answers: one message in the inbox (section 3). */
 export async function handleMessage(frame: IncomingFrame, context: HandlerContext): Promise<string> {
   const type = typeName(frame.type)
   const { mailbox, events, from } = context
   try {
-    await mailbox.storeMessage({ type, from, length: frame.length }, frame.payload)
+    const message = { type, from, length: frame.length, ...idsOf(frame) }
+    const { duplicate } = await mailbox.storeMessage(message, frame.payload)
+    if (duplicate) return duplicateText(frame.type, frame.length)
   } catch (error) {
     if (error instanceof MailboxError && error.code === 'INBOX_FULL') {
       const limits = { frame_bytes: frame.length, max_bytes: mailbox.limits.inboxMaxBytes }
@@ -16,6 +18,6 @@ export async function handleMessage(frame: IncomingFrame, context: HandlerContex
     }
     throw error
   }
-  events.publish('message.received', { type, from, size: frame.length })
+  events.publish('message.received', { type, from, size: frame.length, ...idFields(frame) })
   return ackText(frame.type, frame.length)
 }

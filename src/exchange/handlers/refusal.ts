@@ -1,7 +1,7 @@
 import { errText } from '../../wire/ack.ts'
 import { typeName } from '../../wire/frame.ts'
 import { drainPayload } from '../payload.ts'
-import type { HandlerContext, IncomingFrame } from './handler.ts'
+import { type HandlerContext, type IncomingFrame, idsOf } from './handler.ts'
 
 /** The reason why the sender may not have this frame stored, or undefined where it may. */
 export async function admissionRefusal(
@@ -9,7 +9,8 @@ export async function admissionRefusal(
   { address, admission, trust }: HandlerContext,
 ): Promise<string | undefined> {
   const { type, length: size, filename } = frame
-  const request = { address, type: typeName(type), size, ...(filename !== undefined && { filename }) }
+  const named = filename !== undefined && { filename }
+  const request = { address, type: typeName(type), size, ...named, ...idsOf(frame) }
   const refusal = await admission.refusal(request, trust)
   return refusal === undefined ? undefined : `refused: ${refusal}`
 }

@@ -1,11 +1,11 @@
 import { wallClockNs } from '../../clock.ts'
-import { reasonForPeer, WireError } from '../../errors.ts'
+import { reasonForPeer } from '../../errors.ts'
 import { errText, traceErrText, unsupportedText } from '../../wire/ack.ts'
-import { decodeFileName, FILE_NAME_LENGTH_SIZE, fileNameLength } from '../../wire/file.ts'
 import { type Frame, FrameType } from '../../wire/frame.ts'
 import { decodeTraceHead, encodeTraceAnswer, TRACE_HEADER_SIZE } from '../../wire/trace.ts'
 import { drainPayload, isCutOff, splitPayload } from '../payload.ts'
 import type { Handler, HandlerContext, IncomingFrame } from './handler.ts'
+import { withFileName } from './inner-frame.ts'
 import { admissionRefusal, refuse } from './refusal.ts'
 
 /**
@@ -53,18 +53,4 @@ async function handleInner(
     context.refusals.note(`frames were not stored: ${why}`, { from: context.from, err: error })
     return errText(frame.type, why)
   }
-}
-
-/** A FILE inside a trace still has its name in front of its data. */
-async function withFileName(frame: IncomingFrame): Promise<IncomingFrame> {
-  if (frame.type !== FrameType.File) return frame
-  const [head, afterHead] = await splitPayload(frame.payload, FILE_NAME_LENGTH_SIZE)
-  const nameLength = fileNameLength(head, frame.length)
-  if (nameLength === undefined) {
-    await drainPayload(afterHead)
-    throw new WireError('FILENAME_MISSING', 'the FILE payload has no room for the name it declares')
-  }
-  const [name, payload] = await splitPayload(afterHead, nameLength)
-  const length = frame.length - FILE_NAME_LENGTH_SIZE - nameLength
-  return { ...frame, filename: decodeFileName(name), length, payload }
 }

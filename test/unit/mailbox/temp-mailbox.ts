@@ -27,9 +27,9 @@ export async function tempMailbox(
   return mailbox
 }
 
-/** The names in `dir`, sorted, without the hidden subfolder. */
+/** The names in `dir`, sorted, without the hidden subfolders. */
 export async function namesIn(dir: string): Promise<string[]> {
-  return (await readdir(dir)).filter(name => name !== '.tmp').sort()
+  return (await readdir(dir)).filter(name => name !== '.tmp' && name !== '.ids').sort()
 }
 
 /** What is being written in `dir`, or was left there. */

@@ -34,7 +34,7 @@ test('[ack.duplicate-form] an ACK given again is read as one', () => {
 
 test('[ack.unknown-sender] both refusals of an unknown type are read as such', () => {
   for (const text of ['ACK UNKNOWN(7) 40 bytes', unsupportedText(7), 'ERR UNKNOWN(7) save failed: disk']) {
-    assert.deepEqual(parseAnswer(text), { kind: 'unsupported', text })
+    assert.deepEqual(parseAnswer(text), { kind: 'unsupported', type: 7, text })
   }
 })
 

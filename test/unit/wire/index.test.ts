@@ -23,6 +23,7 @@ test('wire exports what it did', () => {
     'ackText',
     'decodeFileStream',
     'decodeTraceAnswer',
+    'duplicateText',
     'encodeFileStream',
     'encodeFrame',
     'encodeHeader',
