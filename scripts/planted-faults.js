@@ -81,4 +81,26 @@ export const PLANTED_FAULTS = [
     edits: [['mailbox/mailbox.js', 'await sweepTemporaries(folder.layout)', '0']],
     foundBy: { 'kill-random': 20, 'kill-every-call': 0 },
   },
+  {
+    name: 'message ids are forgotten at a restart',
+    edits: [
+      [
+        'mailbox/deliveries.js',
+        'const { records, abandoned } = await this.#journal.read(logger)',
+        'const [records, abandoned] = [[], []]',
+      ],
+    ],
+    foundBy: { duplicates: 10 },
+  },
+  {
+    name: 'a message id is on record only after its message is there',
+    edits: [
+      [
+        'mailbox/delivery.js',
+        'file: await this.#memory.append(record, true)',
+        'file: { release: async () => undefined }',
+      ],
+    ],
+    foundBy: { duplicates: 40 },
+  },
 ]

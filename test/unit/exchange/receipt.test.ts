@@ -57,7 +57,9 @@ test('an answer of another frame, or none of section 2, is invalid', () => {
   assert.throws(() => readReceipt(sent(1, 5), { type: 2, payload: Buffer.from('ACK TEXT 5 bytes') }), {
     code: 'ANSWER_INVALID',
   })
-  assert.throws(() => readReceipt(sent(1, 5), { type: 1, payload: Buffer.from([0xff]) }), { code: 'ANSWER_INVALID' })
+  assert.throws(() => readReceipt(sent(1, 5), { type: 1, payload: Buffer.from([0xff]) }), {
+    code: 'ANSWER_INVALID',
+  })
 })
 
 const times =
@@ -78,7 +80,9 @@ test('[ack.trace-exact] the answer to a TRACE gives its times to the nanosecond'
 
 test('[ack.trace-inner] a TRACE whose inner frame was not stored is a refusal', () => {
   const json = `{${times},"inner_ack":"ERR TEXT save failed: inbox full"}`
-  assert.throws(() => readReceipt(traced(1, Buffer.from('ab')), { type: 3, payload: Buffer.from(json) }), { code: 'PEER_REFUSED' })
+  assert.throws(() => readReceipt(traced(1, Buffer.from('ab')), { type: 3, payload: Buffer.from(json) }), {
+    code: 'PEER_REFUSED',
+  })
 })
 
 test('[ack.count-checked] an ACK for another number of bytes is no answer to what was sent', () => {
