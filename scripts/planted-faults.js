@@ -103,4 +103,9 @@ export const PLANTED_FAULTS = [
     ],
     foundBy: { duplicates: 40 },
   },
+  {
+    name: 'message ids are not synced',
+    edits: [['mailbox/id-journal.js', 'await file.sync()', 'undefined']],
+    foundBy: { 'duplicates-power-cut': 10 },
+  },
 ]

@@ -130,19 +130,15 @@ export class DurableFolder {
     return file.size
   }
 
+  /** Completes the file, and gives it its name. */
   async #finish(file: TemporaryFile, choice: NameChoice, record: PublishRecord | undefined): Promise<void> {
-    if (record === undefined) {
-      await file.finish(this.#durable)
-      while (!(await publish(this.layout, file.path, choice.name))) choice.next()
-      return
-    }
-    const { inode } = file
+    const inode = record === undefined ? 0 : file.inode
     // Both are waited for: a file must not be discarded while it is being synced.
-    const done = await Promise.allSettled([record.about(choice.name, inode), file.finish(this.#durable)])
+    const done = await Promise.allSettled([record?.about(choice.name, inode), file.finish(this.#durable)])
     for (const result of done) if (result.status === 'rejected') throw result.reason
     while (!(await publish(this.layout, file.path, choice.name))) {
       choice.next()
-      await record.about(choice.name, inode)
+      await record?.about(choice.name, inode)
     }
   }
 

@@ -79,7 +79,7 @@ async function cutAfterAnswer({ socket, folders, disk, ledger, random }: Cut): P
 }
 
 /** Waits, ready to cut the power of one file system at once. */
-class Cutter {
+export class Cutter {
   readonly #child: ChildProcess
 
   private constructor(child: ChildProcess) {
@@ -95,7 +95,7 @@ class Cutter {
   }
 
   /** Cuts; what is answered from here on no peer would get to read. */
-  async cut(ledger: Ledger): Promise<void> {
+  async cut(ledger: Pick<Ledger, 'close'>): Promise<void> {
     ledger.close()
     this.#child.stdin?.end('cut\n')
     const [status] = await once(this.#child, 'exit')
