@@ -22,8 +22,8 @@ export interface DeliverOnceOptions extends ClientOptions, DeliverOptions {
 /**
  * Delivers one message: finds the peer, connects, sends, and resolves with the receipt once the peer has
  * acknowledged it. The message is sent under `messageId`, or under a new id where none is given (a TRACE only under
- * one that is given), so that it can be sent again where the answer is lost: the receipt's `resent` tells. For
- * several messages to one peer, keep a {@link Client}.
+ * one that is given), so that it can be sent again where the answer is lost: the receipt's `resent` tells. The id adds
+ * some 60 bytes to what must fit the cap of both sides. For several messages to one peer, keep a {@link Client}.
  *
  * @throws what {@link resolveTarget}, {@link Client.dial} and {@link Client.deliver} throw; where the second try failed too,
  * the error of the first, with that of the second as its cause

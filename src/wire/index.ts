@@ -13,7 +13,15 @@ export {
   WireError,
 } from '../errors.ts'
 export { MAX_FRAME_SIZE, maxFrameSizeFrom } from '../limits.ts'
-export { type Answer, ackText, duplicateText, errText, parseAnswer, traceErrText, unsupportedText } from './ack.ts'
+export {
+  type Answer,
+  ackText,
+  duplicateText,
+  errText,
+  parseAnswer,
+  traceErrText,
+  unsupportedText,
+} from './ack.ts'
 export { FrameDecoder } from './decode.ts'
 export { type EncodeOptions, encodeFrame, encodeHeader, type FrameHead } from './encode.ts'
 export {
