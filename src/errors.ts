@@ -169,6 +169,37 @@ export const ERROR_CODES = {
     meaning: 'the connection ended before the answer came; the frame may or may not have been stored',
     toPeer: null,
   },
+  REPLY_FAILED: {
+    class: 'DeliveryError',
+    meaning:
+      'the receiver took a request and gave no reply: its answer failed, or the connection ended first; the request is not stored there',
+    toPeer: null,
+  },
+  REPLY_TIMED_OUT: {
+    class: 'DeliveryError',
+    meaning: 'a message was acknowledged, but no reply to it came in time',
+    toPeer: null,
+  },
+  ANSWER_FAILED: {
+    class: 'AnswerError',
+    meaning: 'the answer hook, or the command of serve --answer, failed; the cause or the message says how',
+    toPeer: 'the answer failed',
+  },
+  ANSWER_TOO_SLOW: {
+    class: 'AnswerError',
+    meaning: 'the answer hook gave no reply in time (replyTimeout)',
+    toPeer: 'the answer took too long',
+  },
+  ANSWER_UNFIT: {
+    class: 'AnswerError',
+    meaning: 'a reply is no text in UTF-8, or larger than a frame, or than a command may print',
+    toPeer: 'the reply cannot be sent',
+  },
+  ANSWER_STOPPED: {
+    class: 'AnswerError',
+    meaning: 'an answer was given up because the service stops, or the peer has left',
+    toPeer: 'the service stops answering',
+  },
   SOURCE_UNREADABLE: {
     class: 'DeliveryError',
     meaning: 'a file to send is missing, not readable, or not a regular file',
@@ -307,6 +338,16 @@ export class DeliveryError extends PilotError {
   constructor(code: CodeOf<'DeliveryError'>, message: string, options?: ErrorOptions & { answer?: string }) {
     super(code, message, options)
     if (options?.answer !== undefined) this.answer = options.answer
+  }
+}
+
+/** A reply that a service owes to a request and cannot give (section 6). */
+export class AnswerError extends PilotError {
+  override readonly name: string = 'AnswerError'
+  declare readonly code: CodeOf<'AnswerError'>
+
+  constructor(code: CodeOf<'AnswerError'>, message: string, options?: ErrorOptions) {
+    super(code, message, options)
   }
 }
 

@@ -45,6 +45,18 @@ export type LimitName =
   | 'dialTimeout'
   | 'requestTimeout'
   | 'answerTimeout'
+  | 'answerRequest'
+  | 'answersAtOnce'
+  | 'answersAtOncePerPeer'
+  | 'replyTimeout'
+  | 'exchangeTimeout'
+  | 'commandReply'
+  | 'commandComplaint'
+  | 'replyWait'
+  | 'replyHold'
+  | 'replyScanFiles'
+  | 'replyScanMessages'
+  | 'replyScanSize'
   | 'closeTimeout'
   | 'closeLinger'
   | 'stopTimeout'
@@ -241,6 +253,81 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     unit: 'ms',
     about: 'time between the last byte of a frame written and its answer',
     option: 'timeoutMs of deliver()',
+  },
+  answerRequest: {
+    value: 256 * KiB,
+    unit: 'bytes',
+    about: 'a request (AUTOANSWER) to a service that answers; a longer one is refused with ERR',
+    option: null,
+  },
+  answersAtOnce: {
+    value: 16,
+    unit: 'count',
+    about:
+      'requests being answered at once, until their replies are written; a further one is refused with ERR',
+    option: null,
+  },
+  answersAtOncePerPeer: {
+    value: 4,
+    unit: 'count',
+    about: 'requests of one peer being answered at once; a further one is refused with ERR',
+    option: null,
+  },
+  replyTimeout: {
+    value: 30_000,
+    unit: 'ms',
+    about: 'time to work out a reply, at most exchangeTimeout; then the peer is told that there is none',
+    option: 'replyTimeout',
+  },
+  exchangeTimeout: {
+    value: 40_000,
+    unit: 'ms',
+    about:
+      'time for a request and its reply on one connection; then the service closes it, and the sender gives up',
+    option: 'timeoutMs of request()',
+  },
+  commandReply: {
+    value: MiB,
+    unit: 'bytes',
+    about: 'output of the command of serve --answer; one that prints more is killed, and there is no reply',
+    option: null,
+  },
+  commandComplaint: {
+    value: 4 * KiB,
+    unit: 'bytes',
+    about: 'what the command of serve --answer writes to stderr that the log tells; the rest is left out',
+    option: null,
+  },
+  replyWait: {
+    value: 30_000,
+    unit: 'ms',
+    about: 'time to wait in the inbox for the reply to a message',
+    option: 'timeoutMs of ReplyWatch.next()',
+  },
+  replyHold: {
+    value: 750,
+    unit: 'ms',
+    about:
+      'a message that names no request is held back for this long where its sender is known to name them: the reply that does may follow',
+    option: null,
+  },
+  replyScanFiles: {
+    value: 1_000,
+    unit: 'count',
+    about: 'newest messages of the inbox that are looked at for whether a peer names what it replies to',
+    option: null,
+  },
+  replyScanMessages: {
+    value: 200,
+    unit: 'count',
+    about: 'of these, messages of that peer; then the look ends',
+    option: null,
+  },
+  replyScanSize: {
+    value: 64 * KiB,
+    unit: 'bytes',
+    about: 'a larger file is left out of that look',
+    option: null,
   },
   closeTimeout: {
     value: 5_000,

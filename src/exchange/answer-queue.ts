@@ -5,6 +5,17 @@ import { type Frame, FrameType } from '../wire/frame.ts'
 /** An answer: a text, or a frame that is made when it is its turn to be written (for its time stamp). */
 export type Answer = string | (() => Frame)
 
+/** How {@link GiveAnswer} is called. */
+export interface AnswerOptions {
+  /** False where another answer to the same frame follows. @default true */
+  isLast?: boolean
+  /** Called when the answer has left this process, or could not. */
+  onWritten?: () => void
+}
+
+/** Gives the answer to one frame. */
+export type GiveAnswer = (answer: Answer, options?: AnswerOptions) => void
+
 /** Writes bytes towards the peer; calls back once they have left this process, or with the error. */
 export type AnswerWriter = (bytes: Uint8Array, callback: (error?: Error | null) => void) => void
 
@@ -18,6 +29,7 @@ export class AnswerQueue {
   readonly #onWritten: (frameTypes: number[], error?: Error | null) => void
   readonly #ready = new ByteCollector()
   #readyTypes: number[] = []
+  #readyTold: (() => void)[] = []
   #slots: Slot[] = []
   #unread = 0
   #isWriting = false
@@ -33,12 +45,13 @@ export class AnswerQueue {
     return this.#unread
   }
 
-  /** Takes the next place in the order, for a frame of `frameType`. The function it returns gives the answer, once. */
-  reserve(frameType: number): (answer: Answer) => void {
-    const slot: Slot = { frameType, answer: undefined }
+  /** Takes the next place in the order, for a frame of `frameType`. The function it returns gives the answer, once, or in parts. */
+  reserve(frameType: number): GiveAnswer {
+    const slot: Slot = { frameType, given: [], isComplete: false }
     this.#slots.push(slot)
-    return answer => {
-      slot.answer = answer
+    return (answer, { isLast = true, onWritten } = {}) => {
+      slot.given.push({ answer, onWritten })
+      slot.isComplete = isLast
       if (this.#slots[0] === slot) this.#flush()
     }
   }
@@ -51,27 +64,38 @@ export class AnswerQueue {
 
   #flush(): void {
     let count = 0
-    while (this.#slots[count]?.answer !== undefined) count++
-    for (const { frameType, answer } of this.#slots.splice(0, count)) {
-      this.#readyTypes.push(frameType)
-      for (const bytes of encodeFrame(toFrame(answer ?? ''))) {
-        this.#ready.append(bytes)
-        this.#unread += bytes.length
-      }
+    for (const slot of this.#slots) {
+      for (const { answer, onWritten } of slot.given.splice(0))
+        this.#collect(slot.frameType, answer, onWritten)
+      if (!slot.isComplete) break
+      count++
     }
+    this.#slots.splice(0, count)
     this.#writeNext()
+  }
+
+  #collect(frameType: number, answer: Answer, onWritten: (() => void) | undefined): void {
+    this.#readyTypes.push(frameType)
+    if (onWritten) this.#readyTold.push(onWritten)
+    for (const bytes of encodeFrame(toFrame(answer))) {
+      this.#ready.append(bytes)
+      this.#unread += bytes.length
+    }
   }
 
   #writeNext(): void {
     if (this.#isWriting || this.#readyTypes.length === 0) return
     const types = this.#readyTypes
     const bytes = this.#ready.take()
+    const told = this.#readyTold
     this.#readyTypes = []
+    this.#readyTold = []
     this.#isWriting = true
     this.#write(bytes, error => {
       this.#isWriting = false
       this.#unread -= bytes.length
       this.#onWritten(types, error)
+      for (const tell of told) tell()
       this.#writeNext()
     })
   }
@@ -79,7 +103,9 @@ export class AnswerQueue {
 
 interface Slot {
   readonly frameType: number
-  answer: Answer | undefined
+  /** Answers that are not collected yet. */
+  readonly given: { answer: Answer; onWritten: (() => void) | undefined }[]
+  isComplete: boolean
 }
 
 function toFrame(answer: Answer): Frame {

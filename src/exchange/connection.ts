@@ -11,6 +11,8 @@ import { FrameParser } from '../wire/frame-parser.ts'
 import { readChunk } from '../wire/read-chunk.ts'
 import type { Admission } from './admission.ts'
 import { AnswerQueue } from './answer-queue.ts'
+import type { Answering } from './answering.ts'
+import { Conversations } from './conversations.ts'
 import { Deadlines } from './deadlines.ts'
 import { Gate } from './gate.ts'
 import type { HandlerContext, IncomingFrame } from './handlers/handler.ts'
@@ -27,6 +29,7 @@ export interface ConnectionOptions {
   refusals: RefusalLog
   admission: Admission
   trust?: TrustChecker | undefined
+  answering?: Answering | undefined
   /** Bytes. */
   maxFrameSize: number
   /** Milliseconds without a byte of payload, while no payload of the peer is being handled; Infinity: never. */
@@ -48,6 +51,8 @@ export class Connection {
   readonly #peer: Peer
   readonly #context: HandlerContext
   readonly #answers: AnswerQueue
+  /** Their time over, the connection is drained: both sides have had it (section 6). */
+  readonly #conversations = new Conversations(() => void this.drain(0))
   readonly #intake: Intake
   readonly #parser: FrameParser
   readonly #deadlines: Deadlines
@@ -78,7 +83,7 @@ export class Connection {
     )
     this.#deadlines = new Deadlines({
       ...options,
-      isBusy: () => this.#intake.payloads > 0,
+      isBusy: () => this.#intake.payloads > 0 || this.#conversations.isBusy,
       onExpired: why => this.#giveUp(why),
     })
     const notify = () => this.#gate.notify()
@@ -89,7 +94,10 @@ export class Connection {
       deadlines: this.#deadlines,
     })
     this.#parser = new FrameParser(this.#intake, options)
-    stream.on('close', notify)
+    stream.on('close', () => {
+      notify()
+      this.#conversations.giveUp()
+    })
     // The read loop gets the stream's errors; one that comes between two reads must not end the process.
     stream.on('error', notify)
   }
@@ -102,13 +110,15 @@ export class Connection {
 
   /**
    * Reads no more, answers the frames that have arrived whole, drops one that has not, and closes.
-   * Resolves when the connection is closed.
+   * Replies that are being worked out have `patience` milliseconds. Resolves when the connection is closed.
    */
-  async drain(): Promise<void> {
+  async drain(patience: number = LIMITS.stopTimeout.value / 2): Promise<void> {
     this.#draining = true
     this.#stopReading()
     this.#gate.notify()
+    const timer = setTimeout(() => this.#conversations.giveUp(), patience)
     await this.#running
+    clearTimeout(timer)
   }
 
   /** Ends the connection at once. A frame that is being stored is stored whole or not at all. */
@@ -126,8 +136,11 @@ export class Connection {
     }
     forget()
     this.#deadlines.stop()
+    // Of a peer that has left, nobody waits for a reply.
+    if (!this.#draining) this.#conversations.giveUp()
     await this.#intake.close()
     await this.#close()
+    this.#conversations.close()
   }
 
   async #readFrames(): Promise<void> {
@@ -189,7 +202,9 @@ export class Connection {
   async #handle(frame: IncomingFrame): Promise<void> {
     const answer = this.#answers.reserve(frame.type)
     try {
-      answer(await handleFrame(frame, this.#context))
+      const result = await handleFrame(frame, this.#context)
+      if (typeof result === 'object') await this.#conversations.hold(result, answer)
+      else answer(result)
     } catch (error) {
       this.#report(error)
     }

@@ -103,6 +103,8 @@ function readText(text: string): ReceiptFacts {
   switch (answer.kind) {
     case 'ack':
       return { type: answer.name, bytes: answer.bytes, duplicate: answer.duplicate, answer: text }
+    case 'ack-reply':
+      return { type: answer.name, bytes: answer.bytes, duplicate: false, answer: text }
     case 'unsupported':
       throw new DeliveryError('PEER_UNSUPPORTED', `the peer does not know this frame type: ${text}`, {
         answer: text,

@@ -1,9 +1,10 @@
-import { configuredLimit, LIMITS } from '../limits.ts'
+import { configuredLimit, LIMITS, MAX_FRAME_SIZE } from '../limits.ts'
 import { Mailbox, type MailboxConfig } from '../mailbox/mailbox.ts'
 import { DATA_EXCHANGE_PORT, type Stream } from '../pilot/transport.ts'
 import type { PluginService, ServiceDeps } from '../plugin/service.ts'
 import { acceptForever } from './accept-loop.ts'
 import { Admission, type AdmissionRules } from './admission.ts'
+import { type AnswerHook, Answering } from './answering.ts'
 import { Connection, type ConnectionOptions } from './connection.ts'
 import { defaultMaxFrameSize } from './max-frame-size.ts'
 import { Peers, type PeersOptions } from './peers.ts'
@@ -25,6 +26,14 @@ export interface ServiceConfig extends MailboxConfig, AdmissionRules {
   maxConnectionsPerPeer?: number
   /** Most of what one peer may send; what is over is refused. @default no limit */
   rates?: Rates
+  /**
+   * Answers requests (AUTOANSWER) on the connections they come on, instead of storing them (section 6). At
+   * most 16 at once, 4 of one peer; requests have at most 256 KiB.
+   * @default requests are stored like TEXT
+   */
+  answer?: AnswerHook
+  /** Milliseconds for one reply, at most 40,000. @default 30000 */
+  replyTimeout?: number
   /** Bytes of the largest frame accepted. @default PILOT_DATAEXCHANGE_MAX_FRAME, else 256 MiB */
   maxFrameSize?: number
 }
@@ -75,7 +84,16 @@ export class Service implements PluginService {
     })
     const refusals = new RefusalLog(logger)
     const peers = new Peers(this.#peersOptions())
-    const options = { ...deps, ...this.#times(), mailbox, refusals, admission: this.#admission, trust }
+    const answering = this.#answering()
+    const options = {
+      ...deps,
+      ...this.#times(),
+      mailbox,
+      refusals,
+      admission: this.#admission,
+      trust,
+      answering,
+    }
     const closing = new AbortController()
     const accepting = acceptForever(listener, {
       streams,
@@ -131,6 +149,19 @@ export class Service implements PluginService {
       idleTimeout: configuredLimit(idleTimeout, LIMITS.idleTimeout),
       frameTimeout: configuredLimit(frameTimeout, LIMITS.frameTimeout),
     }
+  }
+
+  #answering(): Answering | undefined {
+    const { answer, replyTimeout } = this.#config
+    if (answer === undefined) return undefined
+    return new Answering({
+      answer,
+      replyTimeout: Math.min(
+        configuredLimit(replyTimeout, LIMITS.replyTimeout),
+        LIMITS.exchangeTimeout.value,
+      ),
+      maxReply: Math.min(this.#times().maxFrameSize, MAX_FRAME_SIZE),
+    })
   }
 
   #peersOptions(): PeersOptions {

@@ -5,6 +5,14 @@ import { type Logger, silentLogger } from '../logger.ts'
 export interface DataExchangeEvents {
   'message.received': { type: string; from: string; size: number; message_id?: string; reply_to?: string }
   'file.received': { filename: string; size: number; path: string; message_id?: string; reply_to?: string }
+  /** A request that was answered on its connection and not stored (section 6); not an event of the original. */
+  'request.answered': {
+    from: string
+    size: number
+    reply_size: number
+    message_id?: string
+    reply_to?: string
+  }
   'dataexchange.ack_failed': { remote: string; frame_type: string; error: string }
   'inbox.full': { from: string; type: string; frame_bytes: number; max_bytes: number }
   'received.full': { type: string; frame_bytes: number; max_bytes: number }

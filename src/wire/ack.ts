@@ -1,9 +1,11 @@
-import { typeName } from './frame.ts'
+import { FrameType, typeName } from './frame.ts'
 
 /** An answer to a frame, read (section 2). */
 export type Answer =
   /** Stored, or nothing to store. `bytes` is what the receiver counted. */
   | { kind: 'ack'; name: string; bytes: number; duplicate: boolean; text: string }
+  /** A request that is being answered, not stored: its reply is the next frame (section 6). */
+  | { kind: 'ack-reply'; name: string; bytes: number; text: string }
   /** Not stored; `reason` is the receiver's. */
   | { kind: 'err'; reason: string; text: string }
   /** The receiver does not know `type` and stored nothing, whichever way it put that. */
@@ -19,6 +21,11 @@ export function ackText(type: number, bytes: number): string {
 /** The answer to a frame that was stored before, under the same message id (section 5). */
 export function duplicateText(type: number, bytes: number): string {
   return `${ackText(type, bytes)} (duplicate)`
+}
+
+/** `ACK+REPLY AUTOANSWER <n> bytes`: a request that is being answered; the reply follows (section 6). */
+export function ackReplyText(bytes: number): string {
+  return `ACK+REPLY ${typeName(FrameType.AutoAnswer)} ${bytes} bytes`
 }
 
 /** `ERR <NAME> save failed: <why>`: not stored. */
@@ -47,6 +54,8 @@ export function parseAnswer(text: string): Answer {
   if (ack) {
     return { kind: 'ack', name: ack[1]!, bytes: Number(ack[2]), duplicate: ack[3] !== undefined, text }
   }
+  const reply = /^ACK\+REPLY ([A-Z]+) (\d+) bytes$/.exec(text)
+  if (reply) return { kind: 'ack-reply', name: reply[1]!, bytes: Number(reply[2]), text }
   const err = /^ERR (?:[A-Z]+ save failed: )?(.*)$/s.exec(text)
   if (err) return { kind: 'err', reason: err[1]!, text }
   return { kind: 'other', text }

@@ -8,7 +8,7 @@ export interface Requirement {
   text: string
 }
 
-/** Every checkable clause of sections 1, 2, 3, 7, 8 and 9 of PROTOCOL.md, in its order. */
+/** Every checkable clause of sections 1, 2, 3, 5 to 9 of PROTOCOL.md, in its order. */
 export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'frame.header',
@@ -484,6 +484,71 @@ export const REQUIREMENTS: readonly Requirement[] = [
     id: 'tagged.resend',
     section: 5,
     text: 'A sender whose answer was lost sends the same frame with the same id again, on a new connection.',
+  },
+  {
+    id: 'reply.named',
+    section: 5,
+    text: 'A message whose reply_to is one of my ids is the reply to mine, also where another came first.',
+  },
+  {
+    id: 'reply.named-other',
+    section: 5,
+    text: 'A message whose reply_to names another request is never taken.',
+  },
+  {
+    id: 'reply.untagged',
+    section: 5,
+    text: 'Of a peer that names no id, the oldest message that came after I sent is the reply.',
+  },
+  {
+    id: 'reply.held',
+    section: 5,
+    text: 'Where that peer has been seen to echo ids, a message that names none is held back for 750 ms.',
+  },
+  {
+    id: 'reply.sender',
+    section: 5,
+    text: 'A message of another peer is no reply, nor is one that was there before I sent.',
+  },
+  {
+    id: 'autoanswer.ack-reply',
+    section: 6,
+    text: 'A node that answers acknowledges a request at once with TEXT ACK+REPLY AUTOANSWER <n> bytes.',
+  },
+  {
+    id: 'autoanswer.reply-text',
+    section: 6,
+    text: 'The reply is written as one TEXT frame on the same connection.',
+  },
+  {
+    id: 'autoanswer.not-stored',
+    section: 6,
+    text: 'A request that is answered on its connection is not stored.',
+  },
+  {
+    id: 'autoanswer.waits',
+    section: 6,
+    text: 'After the reply the sender closes: the node waits for it.',
+  },
+  {
+    id: 'autoanswer.bound',
+    section: 6,
+    text: 'The whole exchange takes at most 40 s; then the node closes.',
+  },
+  {
+    id: 'autoanswer.stored',
+    section: 6,
+    text: 'A node that is not set up to answer stores the request like TEXT and answers ACK AUTOANSWER.',
+  },
+  {
+    id: 'autoanswer.older-peer',
+    section: 6,
+    text: 'Where the peer answers UNKNOWN(6), the sender sends the same text again as TEXT, on the same connection.',
+  },
+  {
+    id: 'autoanswer.admission',
+    section: 6,
+    text: 'Who may send, and how much, holds for requests as for any frame.',
   },
   {
     id: 'address.layout',

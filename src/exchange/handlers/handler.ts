@@ -6,6 +6,8 @@ import type { TrustChecker } from '../../plugin/service.ts'
 import type { MessageIds } from '../../wire/tagged.ts'
 import type { Admission } from '../admission.ts'
 import type { Answer } from '../answer-queue.ts'
+import type { Answering } from '../answering.ts'
+import type { Exchange } from '../conversations.ts'
 import type { RateLimiter } from '../rate-limiter.ts'
 import type { RefusalLog } from '../refusal-log.ts'
 
@@ -30,6 +32,8 @@ export interface HandlerContext {
   readonly refusals: Pick<RefusalLog, 'note'>
   readonly admission: Admission
   readonly trust?: TrustChecker | undefined
+  /** Where this node answers requests on their connections. */
+  readonly answering?: Answering | undefined
   /** What the sender may send. */
   readonly rates: RateLimiter
   readonly address: Address
@@ -39,17 +43,17 @@ export interface HandlerContext {
 
 /**
  * Handles one frame type: resolves with the answer once the frame is stored, durably. A throw is answered
- * `ERR <NAME> save failed: <why>`.
+ * `ERR <NAME> save failed: <why>`. A request that is answered on its connection is an exchange.
  */
-export type Handler = (frame: IncomingFrame, context: HandlerContext) => Promise<Answer>
+export type Handler = (frame: IncomingFrame, context: HandlerContext) => Promise<Answer | Exchange>
 
 /** The ids of a frame, those that it has. */
 export function idsOf({ messageId, replyTo }: IncomingFrame): MessageIds {
   return { ...(messageId !== undefined && { messageId }), ...(replyTo !== undefined && { replyTo }) }
 }
 
-/** The ids of a frame as events name them. */
-export function idFields({ messageId, replyTo }: IncomingFrame): { message_id?: string; reply_to?: string } {
+/** Ids as events name them. */
+export function idFields({ messageId, replyTo }: MessageIds): { message_id?: string; reply_to?: string } {
   return {
     ...(messageId !== undefined && { message_id: messageId }),
     ...(replyTo !== undefined && { reply_to: replyTo }),

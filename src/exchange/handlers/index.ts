@@ -2,7 +2,9 @@ import { reasonForPeer } from '../../errors.ts'
 import { errText, unsupportedText } from '../../wire/ack.ts'
 import { FrameType, typeName } from '../../wire/frame.ts'
 import type { Answer } from '../answer-queue.ts'
+import type { Exchange } from '../conversations.ts'
 import { drainPayload, isCutOff } from '../payload.ts'
+import { handleAutoAnswer } from './auto-answer.ts'
 import { handleFile } from './file.ts'
 import type { Handler, HandlerContext, IncomingFrame } from './handler.ts'
 import { withFileName } from './inner-frame.ts'
@@ -22,6 +24,7 @@ const storing: ReadonlyMap<number, Handler> = new Map<number, Handler>([
 
 const handlers: ReadonlyMap<number, Handler> = new Map<number, Handler>([
   ...storing,
+  [FrameType.AutoAnswer, handleAutoAnswer],
   [FrameType.Trace, traceHandler(storing)],
 ])
 
@@ -30,7 +33,7 @@ const handlers: ReadonlyMap<number, Handler> = new Map<number, Handler>([
  * storing it, is an answer too. Rejects only where the payload itself breaks off: there is nobody to answer
  * then. A TAGGED frame is handled as the one inside it.
  */
-export async function handleFrame(frame: IncomingFrame, context: HandlerContext): Promise<Answer> {
+export async function handleFrame(frame: IncomingFrame, context: HandlerContext): Promise<Answer | Exchange> {
   if (frame.type !== FrameType.Tagged) return handlePlain(frame, frame.length, context)
   let inner = frame
   try {
@@ -43,7 +46,7 @@ export async function handleFrame(frame: IncomingFrame, context: HandlerContext)
 }
 
 /** `sent` is what the frame costs of its sender's rates: with all that was around it. */
-async function handlePlain(frame: IncomingFrame, sent: number, context: HandlerContext): Promise<Answer> {
+async function handlePlain(frame: IncomingFrame, sent: number, context: HandlerContext): Promise<Answer | Exchange> {
   const handler = handlers.get(frame.type)
   if (handler === undefined) {
     await drainPayload(frame.payload)

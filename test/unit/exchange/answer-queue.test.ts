@@ -72,3 +72,18 @@ test('at the end what is collected is written without waiting for the write befo
   )
   assert.equal(answers.unread, 0)
 })
+
+test('an answer in parts keeps its place until its last part; each is told of when it is written', () => {
+  const { answers, writes, callbacks } = queue()
+  const [first, second] = [answers.reserve(6), answers.reserve(1)]
+  const told: string[] = []
+  second('b', { onWritten: () => told.push('b') })
+  first('a1', { isLast: false, onWritten: () => told.push('a1') })
+  assert.deepEqual(writes, [['a1']])
+  callbacks[0]?.()
+  assert.deepEqual([writes.length, told], [1, ['a1']])
+  first('a2', { onWritten: () => told.push('a2') })
+  assert.deepEqual(writes[1], ['a2', 'b'])
+  callbacks[1]?.()
+  assert.deepEqual(told, ['a1', 'a2', 'b'])
+})
