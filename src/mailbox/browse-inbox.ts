@@ -132,8 +132,8 @@ export function isMessageName(name: string): boolean {
   return name.endsWith(MESSAGE_SUFFIX) && !name.startsWith('.')
 }
 
-/** Names of the messages, newest first; names without a time count as oldest. */
-async function messageNames(dir: string): Promise<string[]> {
+/** Names of the messages of the inbox `dir`, newest first; names without a time count as oldest. */
+export async function messageNames(dir: string): Promise<string[]> {
   const entries = await readdir(dir, { withFileTypes: true }).catch(error => {
     if (systemCode(error) === 'ENOENT') return []
     throw error
