@@ -7,6 +7,7 @@
 export { Service } from '#service'
 export {
   AddressError,
+  AnswerError,
   DeliveryError,
   DriverError,
   ERROR_CODES,
@@ -18,17 +19,22 @@ export {
   WireError,
 } from './errors.ts'
 export type { AcceptHook, AcceptRequest, AdmissionRules } from './exchange/admission.ts'
+export type { AnswerHook, AnswerRequest } from './exchange/answering.ts'
 export { Client, type ClientOptions, type DeliverOptions } from './exchange/client.ts'
 export { type DeliverOnceOptions, deliver } from './exchange/deliver.ts'
 export type { FileSource } from './exchange/file-source.ts'
 export type { Message } from './exchange/outgoing.ts'
 export type { Rates } from './exchange/rate-limiter.ts'
 export type { Receipt } from './exchange/receipt.ts'
+export type { RequestOptions, RequestOutcome } from './exchange/reply-frame.ts'
+export { type ReplyOptions, ReplyWatch } from './exchange/reply-watch.ts'
+export { request } from './exchange/request.ts'
 export { type FrameHandler, Server, type ServerOptions } from './exchange/server.ts'
 export type { ServiceConfig } from './exchange/service.ts'
 export { resolveTarget } from './exchange/target.ts'
 export { LIMITS, type Limit, type LimitName, MAX_FRAME_SIZE } from './limits.ts'
 export type { Logger, LogLine } from './logger.ts'
+export type { InboxMessage } from './mailbox/browse-inbox.ts'
 export { Mailbox, type MailboxConfig } from './mailbox/mailbox.ts'
 export {
   Address,

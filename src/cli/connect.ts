@@ -24,15 +24,26 @@ export async function withPeer<T>(
   options: WaitOptions,
   use: (client: Client, address: Address) => Promise<T>,
 ): Promise<T> {
-  const driver = await Driver.connect(context.socketPath, { signal: options.signal })
-  try {
-    const address = await findPeer(driver, target, options)
+  return withDriver(context, target, options, async (driver, address) => {
     const client = await Client.dial(driver, address, options)
     try {
       return await use(client, address)
     } finally {
       await client.close()
     }
+  })
+}
+
+/** Runs `use` with a connection to the daemon, and the address of `target`. */
+export async function withDriver<T>(
+  context: Context,
+  target: string,
+  options: WaitOptions,
+  use: (driver: Driver, address: Address) => Promise<T>,
+): Promise<T> {
+  const driver = await Driver.connect(context.socketPath, { signal: options.signal })
+  try {
+    return await use(driver, await findPeer(driver, target, options))
   } finally {
     await driver.close()
   }

@@ -141,6 +141,16 @@ const TABLE: Partial<Record<ErrorCode, Row>> = {
   CONNECTION_CLOSED: { exitCode: ExitCode.Unreachable, code: 'connection_failed', hint: MAYBE_STORED_HINT },
   TIMED_OUT: { exitCode: ExitCode.TimedOut, code: 'timeout', hint: 'give it more time with --timeout' },
   ANSWER_TIMED_OUT: { exitCode: ExitCode.TimedOut, code: 'timeout', hint: MAYBE_STORED_HINT },
+  REPLY_TIMED_OUT: {
+    exitCode: ExitCode.TimedOut,
+    code: 'timeout',
+    hint: 'wait longer; see pilot-dx inbox for what came later, and that pilot-dx serve receives for this node',
+  },
+  REPLY_FAILED: {
+    exitCode: ExitCode.Failed,
+    code: 'internal',
+    hint: 'ask again later, or send it without --reply-on-conn to have it stored',
+  },
   PORT_IN_USE: {
     exitCode: ExitCode.Failed,
     code: 'internal',

@@ -17,6 +17,15 @@ export function positiveDuration(text: string): number {
   throw new InvalidArgumentError('It must be more than zero.')
 }
 
+/** A duration of no more than `longest`. */
+export function atMost(read: (text: string) => number, longest: string): (text: string) => number {
+  return text => {
+    const ms = read(text)
+    if (ms <= duration(longest)) return ms
+    throw new InvalidArgumentError(`It must be ${longest} or less.`)
+  }
+}
+
 /** A duration back from now, or a time in RFC 3339: ms since the Unix epoch. */
 export function moment(text: string): number {
   if (/^\d{4}-/.test(text)) {

@@ -1,4 +1,4 @@
-import { decodeUtf8 } from '../bytes.ts'
+import { decodeUtf8, utf8 } from '../bytes.ts'
 import { DeliveryError, DriverError, PilotError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import { type Address, parseAddress, type SocketAddress } from '../pilot/address.ts'
@@ -15,6 +15,7 @@ import { closedError, FrameInbox, type FrameWaiter } from './frame-inbox.ts'
 import { defaultMaxFrameSize } from './max-frame-size.ts'
 import { type Message, type Outgoing, prepare } from './outgoing.ts'
 import { type Receipt, readReceipt, sentIn } from './receipt.ts'
+import { isUnknownRequest, type RequestOptions, type RequestOutcome, readReply } from './reply-frame.ts'
 
 /** Options of {@link Client}. */
 export interface ClientOptions {
@@ -131,18 +132,49 @@ export class Client {
    * @throws {DriverError} ABORTED
    */
   async deliver(message: Message, options: DeliverOptions = {}): Promise<Receipt> {
+    const { receipt } = await this.#deliver(message, options)
+    return receipt
+  }
+
+  /**
+   * Sends `text` as a request and resolves with the reply, which comes on this connection (section 6); where the
+   * peer answers nothing, with the receipt alone: it has stored the request. To a peer that does not know requests
+   * the text is sent once more, as TEXT. A peer closes the connection 40 s after a request: use one for it alone.
+   *
+   * @throws {DeliveryError} REPLY_FAILED: the peer took the request and could not answer it. REPLY_TIMED_OUT.
+   * PEER_REFUSED, also for a peer that is busy. Those of {@link deliver}
+   * @throws {WireError} FRAME_TOO_LARGE, MESSAGE_ID_INVALID, before a byte is sent
+   * @throws {DriverError} ABORTED
+   */
+  async request(text: string, options: RequestOptions = {}): Promise<RequestOutcome> {
+    const { timeoutMs = LIMITS.exchangeTimeout.value, signal } = options
+    const message = { type: FrameType.AutoAnswer, payload: utf8(text) }
+    const due = performance.now() + timeoutMs
+    const timeLeft = () => Math.max(0, due - performance.now())
+    try {
+      const { receipt, reply } = await this.#deliver(message, { ...options, timeoutMs })
+      if (parseAnswer(receipt.answer).kind !== 'ack-reply') return { receipt }
+      options.onAcknowledged?.(receipt)
+      return { ...(await readReply(reply, { signal, timeoutMs: timeLeft() })), receipt }
+    } catch (error) {
+      if (!isUnknownRequest(error)) throw error
+      return { receipt: await this.deliver({ text }, { ...options, timeoutMs: timeLeft() }) }
+    }
+  }
+
+  async #deliver(
+    message: Message,
+    options: DeliverOptions,
+  ): Promise<{ receipt: Receipt; reply: Promise<Frame> }> {
     const { signal, messageId } = options
     const ids = checkedIds(options)
     try {
       return await withWait('the delivery', { signal }, async aborted => {
         const exchange = await this.#exchange(message, ids, { ...options, signal: aborted })
         const facts = readReceipt(sentIn(exchange.outgoing), await exchange.answer)
-        return {
-          ...facts,
-          ...(messageId !== undefined && { messageId }),
-          tagged: exchange.isTagged,
-          resent: false,
-        }
+        const id = messageId !== undefined && { messageId }
+        const receipt = { ...facts, ...id, tagged: exchange.isTagged, resent: false }
+        return { receipt, reply: exchange.reply }
       })
     } catch (error) {
       throw asDeliveryError(error)
@@ -242,11 +274,17 @@ export class Client {
   async #ask(outgoing: Outgoing, ids: MessageIds, options: DeliverOptions): Promise<Exchange> {
     const { signal, onProgress, timeoutMs = LIMITS.answerTimeout.value } = options
     signal?.throwIfAborted()
-    const waiter = deferred<Frame | null>()
-    await this.#writeFrame(outgoing, { waiter, signal, onProgress, ids })
-    const answer = withWait('the answer', { timeoutMs, signal }, () => waiter.promise) as Promise<Frame>
+    const waiter = deferred<Frame>()
+    const reply = deferred<Frame>()
+    const resolve = (frame: Frame) => {
+      // At once: the next frame is the reply, whatever else is due.
+      if (outgoing.head.type === FrameType.AutoAnswer && isAckReply(frame)) this.#frames.expectNext(reply)
+      waiter.resolve(frame)
+    }
+    await this.#writeFrame(outgoing, { waiter: { ...waiter, resolve }, signal, onProgress, ids })
+    const answer = withWait('the answer', { timeoutMs, signal }, () => waiter.promise)
     answer.catch(() => {})
-    return { outgoing, answer, isTagged: hasIds(ids) }
+    return { outgoing, answer, reply: reply.promise, isTagged: hasIds(ids) }
   }
 
   /** A stream that is to be read first may never come to its end: it is given up with the connection too. */
@@ -325,6 +363,8 @@ interface WriteOptions {
 interface Exchange {
   readonly outgoing: Outgoing
   readonly answer: Promise<Frame>
+  /** Settles only where the answer says that a reply follows. */
+  readonly reply: Promise<Frame>
   readonly isTagged: boolean
 }
 
@@ -337,6 +377,10 @@ function checkedIds({ messageId, replyTo }: MessageIds): MessageIds {
     ...(messageId !== undefined && { messageId: checkMessageId(messageId) }),
     ...(replyTo !== undefined && { replyTo: checkMessageId(replyTo) }),
   }
+}
+
+function isAckReply({ payload }: Frame): boolean {
+  return parseAnswer(decodeUtf8(payload) ?? '').kind === 'ack-reply'
 }
 
 /** Whether the answer to a TAGGED frame says that the peer does not know it. */

@@ -39,6 +39,12 @@ export class FrameInbox {
     if (delivery !== null) this.#deliveries++
   }
 
+  /** The next frame is the second part of an answer: it belongs to `delivery`, before all that is due. */
+  expectNext(delivery: FrameWaiter): void {
+    this.#due.unshift(delivery)
+    this.#deliveries++
+  }
+
   /** The next frame that answers no delivery goes to `receiver`, now or later. */
   receive(receiver: FrameWaiter): void {
     const frame = this.#unread.shift()

@@ -4,7 +4,7 @@ import { DeliveryError, DriverError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import { type InboxMessage, isMessageName, readMessage } from '../mailbox/browse-inbox.ts'
 import { echoesIds } from '../mailbox/echo-scan.ts'
-import { MESSAGE_SUFFIX } from '../mailbox/layout.ts'
+import { defaultInboxDir, MESSAGE_SUFFIX } from '../mailbox/layout.ts'
 import { messageAge } from '../mailbox/names.ts'
 import { watchFolder } from '../mailbox/watch-folder.ts'
 import type { Address } from '../pilot/address.ts'
@@ -12,11 +12,11 @@ import type { WaitOptions } from '../pilot/transport.ts'
 import { withWait } from '../pilot/wait.ts'
 import { ReplyChoice } from './reply-choice.ts'
 
-/** Options of {@link ReplyWatch.reply}. */
+/** Options of {@link ReplyWatch.reply}; a `Receipt` has the first two. */
 export interface ReplyOptions extends WaitOptions {
-  /** The id of the message that was sent (`receipt.messageId`). @default none */
+  /** The id of the message that was sent. @default none */
   messageId?: string
-  /** Whether that id has reached the peer (`receipt.tagged`); one that knows no ids cannot name it. @default true where there is one */
+  /** Whether that id has reached the peer: one that knows no ids cannot name it. @default true where there is one */
   tagged?: boolean
   /** Milliseconds from the call. @default 30000 */
   timeoutMs?: number
@@ -46,17 +46,19 @@ export class ReplyWatch {
   }
 
   /**
-   * Takes down what lies in `inboxDir` and watches for what comes, until {@link reply} has settled or
-   * {@link close} is called. The folder need not exist yet.
+   * Takes down what lies in the inbox and watches for what comes, until {@link reply} has settled or
+   * {@link close} is called. The folder need not exist yet. Whoever receives for this node, a `Service` or
+   * another program, fills it.
    *
    * @throws a system error where the folder cannot be read
    */
-  static async start(inboxDir: string, peer: Address | string): Promise<ReplyWatch> {
+  static async start(peer: Address | string, options: { inboxDir?: string } = {}): Promise<ReplyWatch> {
+    const dir = resolve(options.inboxDir ?? defaultInboxDir())
     let ready = () => {}
     const isReady = new Promise<void>(done => {
       ready = done
     })
-    const watch = new ReplyWatch(resolve(inboxDir), peer.toString(), ready)
+    const watch = new ReplyWatch(dir, peer.toString(), ready)
     await Promise.race([isReady, watch.#next])
     return watch
   }

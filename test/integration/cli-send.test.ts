@@ -19,14 +19,18 @@ async function newest(): Promise<Record<string, unknown>> {
 }
 
 test('send-message sends a text given after the target, and tells the answer', async () => {
-  assert.deepEqual(await box.ok(['send-message', address, 'grüße']), {
+  const { message_id: id, ...sent } = await box.ok(['send-message', address, 'grüße'])
+  assert.match(id, /^[0-9a-f]{32}$/)
+  assert.deepEqual(sent, {
     target: address,
     to: address,
     type: 'text',
     seq: 1,
     bytes: 7,
+    tagged: true,
     ack: 'ACK TEXT 7 bytes',
   })
+  assert.equal((await newest()).message_id, id)
   const { type, data, from } = await newest()
   assert.deepEqual({ type, data, from }, { type: 'TEXT', data: 'grüße', from: address })
 })

@@ -1,6 +1,7 @@
-import { type InboxMessage, messagePayload, readMessage } from '../../mailbox/browse-inbox.ts'
+import { messagePayload, readMessage } from '../../mailbox/browse-inbox.ts'
 import { type Context, inboxDir } from '../context.ts'
 import { CliError, ExitCode } from '../errors.ts'
+import { messageRecord } from '../message-record.ts'
 import { safeBlock } from '../safe-text.ts'
 
 /** Prints the data of the message `id`: all bytes as they are, but on a terminal. */
@@ -20,24 +21,9 @@ export async function readInbox(context: Context, id: string, options: { dir?: s
       envelopeCode: 'internal',
     })
   }
-  if (context.output.json) context.output.result(recordOf(message), () => '')
+  if (context.output.json) context.output.result(messageRecord(message), () => '')
   else if (process.stdout.isTTY) context.output.result(message, () => safeBlock(message.data))
   else await write(messagePayload(message))
-}
-
-function recordOf(message: InboxMessage): Record<string, unknown> {
-  return {
-    id: message.id,
-    from: message.from,
-    received_at: message.receivedAt,
-    type: message.type,
-    bytes: message.bytes,
-    ...(message.messageId !== undefined && { message_id: message.messageId }),
-    ...(message.replyTo !== undefined && { reply_to: message.replyTo }),
-    data: message.data,
-    data_encoding: message.encoding,
-    ...(message.base64 !== undefined && { data_b64: message.base64 }),
-  }
 }
 
 function write(bytes: Uint8Array): Promise<void> {

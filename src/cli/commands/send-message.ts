@@ -1,16 +1,20 @@
-import { wallClockNs } from '../../clock.ts'
-import type { Client } from '../../exchange/client.ts'
+import { Client } from '../../exchange/client.ts'
 import { defaultMaxFrameSize } from '../../exchange/max-frame-size.ts'
 import type { Message } from '../../exchange/outgoing.ts'
+import { ReplyWatch } from '../../exchange/reply-watch.ts'
+import { LIMITS } from '../../limits.ts'
 import { withWait } from '../../pilot/wait.ts'
 import { FrameType } from '../../wire/frame.ts'
 import { TRACE_HEADER_SIZE } from '../../wire/trace.ts'
-import { checkTarget, withPeer } from '../connect.ts'
-import type { Context } from '../context.ts'
-import { withDetails } from '../errors.ts'
+import { checkTarget, withDriver } from '../connect.ts'
+import { type Context, inboxDir } from '../context.ts'
+import { CliError, withDetails } from '../errors.ts'
 import { type MessageType, readMessage } from '../message-input.ts'
-import { safeLine } from '../safe-text.ts'
-import { type Legs, legsOf } from '../trace-legs.ts'
+import { MessageSender } from '../message-sender.ts'
+import { printReply } from '../reply-output.ts'
+import { replyToId } from '../reply-to.ts'
+import { resultText } from '../send-result.ts'
+import { Sending } from '../sending.ts'
 
 /** Options of `send-message`. */
 export interface SendMessageOptions {
@@ -18,12 +22,22 @@ export interface SendMessageOptions {
   dataFile?: string
   type: MessageType
   count: number
-  /** Milliseconds for the whole command. @default 60000 */
+  /** Milliseconds for sending. @default 60000 */
   timeout?: number
   trace?: boolean
+  /** False: a message whose answer is lost is not sent again. */
+  resend: boolean
+  /** A message id, or the id of a message in the inbox. */
+  replyTo?: string
+  /** Milliseconds from the ACK; true: 30 s. */
+  wait?: number | true
+  /** Milliseconds for the exchange; true: 40 s. */
+  replyOnConn?: number | true
+  /** Folder of this node's messages. */
+  inbox?: string
 }
 
-/** Sends a message, `count` times on one connection, and tells what the peer answered. */
+/** Sends a message, `count` times on one connection, tells what the peer answered, and waits for a reply. */
 export async function sendMessage(
   context: Context,
   target: string,
@@ -31,53 +45,109 @@ export async function sendMessage(
   options: SendMessageOptions,
 ): Promise<void> {
   const { output } = context
-  const { type, count, timeout = DEFAULT_TIMEOUT_MS, trace = false } = options
+  const { type, count, trace = false } = options
+  checkOptions(options)
   await checkTarget(target)
+  const inbox = inboxDir(context, options.inbox)
+  const replyTo = options.replyTo === undefined ? undefined : await replyToId(inbox, options.replyTo)
   const cap = defaultMaxFrameSize() - (trace ? TRACE_HEADER_SIZE : 0)
   const payload = await readMessage({ text, data: options.data, dataFile: options.dataFile }, type, cap)
 
-  const results: SendResult[] = []
-  let to = ''
-  const sendAll = async (client: Client, signal: AbortSignal) => {
-    for (let seq = 1; seq <= count; seq++) {
-      const result = await sendOne(client, messageOf(type, payload, trace), { seq, signal })
-      results.push(result)
+  const sending = new Sending({
+    // What is traced is a probe: it is not sent again.
+    hasIds: !trace,
+    replyTo,
+    onSent: result => {
       if (!output.json && !output.quiet) output.item(result, () => resultText(result, count))
-    }
-  }
+    },
+  })
+  const { results } = sending
+  let to = ''
   try {
-    await withWait('send-message', { timeoutMs: timeout }, signal =>
-      // The timeout of the whole command is the only one.
-      withPeer(context, target, { signal, timeoutMs: Number.POSITIVE_INFINITY }, (client, address) => {
-        to = address.toString()
-        return sendAll(client, signal)
-      }),
-    )
+    await run({ ...options, context, target, payload, inbox, sending, onAddress: address => (to = address) })
   } catch (error) {
-    throw results.length > 0 ? withDetails(error, { target, to, type, results }) : error
+    if (results.length === 0) throw error
+    throw withDetails(error, { target, to, type, ...(waits(options) ? results[0] : { results }) })
   }
-  if (!output.json) return
-  output.result(count > 1 ? { target, to, type, results } : { target, to, type, ...results[0] }, () => '')
+  const { reply, replyAfterMs } = sending
+  if (output.json) {
+    const told = reply && { reply: reply.record, reply_after_ms: replyAfterMs }
+    output.result({ target, to, type, ...(count > 1 ? { results } : results[0]), ...told }, () => '')
+  } else if (reply !== undefined) {
+    await printReply(reply)
+  }
 }
 
 const DEFAULT_TIMEOUT_MS = 60_000
 
-interface SendResult extends Partial<Legs> {
-  seq: number
-  bytes: number
-  ack: string
-  inner_ack?: string
+function checkOptions(options: SendMessageOptions): void {
+  const { count, replyOnConn, trace, type } = options
+  if (waits(options) && count > 1) {
+    throw new CliError('a reply is waited for to one message; --wait and --reply-on-conn go without --count')
+  }
+  if (replyOnConn === undefined) return
+  if (trace) throw new CliError('--reply-on-conn does not go with --trace')
+  if (type !== 'text') throw new CliError(`--reply-on-conn sends text; it does not go with --type ${type}`)
 }
 
-async function sendOne(
-  client: Client,
-  message: Message,
-  { seq, signal }: { seq: number; signal: AbortSignal },
-): Promise<SendResult> {
-  const receipt = await client.deliver(message, { signal, timeoutMs: Number.POSITIVE_INFINITY })
-  const result = { seq, bytes: receipt.bytes, ack: receipt.answer }
-  if (receipt.trace === undefined) return result
-  return { ...result, ...legsOf(receipt.trace, wallClockNs()), inner_ack: receipt.trace.innerAck }
+function waits({ wait, replyOnConn }: SendMessageOptions): boolean {
+  return wait !== undefined || replyOnConn !== undefined
+}
+
+interface Run extends SendMessageOptions {
+  context: Context
+  target: string
+  payload: Uint8Array
+  inbox: string
+  sending: Sending
+  onAddress: (address: string) => void
+}
+
+/** Sends, and waits for the reply where one is wanted and has not come on the connection. */
+async function run(options: Run): Promise<void> {
+  const { wait, context, sending } = options
+  const watch = await sendAll(options)
+  if (watch === undefined) return
+  try {
+    if (sending.reply !== undefined) return
+    context.output.note('waiting for the reply')
+    await sending.wait(watch, wait === true || wait === undefined ? LIMITS.replyWait.value : wait)
+  } finally {
+    await watch.close()
+  }
+}
+
+/** Sends, and returns what watches for the reply in the inbox where that is wanted. */
+async function sendAll(options: Run): Promise<ReplyWatch | undefined> {
+  const { context, target, sending, wait, replyOnConn, payload, count, resend } = options
+  const { timeout = DEFAULT_TIMEOUT_MS, type, trace = false } = options
+  let watch: ReplyWatch | undefined
+  const send = (signal: AbortSignal) =>
+    withDriver(context, target, { signal }, async (driver, address) => {
+      options.onAddress(address.toString())
+      // Before anything is sent: what lies there already is no reply.
+      if (wait !== undefined) watch = await ReplyWatch.start(address, { inboxDir: options.inbox })
+      if (replyOnConn === undefined) {
+        const sender = new MessageSender(driver, address, { resend, signal, patienceMs: timeout / 2 })
+        await sending.deliver(messageOf(type, payload, trace), count, sender)
+        return
+      }
+      const timeoutMs = replyOnConn === true ? LIMITS.exchangeTimeout.value : replyOnConn
+      const client = await Client.dial(driver, address, { timeoutMs: timeout })
+      await sending.ask(Buffer.from(payload).toString('utf8'), client, timeoutMs)
+      if (sending.reply === undefined && wait === undefined) {
+        context.output.note('the peer does not answer on the connection; the request is in its inbox')
+      }
+    })
+  try {
+    // An exchange has a time of its own.
+    if (replyOnConn !== undefined) await send(new AbortController().signal)
+    else await withWait('send-message', { timeoutMs: timeout }, send)
+    return watch
+  } catch (error) {
+    await watch?.close()
+    throw error
+  }
 }
 
 function messageOf(type: MessageType, payload: Uint8Array, trace: boolean): Message {
@@ -89,17 +159,4 @@ const FRAME_TYPES: Record<MessageType, number> = {
   text: FrameType.Text,
   json: FrameType.JSON,
   binary: FrameType.Binary,
-}
-
-function resultText(result: SendResult, count: number): string {
-  const which = count > 1 ? `${result.seq}/${count}  ` : ''
-  const line = `${which}${safeLine(result.ack)}`
-  if (result.total_ms === undefined) return line
-  const [there, process, back, total] = [
-    result.to_receiver_ms,
-    result.receiver_process_ms,
-    result.return_trip_ms,
-    result.total_ms,
-  ].map(ms => `${ms?.toFixed(2)} ms`)
-  return `${line}  total ${total} (to receiver ${there}, receiver ${process}, back ${back})`
 }

@@ -8,6 +8,7 @@ import { Driver } from '../../pilot/driver.ts'
 import type { NodeInfo } from '../../pilot/node-info.ts'
 import type { PublishedEvent } from '../../plugin/events.ts'
 import { Runtime } from '../../plugin/runtime.ts'
+import { answerCommand } from '../answer-command.ts'
 import { type Context, inboxDir, receivedDir } from '../context.ts'
 import { CliError } from '../errors.ts'
 import { bytesText, facts, timeText } from '../format.ts'
@@ -36,6 +37,9 @@ export interface ServeOptions {
   rateFrames?: number
   rateBytes?: number
   maxFrame?: number
+  /** Run by the shell for each request. */
+  answer?: string
+  answerTimeout?: number
   durability: 'full' | 'os'
   hostname?: string
   logLevel?: LogLevel
@@ -46,6 +50,7 @@ export interface ServeOptions {
 /** Runs the data exchange service until a signal comes. */
 export async function serve(context: Context, options: ServeOptions): Promise<void> {
   const { output } = context
+  checkAnswer(options)
   const signals = new StopSignals()
   const logger = createLogger(output, options.logLevel)
   const cleanUp: (() => Promise<void>)[] = []
@@ -55,7 +60,7 @@ export async function serve(context: Context, options: ServeOptions): Promise<vo
     cleanUp.push(() => driver.close())
     if (embedded === undefined && options.hostname !== undefined) await driver.setHostname(options.hostname)
 
-    const service = new Service(serviceConfig(context, options))
+    const service = new Service(serviceConfig(context, options, logger))
     const runtime = new Runtime({ driver, logger })
     runtime.register(service)
     tellEvents(runtime, output)
@@ -63,7 +68,9 @@ export async function serve(context: Context, options: ServeOptions): Promise<vo
     cleanUp.push(() => runtime.stop())
 
     const { inbox, received } = service.folders ?? {}
-    tellStart(context, { node: await driver.info(), embedded: embedded !== undefined, inbox, received })
+    const node = await driver.info()
+    const isEmbedded = embedded !== undefined
+    tellStart(context, { node, embedded: isEmbedded, inbox, received, answer: options.answer })
     await signals.stopped
     output.note('stopping')
   } catch (error) {
@@ -74,6 +81,13 @@ export async function serve(context: Context, options: ServeOptions): Promise<vo
       await end().catch((err: unknown) => logger.error({ err }, 'not stopped cleanly'))
     }
     signals.forget()
+  }
+}
+
+function checkAnswer({ answer, answerTimeout }: ServeOptions): void {
+  if (answer?.trim() === '') throw new CliError('the command of --answer is empty')
+  if (answer === undefined && answerTimeout !== undefined) {
+    throw new CliError('--answer-timeout goes with --answer')
   }
 }
 
@@ -110,7 +124,7 @@ function explained(error: unknown, { hostname }: ServeOptions): unknown {
   })
 }
 
-function serviceConfig(context: Context, options: ServeOptions): ServiceConfig {
+function serviceConfig(context: Context, options: ServeOptions, logger: Logger): ServiceConfig {
   return {
     inboxDir: inboxDir(context, options.inbox),
     receivedDir: receivedDir(context, options.received),
@@ -128,6 +142,8 @@ function serviceConfig(context: Context, options: ServeOptions): ServiceConfig {
     deny: options.deny,
     rates: { framesPerSecond: options.rateFrames, bytesPerSecond: options.rateBytes },
     maxFrameSize: options.maxFrame,
+    answer: options.answer === undefined ? undefined : answerCommand(options.answer, logger),
+    replyTimeout: options.answerTimeout,
     durability: options.durability,
   }
 }
@@ -137,9 +153,11 @@ interface Started {
   embedded: boolean
   inbox?: string
   received?: string
+  answer?: string
 }
 
-function tellStart({ output, socketPath }: Context, { node, embedded, inbox, received }: Started): void {
+function tellStart({ output, socketPath }: Context, started: Started): void {
+  const { node, embedded, inbox, received, answer } = started
   const address = node.address.toString()
   const send = sendCommand({ address, socketPath })
   const data = {
@@ -150,6 +168,7 @@ function tellStart({ output, socketPath }: Context, { node, embedded, inbox, rec
     embedded,
     inbox: inbox ?? null,
     received: received ?? null,
+    ...(answer !== undefined && { answer }),
     send_command: send,
   }
   const daemon = embedded
@@ -165,6 +184,7 @@ function tellStart({ output, socketPath }: Context, { node, embedded, inbox, rec
         ['socket', safeLine(socketPath)],
         ['inbox', inbox === undefined ? 'none: data exchange is disabled' : safeLine(inbox)],
         ['received', received === undefined ? 'none: data exchange is disabled' : safeLine(received)],
+        ...(answer === undefined ? [] : [['answers', safeLine(answer)] as const]),
       ])}\n\nFrom a second terminal:\n\n  ${safeLine(send)}\n`,
   )
 }
@@ -188,6 +208,8 @@ function eventText({ topic, payload }: PublishedEvent): string | undefined {
       return `${text('type')} from ${text('from')}, ${bytesText(Number(fields.size))}`
     case 'file.received':
       return `file ${text('filename')}, ${bytesText(Number(fields.size))}, stored as ${text('path')}`
+    case 'request.answered':
+      return `request from ${text('from')}, ${bytesText(Number(fields.size))}, answered with ${bytesText(Number(fields.reply_size))}`
     default:
       return undefined
   }

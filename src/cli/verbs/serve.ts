@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { ServeOptions } from '../commands/serve.ts'
-import { count, orOff, part, positiveDuration, size } from '../values.ts'
+import { atMost, count, orOff, part, positiveDuration, size } from '../values.ts'
 import { act } from './action.ts'
 import { examples } from './help.ts'
 
@@ -50,6 +50,15 @@ export function addServe(program: Command): void {
         .choices(['full', 'os'])
         .default('full'),
     )
+    .option(
+      '--answer <command>',
+      'answer requests (send-message --reply-on-conn) with what this command prints',
+    )
+    .option(
+      '--answer-timeout <duration>',
+      'time for one answer, at most 40s (default: 30s)',
+      atMost(positiveDuration, '40s'),
+    )
     .option('--hostname <name>', 'name of this node')
     .addOption(
       new Option('--log-level <level>', 'lines logged to stderr (default: info, warn with --quiet)').choices([
@@ -63,12 +72,20 @@ export function addServe(program: Command): void {
     .addOption(new Option('--no-embedded', 'attach only: fail where no daemon answers'))
     .addHelpText(
       'after',
-      examples([
-        'pilot-dx serve',
-        'pilot-dx serve --hostname alice --inbox ./inbox --received ./files',
-        'pilot-dx serve --no-embedded --json',
-        'pilot-dx serve --allow 0:0000.0000.0001 7:* --rate-frames 50 --inbox-share 0.2',
-      ]),
+      `
+The command of --answer is run by the shell, once for each request: its text on
+stdin, the sender in PILOT_FROM, and the id of the request, where it has one, in
+PILOT_MESSAGE_ID. Its stdout, at most 1 MiB of UTF-8, is the reply; its stderr
+goes to the log. Where it fails, prints too much or takes too long, it is killed,
+and the sender is told that there is no reply. At most 16 run at once, 4 for one
+sender.
+${examples([
+  'pilot-dx serve',
+  'pilot-dx serve --hostname alice --inbox ./inbox --received ./files',
+  'pilot-dx serve --no-embedded --json',
+  'pilot-dx serve --allow 0:0000.0000.0001 7:* --rate-frames 50 --inbox-share 0.2',
+  "pilot-dx serve --answer 'tr a-z A-Z'",
+])}`,
     )
     .action((_options: unknown, command: Command) =>
       act<ServeOptions>(command, async (context, options) => {

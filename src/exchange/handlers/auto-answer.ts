@@ -5,7 +5,7 @@ import { ackReplyText } from '../../wire/ack.ts'
 import { type Frame, FrameType } from '../../wire/frame.ts'
 import type { AnswerRequest } from '../answering.ts'
 import type { Exchange } from '../conversations.ts'
-import { splitPayload } from '../payload.ts'
+import { drainPayload, splitPayload } from '../payload.ts'
 import { type HandlerContext, type IncomingFrame, idFields, idsOf } from './handler.ts'
 import { handleMessage } from './message.ts'
 import { refuse } from './refusal.ts'
@@ -28,7 +28,8 @@ export async function handleAutoAnswer(
     return refuse(frame, 'busy: too many requests are being answered; try again later', context)
   }
   try {
-    const [payload] = await splitPayload(frame.payload, frame.length)
+    const [payload, rest] = await splitPayload(frame.payload, frame.length)
+    await drainPayload(rest)
     const text = decodeUtf8(payload)
     if (text === undefined) {
       leave()

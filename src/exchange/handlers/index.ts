@@ -46,7 +46,11 @@ export async function handleFrame(frame: IncomingFrame, context: HandlerContext)
 }
 
 /** `sent` is what the frame costs of its sender's rates: with all that was around it. */
-async function handlePlain(frame: IncomingFrame, sent: number, context: HandlerContext): Promise<Answer | Exchange> {
+async function handlePlain(
+  frame: IncomingFrame,
+  sent: number,
+  context: HandlerContext,
+): Promise<Answer | Exchange> {
   const handler = handlers.get(frame.type)
   if (handler === undefined) {
     await drainPayload(frame.payload)

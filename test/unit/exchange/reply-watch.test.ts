@@ -39,7 +39,7 @@ const LONG = { timeoutMs: 20_000 }
 test('[reply.named] the message that names mine is the reply, whatever came before it', async t => {
   const { dir, put } = inbox(t)
   put({ data: 'was there', reply_to: 'something' })
-  await using watch = await ReplyWatch.start(dir, parseAddress(PEER))
+  await using watch = await ReplyWatch.start(parseAddress(PEER), { inboxDir: dir })
   put({ data: 'no name' })
   put({ data: 'named', reply_to: MINE, message_id: 'theirs' })
   const reply = await watch.reply({ messageId: MINE, ...LONG })
@@ -48,7 +48,7 @@ test('[reply.named] the message that names mine is the reply, whatever came befo
 
 test('[reply.named-other] a message that names another request is never taken, and its sender must name mine from then on', async t => {
   const { dir, put } = inbox(t)
-  await using watch = await ReplyWatch.start(dir, PEER)
+  await using watch = await ReplyWatch.start(PEER, { inboxDir: dir })
   put({ reply_to: 'of another request' })
   put({ data: 'no name' })
   const waiting = watch.reply({ messageId: MINE, timeoutMs: 300 })
@@ -58,7 +58,7 @@ test('[reply.named-other] a message that names another request is never taken, a
 test('[reply.untagged] of a peer that names nothing, the oldest message since is the reply, at once', async t => {
   const { dir, put } = inbox(t)
   put({ data: 'old' })
-  await using watch = await ReplyWatch.start(dir, PEER)
+  await using watch = await ReplyWatch.start(PEER, { inboxDir: dir })
   put({ data: 'first' })
   t.mock.timers.enable({ apis: ['setTimeout'] })
   assert.equal((await watch.reply({ messageId: MINE, ...LONG })).data, 'first')
@@ -66,7 +66,7 @@ test('[reply.untagged] of a peer that names nothing, the oldest message since is
 
 test('[reply.untagged] messages that come at once are taken in the order of their names', async t => {
   const later = join(tempDir(t), 'later')
-  await using watch = await ReplyWatch.start(later, PEER)
+  await using watch = await ReplyWatch.start(PEER, { inboxDir: later })
   // The folder appears with both in it.
   const inside = tempDir(t)
   mkdirSync(join(inside, 'x'))
@@ -85,7 +85,7 @@ test('[reply.sender] messages of other peers, and those that were there before, 
   const { dir, put } = inbox(t)
   // Its time says that it comes later: a clock that was set back.
   put({ data: 'before', reply_to: MINE }, Date.now() + 3_600_000)
-  await using watch = await ReplyWatch.start(dir, PEER)
+  await using watch = await ReplyWatch.start(PEER, { inboxDir: dir })
   put({ data: 'of another', from: OTHER })
   put({ data: 'of another that names mine', from: OTHER, reply_to: MINE })
   // Its time says that it came long before.
@@ -96,7 +96,7 @@ test('[reply.sender] messages of other peers, and those that were there before, 
 test('[reply.held] of a peer that has named what it replies to, a message without a name is held back', async t => {
   const { dir, put } = inbox(t)
   put({ data: 'earlier', reply_to: 'an earlier request' })
-  await using watch = await ReplyWatch.start(dir, PEER)
+  await using watch = await ReplyWatch.start(PEER, { inboxDir: dir })
   put({ data: 'no name' })
   const before = performance.now()
   const waiting = watch.reply({ messageId: MINE, ...LONG })
@@ -104,7 +104,7 @@ test('[reply.held] of a peer that has named what it replies to, a message withou
   put({ data: 'the reply', reply_to: MINE })
   assert.equal((await waiting).data, 'the reply')
 
-  await using again = await ReplyWatch.start(dir, PEER)
+  await using again = await ReplyWatch.start(PEER, { inboxDir: dir })
   put({ data: 'alone' })
   assert.equal((await again.reply({ messageId: MINE, ...LONG })).data, 'alone')
   assert.ok(performance.now() - before >= LIMITS.replyHold.value)
@@ -113,7 +113,7 @@ test('[reply.held] of a peer that has named what it replies to, a message withou
 test('[reply.held] what is held back is taken when the wait ends', async t => {
   const { dir, put } = inbox(t)
   put({ reply_to: 'an earlier request' })
-  await using watch = await ReplyWatch.start(dir, PEER)
+  await using watch = await ReplyWatch.start(PEER, { inboxDir: dir })
   put({ data: 'held' })
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const waiting = watch.reply({ messageId: MINE, timeoutMs: 700 })
@@ -125,7 +125,7 @@ test('[reply.held] what is held back is taken when the wait ends', async t => {
 test('[reply.held] only a peer that has got my id can name it', async t => {
   const { dir, put } = inbox(t)
   put({ reply_to: 'an earlier request' })
-  await using watch = await ReplyWatch.start(dir, PEER)
+  await using watch = await ReplyWatch.start(PEER, { inboxDir: dir })
   put({ data: 'no name' })
   t.mock.timers.enable({ apis: ['setTimeout'] })
   assert.equal((await watch.reply({ messageId: MINE, tagged: false, ...LONG })).data, 'no name')
@@ -133,7 +133,7 @@ test('[reply.held] only a peer that has got my id can name it', async t => {
 
 test('what was sent is no reply to itself, where a node sends to itself', async t => {
   const { dir, put } = inbox(t)
-  await using watch = await ReplyWatch.start(dir, PEER)
+  await using watch = await ReplyWatch.start(PEER, { inboxDir: dir })
   put({ data: 'the request', message_id: MINE })
   const waiting = watch.reply({ messageId: MINE, ...LONG })
   put({ data: 'the reply' })
@@ -142,7 +142,7 @@ test('what was sent is no reply to itself, where a node sends to itself', async 
 
 test('a file that is not whole yet is read again', async t => {
   const { dir } = inbox(t)
-  await using watch = await ReplyWatch.start(dir, PEER)
+  await using watch = await ReplyWatch.start(PEER, { inboxDir: dir })
   const path = join(dir, messageFileName('TEXT', 0n, 1))
   const json = JSON.stringify({ type: 'TEXT', from: PEER, data: 'whole', bytes: 5, received_at: 'now' })
   writeFileSync(path, json.slice(0, 20))
@@ -154,7 +154,7 @@ test('a file that is not whole yet is read again', async t => {
 
 test('a folder that does not exist yet is waited for; a signal ends the wait', async t => {
   const dir = join(tempDir(t), 'none')
-  await using watch = await ReplyWatch.start(dir, PEER)
+  await using watch = await ReplyWatch.start(PEER, { inboxDir: dir })
   const stop = new AbortController()
   const waiting = watch.reply({ signal: stop.signal, ...LONG })
   stop.abort()
@@ -162,7 +162,7 @@ test('a folder that does not exist yet is waited for; a signal ends the wait', a
 })
 
 test('a watch that nobody waits for ends', async t => {
-  const watch = await ReplyWatch.start(tempDir(t), PEER)
+  const watch = await ReplyWatch.start(PEER, { inboxDir: tempDir(t) })
   await watch.close()
   await watch.close()
 })
@@ -170,5 +170,5 @@ test('a watch that nobody waits for ends', async t => {
 test('a folder that is none is an error at the start', async t => {
   const path = join(tempDir(t), 'file')
   writeFileSync(path, '')
-  await assert.rejects(ReplyWatch.start(path, PEER), { code: 'ENOTDIR' })
+  await assert.rejects(ReplyWatch.start(PEER, { inboxDir: path }), { code: 'ENOTDIR' })
 })
