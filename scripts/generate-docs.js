@@ -35,7 +35,8 @@ writeFileSync(
 # Errors
 
 Every error that the library throws is an \`Error\` with a stable \`code\`, from \`src/errors.ts\`. Where the
-last column has a text, a peer whose frame fails so reads it in \`ERR <NAME> save failed: <text>\`.
+last column has a text, a peer whose frame fails so reads it in \`ERR <NAME> save failed: <text>\`; that of an
+\`AnswerError\` in \`{"error":"<text>"}\`, the JSON frame in place of a reply.
 
 ${table(
   ['code', 'class', 'meaning', 'a peer reads'],

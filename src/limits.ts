@@ -302,7 +302,7 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     value: 30_000,
     unit: 'ms',
     about: 'time to wait in the inbox for the reply to a message',
-    option: 'timeoutMs of ReplyWatch.next()',
+    option: 'timeoutMs of ReplyWatch.reply()',
   },
   replyHold: {
     value: 750,

@@ -139,7 +139,7 @@ export class Client {
   /**
    * Sends `text` as a request and resolves with the reply, which comes on this connection (section 6); where the
    * peer answers nothing, with the receipt alone: it has stored the request. To a peer that does not know requests
-   * the text is sent once more, as TEXT. A peer closes the connection 40 s after a request: use one for it alone.
+   * the text is sent once more, as TEXT. A peer closes the connection 40 s after a request, whatever else it is used for.
    *
    * @throws {DeliveryError} REPLY_FAILED: the peer took the request and could not answer it. REPLY_TIMED_OUT.
    * PEER_REFUSED, also for a peer that is busy. Those of {@link deliver}

@@ -19,7 +19,7 @@ export class Conversations {
   readonly #open = new Set<Exchange>()
   #bound: NodeJS.Timeout | undefined
 
-  /** `onOverdue` is called when the time of an exchange is over: the connection is to be closed. */
+  /** `onOverdue` is called when the time of the latest exchange is over: the connection is to be closed. */
   constructor(onOverdue: () => void) {
     this.#onOverdue = onOverdue
   }
@@ -32,7 +32,8 @@ export class Conversations {
   /** Answers, works out the reply, and gives it; resolves then. */
   async hold(exchange: Exchange, answer: GiveAnswer): Promise<void> {
     this.#open.add(exchange)
-    this.#bound ??= setTimeout(this.#onOverdue, LIMITS.exchangeTimeout.value)
+    clearTimeout(this.#bound)
+    this.#bound = setTimeout(this.#onOverdue, LIMITS.exchangeTimeout.value)
     answer(exchange.ack, { isLast: false })
     const reply = await exchange.reply(this.#gone.signal)
     answer(() => reply, { onWritten: () => this.#over(exchange) })

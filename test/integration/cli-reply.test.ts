@@ -52,7 +52,7 @@ async function oldPeer(
   void (async () => {
     let connection = 0
     for await (const stream of listener) void serve(stream, ++connection).catch(() => {})
-  })()
+  })().catch(() => {})
   return { driver, daemon }
 }
 
@@ -106,28 +106,24 @@ test('[reply.untagged] --wait takes the message of a peer that names no id', TIM
 })
 
 test(
-  'between two command lines: one waits, the other replies to the message in its inbox',
+  'two nodes, each a process: one waits, the other replies to the message in its inbox',
   TIMEOUT,
   async t => {
-    const a = await alice(t)
-    const other = new Sandbox(t)
-    const serving = other.start(['serve', '--json', '--hostname', 'bob', '--socket', other.socket])
-    const { address: bobs } = JSON.parse(await serving.line(/"status":"ok"/)).data
-    // Two machines of one network: each reaches the other through a folder of nodes that they share.
-    assert.ok(bobs)
-    const waiting = other.start(['send-message', '--json', bobs, 'question', '--wait', '20s'])
-    await serving.line(/message\.received/)
-    const { messages } = await other.ok(['inbox'])
-    const answer = await other.ok(['send-message', bobs, 'answer', '--reply-to', messages[0].id])
+    const box = new Sandbox(t)
+    const bobs = ['--socket', join(box.dir, 'bob.sock'), '--home', join(box.dir, 'bob')]
+    const first = box.start(['serve', '--json', '--hostname', 'alice'])
+    const second = box.start(['serve', '--json', '--hostname', 'bob', ...bobs])
+    for (const serving of [first, second]) await serving.line(/"status":"ok"/)
+
+    const waiting = box.start(['send-message', '--json', 'bob', 'question', '--wait', '20s'])
+    await second.line(/message\.received/)
+    const [asked] = (await box.ok(['inbox', ...bobs])).messages
+    const answer = await box.ok(['send-message', 'alice', 'answer', '--reply-to', asked.id, ...bobs])
     const { stdout, code } = await waiting.done
-    const { data } = JSON.parse(stdout)
     assert.equal(code, 0)
-    assert.deepEqual(
-      [data.reply.data, data.reply.reply_to, data.reply.message_id],
-      ['answer', data.message_id, answer.message_id],
-    )
-    assert.deepEqual([answer.reply_to, messages[0].message_id], [data.message_id, data.message_id])
-    assert.equal(a.node.messages().length, 0)
+    const { message_id: id, reply } = JSON.parse(stdout).data
+    assert.deepEqual([asked.message_id, answer.reply_to], [id, id])
+    assert.deepEqual([reply.data, reply.reply_to, reply.message_id], ['answer', id, answer.message_id])
   },
 )
 

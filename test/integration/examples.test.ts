@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -64,4 +65,34 @@ test('the frames example serves a port of its own', { timeout: 30_000 }, async t
   const { env } = await machine(t)
   const { stdout } = await run(process.execPath, [compiled('frames')], { env })
   assert.equal(stdout, 'BINARY of 3 bytes\n')
+})
+
+test('the ask example is answered at once by the answer example', { timeout: 30_000 }, async t => {
+  const { home, env } = await machine(t)
+  const node = spawn(process.execPath, [compiled('answer')], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  t.after(() => node.kill('SIGKILL'))
+  const lines = createInterface({ input: node.stdout })[Symbol.asyncIterator]()
+  const address = /^answering as (0:.*)$/.exec((await lines.next()).value)?.[1] ?? ''
+
+  const { stdout } = await run(process.execPath, [compiled('ask')], { env })
+  assert.equal(stdout, `answered at once: ${address} asked: What is left to do?\n`)
+  assert.deepEqual(readMessages(join(home, '.pilot', 'inbox')), [])
+  const ended = once(node, 'exit')
+  node.kill('SIGINT')
+  assert.deepEqual(await ended, [0, null])
+})
+
+test('the ask example waits for the reply of a node that answers nothing', { timeout: 30_000 }, async t => {
+  const { env } = await machine(t)
+  const cli = join('dist', 'cli', 'main.js')
+  const node = spawn(process.execPath, [cli, 'serve', '--json'], { env, stdio: ['ignore', 'pipe', 'ignore'] })
+  t.after(() => node.kill('SIGKILL'))
+  const lines = createInterface({ input: node.stdout })[Symbol.asyncIterator]()
+  const { address } = JSON.parse((await lines.next()).value).data
+
+  const asking = run(process.execPath, [compiled('ask'), address], { env })
+  const { message_id: id } = JSON.parse((await lines.next()).value)
+  await run(process.execPath, [cli, 'send-message', address, 'Nothing.', '--reply-to', id], { env })
+  const { stdout } = await asking
+  assert.equal(stdout, 'stored by the peer: ACK AUTOANSWER 19 bytes\nanswered later: Nothing.\n')
 })
