@@ -1,4 +1,4 @@
-import { isU32, viewOf } from '../bytes.ts'
+import { isU32 } from '../bytes.ts'
 import { WireError } from '../errors.ts'
 import { MAX_FRAME_SIZE } from '../limits.ts'
 import { encodeFilePrefix } from './file.ts'
@@ -49,11 +49,18 @@ export function encodeHeader(head: FrameHead, options: EncodeOptions = {}): Uint
   checkSize(total, options.maxFrameSize ?? MAX_FRAME_SIZE)
 
   const header = new Uint8Array(FRAME_HEADER_SIZE + prefix.length)
-  const view = viewOf(header)
-  view.setUint32(0, type)
-  view.setUint32(4, total)
-  header.set(prefix, FRAME_HEADER_SIZE)
+  putU32(header, 0, type)
+  putU32(header, 4, total)
+  if (prefix.length > 0) header.set(prefix, FRAME_HEADER_SIZE)
   return header
+}
+
+/** Faster than a DataView made for it. */
+function putU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24
+  bytes[at + 1] = value >>> 16
+  bytes[at + 2] = value >>> 8
+  bytes[at + 3] = value
 }
 
 function checkSize(total: number, cap: number): void {
