@@ -53,7 +53,8 @@ export class ByteCollector {
         this.#parts.push(rest)
         return
       }
-      if (this.#tail.length === 0) this.#tail = new Uint8Array(TAIL_BLOCK)
+      if (this.#tail.length === 0)
+        this.#tail = new Uint8Array(this.#parts.length === 0 ? FIRST_BLOCK : TAIL_BLOCK)
       const fits = rest.subarray(0, this.#tail.length - this.#tailUsed)
       this.#tail.set(fits, this.#tailUsed)
       this.#tailUsed += fits.length
@@ -77,6 +78,8 @@ export class ByteCollector {
 }
 
 const SMALL_PIECE = 1024
+/** Most payloads of small pieces are short themselves. */
+const FIRST_BLOCK = 1024
 const TAIL_BLOCK = 4096
 const EMPTY = new Uint8Array(0)
 const encoder = new TextEncoder()
