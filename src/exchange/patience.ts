@@ -10,6 +10,8 @@ export class Patience {
 
   /** Milliseconds for which the peer is not to be read. */
   get pause(): number {
+    // Nearly always, and asked for every slice: not worth a look at the clock.
+    if (this.#left === LIMITS.refusalsAtOnce.value) return 0
     this.#recover()
     return this.#left >= 0 ? 0 : (-this.#left / LIMITS.refusalRate.value) * 1000
   }
