@@ -226,6 +226,27 @@ export const ERROR_CODES = {
     meaning: 'the file system refused to store a frame; the cause says why',
     toPeer: 'storage error',
   },
+  TRANSFERS_FULL: {
+    class: 'MailboxError',
+    meaning: 'more files come in chunks at once than may, from all peers or from one; try again later',
+    toPeer: 'too many transfers at once; try again later',
+  },
+  TRANSFER_CLOSED: {
+    class: 'MailboxError',
+    meaning:
+      'a transfer is over: a newer connection of its sender has taken it over, it made no progress, or it has failed',
+    toPeer: 'the transfer is closed (send INIT again)',
+  },
+  TRANSFER_INCOMPLETE: {
+    class: 'MailboxError',
+    meaning: 'the sender of a file in chunks said that it was done before all bytes had come',
+    toPeer: 'bytes are missing',
+  },
+  TRANSFER_CORRUPT: {
+    class: 'MailboxError',
+    meaning: 'a file that came in chunks has another SHA-256 than announced; what had come was removed',
+    toPeer: 'the SHA-256 does not match; send the file again, from its start',
+  },
   MAILBOX_CLOSED: {
     class: 'MailboxError',
     meaning: 'the mailbox is not open: the service has been stopped or has not been started',

@@ -42,6 +42,14 @@ export type LimitName =
   | 'idLifetime'
   | 'idsRemembered'
   | 'idJournalRecords'
+  | 'transfers'
+  | 'transfersPerPeer'
+  | 'transferStall'
+  | 'transferChunk'
+  | 'transferHeld'
+  | 'partialFiles'
+  | 'partialFilesPerPeer'
+  | 'partialTimeout'
   | 'dialTimeout'
   | 'requestTimeout'
   | 'answerTimeout'
@@ -213,7 +221,8 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
   receivedMaxBytes: {
     value: 2 * GiB,
     unit: 'bytes',
-    about: 'all received files, those being written included; a file that does not fit is refused with ERR',
+    about:
+      'all received files, those being written and partial ones included; a file that does not fit is refused',
     option: 'receivedMaxBytes',
   },
   idLifetime: {
@@ -235,6 +244,55 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     about:
       'records in one file of the journal of message ids, which has two for each delivery; then a new one is begun',
     option: null,
+  },
+  transfers: {
+    value: 64,
+    unit: 'count',
+    about:
+      'transfers (FILESTREAM) that are received at once, each with an open file; a further one is refused',
+    option: null,
+  },
+  transfersPerPeer: {
+    value: 16,
+    unit: 'count',
+    about: 'transfers of one peer that are received at once; a further one is refused',
+    option: null,
+  },
+  transferStall: {
+    value: 60_000,
+    unit: 'ms',
+    about: 'a transfer that receives nothing new for this long is closed; its partial file stays',
+    option: 'transferTimeout',
+  },
+  transferChunk: {
+    value: MiB,
+    unit: 'bytes',
+    about: 'data of the largest CHUNK of a transfer; a longer one ends it',
+    option: null,
+  },
+  transferHeld: {
+    value: 768 * KiB,
+    unit: 'bytes',
+    about: 'chunks of one transfer that have come before those in front of them; more of them end it',
+    option: null,
+  },
+  partialFiles: {
+    value: 256,
+    unit: 'count',
+    about: 'partial files kept; for a further one the oldest goes of the peer that has most',
+    option: null,
+  },
+  partialFilesPerPeer: {
+    value: 32,
+    unit: 'count',
+    about: 'partial files kept of one peer; for a further one its oldest goes',
+    option: null,
+  },
+  partialTimeout: {
+    value: 3_600_000,
+    unit: 'ms',
+    about: 'a partial file that nobody has gone on with for this long is removed',
+    option: 'partialTimeout',
   },
   dialTimeout: {
     value: 30_000,

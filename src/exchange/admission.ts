@@ -6,9 +6,9 @@ import type { TrustChecker } from '../plugin/service.ts'
 export interface AcceptRequest {
   /** The sender. */
   readonly address: Address
-  /** The name of the frame's type: `TEXT`, `FILE`, ... */
+  /** The name of the frame's type: `TEXT`, `FILE`, ...; a file that comes in chunks (FILESTREAM) is a `FILE` too. */
   readonly type: string
-  /** Bytes of the payload, as the sender declares them. */
+  /** Bytes of the payload, or of the whole file, as the sender declares them. */
   readonly size: number
   /** The file's name, for FILE. */
   readonly filename?: string
@@ -30,7 +30,11 @@ export interface AdmissionRules {
   allow?: readonly string[]
   /** Addresses and networks that may not send, whatever `allow` says. @default nobody */
   deny?: readonly string[]
-  /** Asked for every frame that the lists let pass; for a TRACE, then also for the frame inside; for a TAGGED only for that. @default every frame is accepted */
+  /**
+   * Asked for every frame that the lists let pass; for a TRACE, then also for the frame inside; for a TAGGED only
+   * for that; for a file that comes in chunks once, before the first of them.
+   * @default every frame is accepted
+   */
   accept?: AcceptHook
 }
 

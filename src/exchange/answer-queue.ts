@@ -2,8 +2,11 @@ import { ByteCollector, utf8 } from '../bytes.ts'
 import { encodeFrame } from '../wire/encode.ts'
 import { type Frame, FrameType } from '../wire/frame.ts'
 
-/** An answer: a text, or a frame that is made when it is its turn to be written (for its time stamp). */
-export type Answer = string | (() => Frame)
+/**
+ * An answer: a text, or a frame that is made when it is its turn to be written (for its time stamp); null where
+ * a frame gets none.
+ */
+export type Answer = string | (() => Frame) | null
 
 /** How {@link GiveAnswer} is called. */
 export interface AnswerOptions {
@@ -75,6 +78,7 @@ export class AnswerQueue {
   }
 
   #collect(frameType: number, answer: Answer, onWritten: (() => void) | undefined): void {
+    if (answer === null) return
     this.#readyTypes.push(frameType)
     if (onWritten) this.#readyTold.push(onWritten)
     for (const bytes of encodeFrame(toFrame(answer))) {
@@ -108,6 +112,6 @@ interface Slot {
   isComplete: boolean
 }
 
-function toFrame(answer: Answer): Frame {
+function toFrame(answer: NonNullable<Answer>): Frame {
   return typeof answer === 'string' ? { type: FrameType.Text, payload: utf8(answer) } : answer()
 }

@@ -14,6 +14,7 @@ import { AnswerQueue } from './answer-queue.ts'
 import type { Answering } from './answering.ts'
 import { Conversations } from './conversations.ts'
 import { Deadlines } from './deadlines.ts'
+import { FileStreamReceiver } from './file-stream-receiver.ts'
 import { Gate } from './gate.ts'
 import type { HandlerContext, IncomingFrame } from './handlers/handler.ts'
 import { handleFrame } from './handlers/index.ts'
@@ -53,6 +54,7 @@ export class Connection {
   readonly #answers: AnswerQueue
   /** Their time over, the connection is drained: both sides have had it (section 6). */
   readonly #conversations = new Conversations(() => void this.drain(0))
+  readonly #transfers: FileStreamReceiver
   readonly #intake: Intake
   readonly #parser: FrameParser
   readonly #deadlines: Deadlines
@@ -70,6 +72,7 @@ export class Connection {
       address: stream.remoteAddress.address,
       from: stream.remoteAddress.address.toString(),
       rates: peer.rates,
+      transfers: { handle: frame => this.#transfers.handle(frame) },
       refusals: {
         note: (what, fields) => {
           peer.patience.lose()
@@ -77,6 +80,7 @@ export class Connection {
         },
       },
     }
+    this.#transfers = new FileStreamReceiver(this.#context, peer.budget)
     this.#answers = new AnswerQueue(
       (bytes, callback) => stream.write(bytes, error => callback(error ?? dropped(stream))),
       (types, error) => this.#onAnswered(types, error),
@@ -114,6 +118,7 @@ export class Connection {
    */
   async drain(patience: number = LIMITS.stopTimeout.value / 2): Promise<void> {
     this.#draining = true
+    this.#transfers.stop()
     this.#stopReading()
     this.#gate.notify()
     const timer = setTimeout(() => this.#conversations.giveUp(), patience)
@@ -138,7 +143,9 @@ export class Connection {
     this.#deadlines.stop()
     // Of a peer that has left, nobody waits for a reply.
     if (!this.#draining) this.#conversations.giveUp()
+    this.#transfers.stop()
     await this.#intake.close()
+    await this.#transfers.close()
     await this.#close()
     this.#conversations.close()
   }
@@ -203,7 +210,7 @@ export class Connection {
     const answer = this.#answers.reserve(frame.type)
     try {
       const result = await handleFrame(frame, this.#context)
-      if (typeof result === 'object') await this.#conversations.hold(result, answer)
+      if (result !== null && typeof result === 'object') await this.#conversations.hold(result, answer)
       else answer(result)
     } catch (error) {
       this.#report(error)

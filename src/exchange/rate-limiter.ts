@@ -27,6 +27,12 @@ export class RateLimiter {
     this.#bytes?.take(bytes)
     return true
   }
+
+  /** Milliseconds until the rates allow a frame. */
+  get wait(): number {
+    const now = performance.now()
+    return Math.max(this.#frames?.wait(1, now) ?? 0, this.#bytes?.wait(LITTLE, now) ?? 0)
+  }
 }
 
 /** Bytes that must be left for a frame of any size to pass. */
@@ -49,6 +55,10 @@ class Bucket {
     this.#level = Math.min(this.#most, this.#level + ((now - this.#at) / 1000) * this.#perSecond)
     this.#at = now
     return this.#level >= amount
+  }
+
+  wait(amount: number, now: number): number {
+    return this.has(amount, now) ? 0 : ((amount - this.#level) / this.#perSecond) * 1000
   }
 
   take(amount: number): void {

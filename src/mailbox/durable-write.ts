@@ -36,6 +36,13 @@ export interface PublishRecord {
   published(): Promise<void>
 }
 
+/** A whole file under a name that nobody reads. */
+export interface Publishable {
+  readonly path: string
+  /** Removes that name. Never rejects. */
+  discard(): Promise<void>
+}
+
 /**
  * Writes files into one folder so that a file is there whole or not at all, and, once {@link write} has
  * resolved, survives a power cut (RELIABILITY, write path).
@@ -81,6 +88,15 @@ export class DurableFolder {
     }
   }
 
+  /**
+   * Gives a file of this file system, whose content is durable, its final name; its own is discarded. Resolves
+   * when the name is durable; where it rejects, the file is not visible.
+   */
+  async publish(choice: NameChoice, file: Publishable): Promise<void> {
+    await this.#giveName(choice, file)
+    await this.#settle(choice, file)
+  }
+
   /** A new temporary of this folder, for the caller to discard. A missing folder is made again, once. */
   async createTemporary(): Promise<TemporaryFile> {
     try {
@@ -121,11 +137,7 @@ export class DurableFolder {
       await file.discard()
       throw error
     }
-    const [synced] = await Promise.allSettled([this.#durable ? this.#commit() : undefined, file.discard()])
-    if (synced.status === 'rejected') {
-      await this.#takeBack(choice.name)
-      throw synced.reason
-    }
+    await this.#settle(choice, file)
     await record?.published()
     return file.size
   }
@@ -136,10 +148,22 @@ export class DurableFolder {
     // Both are waited for: a file must not be discarded while it is being synced.
     const done = await Promise.allSettled([record?.about(choice.name, inode), file.finish(this.#durable)])
     for (const result of done) if (result.status === 'rejected') throw result.reason
+    await this.#giveName(choice, file, async () => record?.about(choice.name, inode))
+  }
+
+  async #giveName(choice: NameChoice, file: Publishable, beforeNext?: () => Promise<void>): Promise<void> {
     while (!(await publish(this.layout, file.path, choice.name))) {
       choice.next()
-      await record?.about(choice.name, inode)
+      await beforeNext?.()
     }
+  }
+
+  /** Makes the name that a file was given durable, and discards its own. */
+  async #settle(choice: NameChoice, file: Publishable): Promise<void> {
+    const [synced] = await Promise.allSettled([this.#durable ? this.#commit() : undefined, file.discard()])
+    if (synced.status === 'fulfilled') return
+    await this.#takeBack(choice.name)
+    throw synced.reason
   }
 
   /**

@@ -46,6 +46,11 @@ export function temporaryPath(layout: FolderLayout): string {
   return join(layout.temporaries, `${process.pid}-${PROCESS_TOKEN}-${temporaryCount}${TEMPORARY}`)
 }
 
+/** The hidden subfolder of the received files for partial files (section 4). */
+export function partialDir(receivedDir: string): string {
+  return join(receivedDir, PARTIAL)
+}
+
 /** The path that reserves the final name `name` where the file system cannot make hard links. */
 export function claimPath(layout: FolderLayout, name: string): string {
   return join(layout.temporaries, `${name}${CLAIM}`)
@@ -63,6 +68,7 @@ export function temporaryOwner(name: string): { pid: number; ours: boolean } | u
 
 const TEMPORARY = '.tmp'
 const IDS = '.ids'
+const PARTIAL = '.partial'
 const CLAIM = '.claim'
 const TEMPORARY_NAME = /^(\d{1,10})-([0-9a-f]{16})-\d+\.tmp$/
 const PROCESS_TOKEN = randomBytes(8).toString('hex')

@@ -11,12 +11,18 @@ import { Inbox, type MessageInput, type StoredMessage } from './inbox.ts'
 import { defaultInboxDir, defaultReceivedDir, folderLayout, idsDir } from './layout.ts'
 import { type Payload, PayloadFailure } from './payload.ts'
 import { type FileInput, Received, type StoredFile } from './received.ts'
+import { ReceivedRoom } from './received-room.ts'
 import { sweepTemporaries } from './recovery.ts'
 import { Semaphore } from './semaphore.ts'
+import { storeFailure } from './store-failure.ts'
+import type { Transfer } from './transfer.ts'
+import { type TransferInput, Transfers } from './transfers.ts'
 
 export type { MessageInput, StoredMessage } from './inbox.ts'
 export type { Payload } from './payload.ts'
 export type { FileInput, StoredFile } from './received.ts'
+export type { Transfer } from './transfer.ts'
+export type { TransferInput } from './transfers.ts'
 
 /** Where a {@link Mailbox} keeps what it stores, and how much of it. */
 export interface MailboxConfig {
@@ -64,6 +70,18 @@ export interface MailboxConfig {
    */
   receivedMaxBytes?: number
   /**
+   * Milliseconds after which a partial file of a transfer that nobody goes on with is removed. Zero means the
+   * default, negative never.
+   * @default 3600000
+   */
+  partialTimeout?: number
+  /**
+   * Milliseconds without progress after which an open transfer is closed; its partial file stays. Zero means
+   * the default, negative never.
+   * @default 60000
+   */
+  transferTimeout?: number
+  /**
    * `full`: what is stored survives a power cut. `os`: it survives the death of this process only; files
    * and folders are not synced, all else is the same.
    * @default full
@@ -88,6 +106,7 @@ export class Mailbox {
   readonly #received: Received
   readonly #journal: IdJournal
   readonly #deliveries: Deliveries
+  readonly #transfers: Transfers
   readonly #underWay = new Set<Promise<unknown>>()
   #closed = false
 
@@ -103,7 +122,16 @@ export class Mailbox {
       slots,
       logger,
     })
-    this.#received = new Received(folders.received, { maxBytes: receivedMaxBytes, slots })
+    const room = new ReceivedRoom(folders.received, receivedMaxBytes)
+    this.#received = new Received(folders.received, { room, slots })
+    this.#transfers = new Transfers(folders.received.layout.dir, {
+      room,
+      received: this.#received,
+      durable: config.durability !== 'os',
+      partialTimeout: configuredLimit(config.partialTimeout, LIMITS.partialTimeout),
+      transferTimeout: configuredLimit(config.transferTimeout, LIMITS.transferStall),
+      logger,
+    })
     this.#journal = new IdJournal(idsDir(folders.inbox.layout), config.durability !== 'os')
     const remembered = { lifetime: LIMITS.idLifetime.value, max: LIMITS.idsRemembered.value }
     this.#deliveries = new Deliveries(this.#journal, { ...remembered, logger })
@@ -123,7 +151,7 @@ export class Mailbox {
     }
     const mailbox = new Mailbox(config, logger, folders)
     await prepare(folders.inbox, () => mailbox.#inbox.load(), logger)
-    await prepare(folders.received, () => mailbox.#received.load(), logger)
+    await prepare(folders.received, () => mailbox.#transfers.load(), logger)
     await orStoreFailure(mailbox.inboxDir, mailbox.#deliveries.load(folders))
     return mailbox
   }
@@ -164,10 +192,26 @@ export class Mailbox {
     return { path: join(receivedDir, name), name, bytes: file.length, duplicate }
   }
 
-  /** Resolves when the stores under way have settled; later ones reject with MAILBOX_CLOSED. */
+  /**
+   * Begins, or goes on with, a transfer that comes in chunks (section 4). What is there already is kept under
+   * `received/.partial/` and resumed from: see `Transfer.offset`. An open transfer of the same file and owner is
+   * closed first.
+   *
+   * @throws {MailboxError} RECEIVED_FULL where the rest of the file does not fit; TRANSFERS_FULL where too many
+   * are open; STORE_FAILED, the file system's error as `cause`; MAILBOX_CLOSED
+   */
+  openTransfer(transfer: TransferInput): Promise<Transfer> {
+    return this.#track(this.receivedDir, () => this.#transfers.open(transfer))
+  }
+
+  /**
+   * Resolves when the stores under way have settled; later ones reject with MAILBOX_CLOSED. Open transfers are
+   * closed, and their partial files stay.
+   */
   async close(): Promise<void> {
     this.#closed = true
     await Promise.allSettled(this.#underWay)
+    await this.#transfers.close()
     await this.#journal.close()
   }
 
@@ -240,10 +284,4 @@ async function orStoreFailure<T>(dir: string, running: Promise<T>): Promise<T> {
   } catch (error) {
     throw error instanceof PayloadFailure ? error.cause : storeFailure(dir, error)
   }
-}
-
-function storeFailure(dir: string, error: unknown): MailboxError {
-  if (error instanceof MailboxError) return error
-  const reason = error instanceof Error ? error.message : String(error)
-  return new MailboxError('STORE_FAILED', `cannot store in ${dir}: ${reason}`, { cause: error })
 }

@@ -1,11 +1,10 @@
+import { join } from 'node:path'
 import { wallClockNs } from '../clock.ts'
-import { MailboxError } from '../errors.ts'
-import { coalesce } from './coalesce.ts'
 import type { Delivery } from './delivery.ts'
-import type { DurableFolder, NameChoice } from './durable-write.ts'
-import { FolderIndex } from './folder-index.ts'
+import type { DurableFolder, NameChoice, Publishable } from './durable-write.ts'
 import { receivedFileName } from './names.ts'
 import { type Payload, pieces, whole } from './payload.ts'
+import type { ReceivedRoom } from './received-room.ts'
 import type { Semaphore } from './semaphore.ts'
 
 /** A file to be stored. */
@@ -35,7 +34,7 @@ export interface StoredFile {
 
 /** How {@link Received} is set up. */
 export interface ReceivedOptions {
-  readonly maxBytes: number
+  readonly room: ReceivedRoom
   /** Shared by all small stores of a mailbox. */
   readonly slots: Semaphore
 }
@@ -44,48 +43,58 @@ export interface ReceivedOptions {
 export class Received {
   readonly #folder: DurableFolder
   readonly #options: ReceivedOptions
-  readonly #index: FolderIndex
-  readonly #refresh: () => Promise<unknown>
-  /** Declared sizes of the files that are being written. */
-  #reserved = 0
   #seq = 0
 
   constructor(folder: DurableFolder, options: ReceivedOptions) {
     this.#folder = folder
     this.#options = options
-    const index = new FolderIndex(folder.layout.dir, () => true)
-    this.#index = index
-    this.#refresh = coalesce(() => index.refresh())
-  }
-
-  /** Counts what is there. */
-  async load(): Promise<void> {
-    await this.#refresh()
   }
 
   /**
    * Resolves with the name of the file, or with undefined where `delivery` says that it was stored before. Names
    * are given in the order of the calls. See `Mailbox.storeFile`.
    */
-  async store(
-    { filename, length }: FileInput,
-    payload: Payload,
-    delivery?: Delivery,
-  ): Promise<string | undefined> {
-    const atNs = wallClockNs()
-    const claim = this.#index.claim(() => receivedFileName(filename, atNs, ++this.#seq))
-    try {
+  store(file: FileInput, payload: Payload, delivery?: Delivery): Promise<string | undefined> {
+    const { room } = this.#options
+    const { length } = file
+    return this.#named(file, async claim => {
       // What is whole is known before it needs room.
       const isWhole = payload instanceof Uint8Array
       if (isWhole && delivery !== undefined && !(await delivery.confirm())) return undefined
-      await this.#reserve(length)
+      await room.reserve(length)
       try {
-        const size = await this.#write(claim, payload, { length, record: delivery })
-        if (size === undefined) return undefined
-        this.#index.add(claim.name, size)
+        return await this.#write(claim, payload, { length, record: delivery })
       } finally {
-        this.#reserved -= length
+        room.release(length)
       }
+    })
+  }
+
+  /**
+   * Gives a whole file, whose content is durable and which lies in a hidden subfolder, its final name, durably;
+   * resolves with that.
+   */
+  async publish(input: FileInput, file: Publishable): Promise<StoredFile> {
+    const write = async (claim: NameChoice) => {
+      await this.#folder.publish(claim, file)
+      return input.length
+    }
+    const name = (await this.#named(input, write)) ?? ''
+    return { path: join(this.#folder.layout.dir, name), name, bytes: input.length, duplicate: false }
+  }
+
+  /** Finds a name for a file that `write` writes, and counts it. */
+  async #named(
+    { filename }: FileInput,
+    write: (choice: NameChoice) => Promise<number | undefined>,
+  ): Promise<string | undefined> {
+    const atNs = wallClockNs()
+    const { index } = this.#options.room
+    const claim = index.claim(() => receivedFileName(filename, atNs, ++this.#seq))
+    try {
+      const size = await write(claim)
+      if (size === undefined) return undefined
+      index.add(claim.name, size)
     } finally {
       claim.release()
     }
@@ -111,22 +120,5 @@ export class Received {
       repeatable: false,
       record,
     })
-  }
-
-  async #reserve(length: number): Promise<void> {
-    // Other programs take files out of the folder: nothing is refused before looking again.
-    if (!this.#fits(length) && length <= this.#options.maxBytes) await this.#refresh()
-    if (!this.#fits(length)) {
-      throw new MailboxError(
-        'RECEIVED_FULL',
-        `a file of ${length} bytes does not fit: the received folder holds ${this.#index.bytes}, ` +
-          `${this.#reserved} are being written, and ${this.#options.maxBytes} are allowed (receivedMaxBytes)`,
-      )
-    }
-    this.#reserved += length
-  }
-
-  #fits(length: number): boolean {
-    return this.#index.bytes + this.#reserved + length <= this.#options.maxBytes
   }
 }

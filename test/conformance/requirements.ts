@@ -8,7 +8,7 @@ export interface Requirement {
   text: string
 }
 
-/** Every checkable clause of sections 1, 2, 3, 5 to 9 of PROTOCOL.md, in its order. */
+/** Every checkable clause of sections 1 to 9 of PROTOCOL.md, in its order. */
 export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'frame.header',
@@ -401,6 +401,75 @@ export const REQUIREMENTS: readonly Requirement[] = [
     section: 3,
     text: 'received.full tells type, frame_bytes and max_bytes of a refused file.',
   },
+  {
+    id: 'stream.payload',
+    section: 4,
+    text: 'A FILESTREAM payload is an 8-bit kind, the 16-byte transfer id and the body of the kind, all numbers big-endian.',
+  },
+  {
+    id: 'stream.id',
+    section: 4,
+    text: 'The transfer id is the first 16 bytes of the SHA-256 of the whole file.',
+  },
+  {
+    id: 'stream.kinds',
+    section: 4,
+    text: 'The kinds are INIT 1, CHUNK 2, ACK 3, DONE 4, INIT-ACK 5, COMPLETE 6 and ABORT 7, each with the body of the table.',
+  },
+  {
+    id: 'stream.receive-vectors',
+    section: 4,
+    text: 'A receiver answers the frames of the original sender with the frames of the original receiver, byte for byte.',
+  },
+  {
+    id: 'stream.receive-partial',
+    section: 4,
+    text: 'Bytes are written to received/.partial/<hex transfer id>, contiguous ones only.',
+  },
+  {
+    id: 'stream.receive-resume',
+    section: 4,
+    text: 'INIT is answered with INIT-ACK: the size of the partial file is the offset to resume from.',
+  },
+  {
+    id: 'stream.receive-ack',
+    section: 4,
+    text: 'Every CHUNK is answered with ACK, which tells the contiguous bytes received.',
+  },
+  {
+    id: 'stream.receive-ahead',
+    section: 4,
+    text: 'A chunk ahead of the cursor is held, at most 768 KiB a transfer.',
+  },
+  { id: 'stream.receive-behind', section: 4, text: 'A chunk behind the cursor is ignored.' },
+  {
+    id: 'stream.receive-done',
+    section: 4,
+    text: 'On DONE size and SHA-256 are checked, the file gets its usual name in received/, and COMPLETE is answered.',
+  },
+  {
+    id: 'stream.receive-corrupt',
+    section: 4,
+    text: 'A hash that does not match is answered with COMPLETE failed; the partial file is discarded, so that the next try starts anew.',
+  },
+  { id: 'stream.receive-no-init', section: 4, text: 'A CHUNK without INIT is answered with ABORT.' },
+  {
+    id: 'stream.receive-expiry',
+    section: 4,
+    text: 'Partial files expire: an hour after they were written last, by default.',
+  },
+  {
+    id: 'stream.receive-takeover',
+    section: 4,
+    text: 'The later INIT for a transfer takes it over from the connection of an earlier one.',
+  },
+  {
+    id: 'stream.receive-refusal',
+    section: 4,
+    text: 'A receiver over its quota or out of disk answers INIT with COMPLETE failed.',
+  },
+  { id: 'stream.receive-stall', section: 4, text: '60 s without progress end a transfer.' },
+  { id: 'stream.receive-no-text', section: 4, text: 'FILESTREAM frames get no ACK of section 2.' },
   {
     id: 'tagged.layout',
     section: 5,

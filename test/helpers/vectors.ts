@@ -33,6 +33,30 @@ export const frameVectors = JSON.parse(readFileSync('test/vectors/frames.json', 
   trace: TraceVector[]
 }
 
+interface FileStreamVector {
+  name: string
+  filename: string
+  size: number
+  /** Byte k of the file, as words: see {@link fileOf}. */
+  pattern: string
+  sha256: string
+  bytes_already_on_receiver: number
+  sender_frames_hex: string[]
+  receiver_frames_hex: string[]
+}
+
+/** Whole transfers between the original's sender and receiver (section 4). */
+export const fileStreamVectors = (
+  JSON.parse(readFileSync('test/vectors/file-stream.json', 'utf8')) as { transfers: FileStreamVector[] }
+).transfers
+
+/** The file that a vector is about. */
+export function fileOf({ size, pattern }: FileStreamVector): Buffer {
+  const [, step, start, modulus] = /^byte k is \((\d+)k\+(\d+)\) mod (\d+)$/.exec(pattern)?.map(Number) ?? []
+  if (step === undefined || start === undefined || modulus === undefined) throw new Error(pattern)
+  return Buffer.from(Array.from({ length: size }, (_, k) => (step * k + start) % modulus))
+}
+
 /** The code that stands for a vector's `reason`; null for a clean end. */
 export const CODE_OF_REASON: Record<string, string | null> = {
   end: null,

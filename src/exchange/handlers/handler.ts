@@ -34,6 +34,8 @@ export interface HandlerContext {
   readonly trust?: TrustChecker | undefined
   /** Where this node answers requests on their connections. */
   readonly answering?: Answering | undefined
+  /** The transfers of the connection. */
+  readonly transfers: { handle(frame: IncomingFrame): Promise<Answer> }
   /** What the sender may send. */
   readonly rates: RateLimiter
   readonly address: Address

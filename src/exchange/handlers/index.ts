@@ -34,6 +34,8 @@ const handlers: ReadonlyMap<number, Handler> = new Map<number, Handler>([
  * then. A TAGGED frame is handled as the one inside it.
  */
 export async function handleFrame(frame: IncomingFrame, context: HandlerContext): Promise<Answer | Exchange> {
+  // They have an order, an admission and answers of their own.
+  if (frame.type === FrameType.FileStream) return context.transfers.handle(frame)
   if (frame.type !== FrameType.Tagged) return handlePlain(frame, frame.length, context)
   let inner = frame
   try {

@@ -29,7 +29,7 @@ export async function tempMailbox(
 
 /** The names in `dir`, sorted, without the hidden subfolders. */
 export async function namesIn(dir: string): Promise<string[]> {
-  return (await readdir(dir)).filter(name => name !== '.tmp' && name !== '.ids').sort()
+  return (await readdir(dir)).filter(name => !['.tmp', '.ids', '.partial'].includes(name)).sort()
 }
 
 /** What is being written in `dir`, or was left there. */

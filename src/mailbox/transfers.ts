@@ -1,0 +1,201 @@
+import { statfs } from 'node:fs/promises'
+import { MailboxError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
+import type { Logger } from '../logger.ts'
+import { KeyedLock } from './keyed-lock.ts'
+import type { PartialEntry, PartialFolder } from './partial-folder.ts'
+import { ownerTag } from './partial-names.ts'
+import type { Received } from './received.ts'
+import type { ReceivedRoom } from './received-room.ts'
+import { storeFailure } from './store-failure.ts'
+import { Transfer } from './transfer.ts'
+
+/** A file that is to come in chunks. */
+export interface TransferInput {
+  /** The first 16 bytes of `sha256`. */
+  readonly id: Uint8Array
+  /** Who sends it, as text: nobody else goes on with it. */
+  readonly owner: string
+  /** The name the sender gave; it need not be safe. */
+  readonly filename: string
+  /** Bytes of the file. */
+  readonly size: number
+  readonly sha256: Uint8Array
+}
+
+/** How {@link Transfers} are set up. */
+export interface TransfersOptions {
+  readonly room: ReceivedRoom
+  readonly received: Received
+  readonly durable: boolean
+  /** Milliseconds; Infinity: never. */
+  readonly partialTimeout: number
+  /** Milliseconds; Infinity: never. */
+  readonly transferTimeout: number
+  readonly logger: Logger
+}
+
+/**
+ * The transfers of a mailbox (section 4): which partial file is whose, how many there may be, and when they
+ * end. A partial file has one writer: a newer transfer of the same owner takes it over, and another owner
+ * that sends the same file has one of its own.
+ */
+export class Transfers {
+  readonly #dir: string
+  readonly #options: TransfersOptions
+  readonly #partials: PartialFolder
+  readonly #open = new Map<PartialEntry, Transfer>()
+  readonly #locks = new KeyedLock()
+  #timer: NodeJS.Timeout | undefined
+  #sweeping: Promise<void> | undefined
+  #sweptAt = performance.now()
+
+  constructor(dir: string, options: TransfersOptions) {
+    this.#dir = dir
+    this.#options = options
+    this.#partials = options.room.partials
+  }
+
+  /** Counts what is there, and removes what has expired; then does so all the while. */
+  async load(): Promise<void> {
+    const { partialTimeout, transferTimeout } = this.#options
+    await this.#options.room.refresh()
+    await this.#sweep()
+    const shortest = Math.min(partialTimeout, transferTimeout)
+    if (shortest === Number.POSITIVE_INFINITY) return
+    this.#timer = setInterval(() => this.#check(), Math.min(shortest / CHECKS, LONGEST_TIMER))
+    this.#timer.unref()
+  }
+
+  /** See `Mailbox.openTransfer`. */
+  open(input: TransferInput): Promise<Transfer> {
+    const id = Buffer.from(input.id).toString('hex')
+    // One at a time for a file: nobody else may choose the same partial file meanwhile.
+    return this.#locks.run(id, () => this.#begin(id, input))
+  }
+
+  /** Closes all transfers; their partial files stay. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    await Promise.all([...this.#open.values()].map(transfer => transfer.close('the service is stopping')))
+    await this.#sweeping
+  }
+
+  async #begin(id: string, { owner, filename, size, sha256 }: TransferInput): Promise<Transfer> {
+    const { room, received, durable } = this.#options
+    const tag = ownerTag(owner)
+    await this.#partials.refreshOld()
+    const before = this.#partials.find(id, tag)
+    if (before) await this.#open.get(before)?.close('a newer connection has taken it over')
+    for (let old = this.#inTheWay(id, tag); old; old = this.#inTheWay(id, tag))
+      await this.#partials.remove(old)
+
+    const entry = this.#partials.claim(id, tag)
+    let reserved = 0
+    const onClosed = () => {
+      room.release(reserved)
+      entry.isOpen = false
+      entry.modified = Date.now()
+      this.#open.delete(entry)
+    }
+    try {
+      const rest = size - (entry.bytes > size ? 0 : entry.bytes)
+      await room.reserve(rest)
+      reserved = rest
+      await checkDisk(this.#dir, rest)
+      const handle = await this.#partials.open(entry, size)
+      // Other programs may have changed it since it was listed.
+      room.release(reserved - (size - entry.bytes))
+      reserved = size - entry.bytes
+      const transfer = new Transfer({
+        size,
+        sha256,
+        handle,
+        path: this.#partials.path(entry),
+        offset: entry.bytes,
+        durable,
+        checkRoom: () => room.check(),
+        onGrown: bytes => {
+          entry.bytes += bytes
+          reserved -= bytes
+          room.release(bytes)
+        },
+        publish: file => received.publish({ filename, length: size }, file),
+        remove: () => this.#partials.remove(entry),
+        onClosed,
+        failure: error => storeFailure(this.#dir, error),
+      })
+      this.#open.set(entry, transfer)
+      return transfer
+    } catch (error) {
+      onClosed()
+      if (entry.bytes === 0) await this.#partials.remove(entry)
+      throw error
+    }
+  }
+
+  /**
+   * The partial file that must go before there may be one more transfer for the owner `tag`: of those that
+   * nobody is going on with the oldest of the owner, or else of whoever has most. Undefined where none must.
+   */
+  #inTheWay(id: string, tag: string): PartialEntry | undefined {
+    const all = [...this.#partials.entries]
+    const own = all.filter(({ owner }) => owner === tag)
+    const isFull = own.filter(({ isOpen }) => isOpen).length >= LIMITS.transfersPerPeer.value
+    if (isFull || all.filter(({ isOpen }) => isOpen).length >= LIMITS.transfers.value) {
+      throw new MailboxError('TRANSFERS_FULL', 'there are too many transfers at once')
+    }
+    if (this.#partials.find(id, tag)) return undefined
+    if (own.length >= LIMITS.partialFilesPerPeer.value) return oldestOf(own)
+    return all.length >= LIMITS.partialFiles.value ? oldestOf(ofWhoHasMost(all)) : undefined
+  }
+
+  #check(): void {
+    const { partialTimeout, transferTimeout } = this.#options
+    for (const transfer of this.#open.values()) {
+      if (transfer.idleMs > transferTimeout) void transfer.close('there was no progress for too long')
+    }
+    if (this.#sweeping || performance.now() - this.#sweptAt < partialTimeout / CHECKS) return
+    this.#sweeping = this.#sweep()
+      .catch((err: unknown) => this.#options.logger.warn({ err }, 'partial files could not be swept'))
+      .finally(() => {
+        this.#sweeping = undefined
+      })
+  }
+
+  async #sweep(): Promise<void> {
+    this.#sweptAt = performance.now()
+    const swept = await this.#partials.sweep(this.#options.partialTimeout)
+    if (swept > 0)
+      this.#options.logger.info({ dir: this.#dir, swept }, 'removed partial files that had expired')
+  }
+}
+
+const CHECKS = 8
+const LONGEST_TIMER = 60_000
+
+function oldestOf(entries: readonly PartialEntry[]): PartialEntry | undefined {
+  const idle = entries.filter(({ isOpen }) => !isOpen)
+  return idle.reduce<PartialEntry | undefined>(
+    (oldest, entry) => (oldest && oldest.modified <= entry.modified ? oldest : entry),
+    undefined,
+  )
+}
+
+function ofWhoHasMost(entries: readonly PartialEntry[]): readonly PartialEntry[] {
+  const byOwner = new Map<string | undefined, PartialEntry[]>()
+  for (const entry of entries.filter(({ isOpen }) => !isOpen)) {
+    const own = byOwner.get(entry.owner)
+    if (own) own.push(entry)
+    else byOwner.set(entry.owner, [entry])
+  }
+  return [...byOwner.values()].reduce((most, own) => (own.length > most.length ? own : most), [])
+}
+
+/** A disk that is full is told at the start, not after most of the file has been sent. */
+async function checkDisk(dir: string, bytes: number): Promise<void> {
+  const disk = await statfs(dir).catch(() => undefined)
+  // Some file systems tell nothing.
+  if (disk === undefined || disk.blocks === 0 || disk.bavail * disk.bsize >= bytes) return
+  throw Object.assign(new Error(`the disk has no room for ${bytes} bytes`), { code: 'ENOSPC' })
+}
