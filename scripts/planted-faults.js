@@ -2,7 +2,8 @@
 // test that cannot fail shows nothing. Every `from` must be there, once.
 
 /** Rows about power, with numbers that find each of the faults below for certain enough. */
-const POWER = { 'power-cut-ext4': 20, 'power-cut-xfs': 10, 'reordered-writes': 40 }
+const POWER_CUTS = { 'power-cut-ext4': 20, 'power-cut-xfs': 10 }
+const POWER = { ...POWER_CUTS, 'reordered-writes': 40 }
 
 export const PLANTED_FAULTS = [
   {
@@ -14,6 +15,16 @@ export const PLANTED_FAULTS = [
     name: 'no fsync of the folder',
     edits: [['mailbox/directory-sync.js', 'await handle.sync()', 'undefined']],
     foundBy: POWER,
+  },
+  {
+    name: 'a file in chunks is not synced',
+    edits: [['mailbox/transfer.js', 'await handle.datasync()', 'undefined']],
+    foundBy: POWER_CUTS,
+  },
+  {
+    name: 'the hash of a file in chunks is not looked at',
+    edits: [['mailbox/transfer.js', 'if (digest.equals(this.#options.sha256))', 'if (digest)']],
+    foundBy: { 'file-stream': 60 },
   },
   {
     name: 'ACK before fsync',

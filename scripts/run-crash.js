@@ -78,7 +78,7 @@ async function run(folder, row, count) {
 /** A copy of the compiled library and its crash tests with `fault` in it. */
 function plant({ name, edits }) {
   const copy = mkdtempSync(join(tmpdir(), 'pdx-planted-'))
-  for (const path of ['package.json', 'dist', 'build/test/crash', 'test/crash']) {
+  for (const path of ['package.json', 'dist', 'build/test/crash', 'build/test/helpers', 'test/crash']) {
     cpSync(path, join(copy, path), { recursive: true })
   }
   for (const [file, from, to] of edits) {

@@ -91,7 +91,7 @@ export class FileStreamReceiver {
       const { size, sha256, filename } = message
       const refusal = await admission.refusal({ address, type: FILE, size, filename }, trust)
       if (refusal !== undefined) return this.#failed(id, `refused: ${refusal}`, 'not admitted')
-      const file = await mailbox.openTransfer({ id: id.slice(), owner: from, filename, size, sha256 })
+      const file = await mailbox.openTransfer({ id, owner: from, filename, size, sha256 })
       this.#add(hexOf(id), { file, filename, held: new HeldChunks(this.#budget) })
       return answer({ kind: 'initAck', id, offset: file.offset })
     } catch (error) {

@@ -18,8 +18,8 @@ export class HeldChunks {
     if (before !== undefined && before.length >= bytes.length) return true
     const more = costOf(bytes) - (before === undefined ? 0 : costOf(before))
     if (this.#held + more > LIMITS.transferHeld.value) return false
-    // A view would keep all of the buffer that it is of.
-    this.#chunks.set(offset, bytes.slice())
+    // A view would keep all of the buffer that it is of; slice() of a Buffer is one.
+    this.#chunks.set(offset, new Uint8Array(bytes))
     this.#hold(more)
     return true
   }

@@ -1,6 +1,8 @@
 import { lstat, readdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCode } from '../errors.ts'
+import { partialDir } from './layout.ts'
+import { isOwnerFileName, parsePartialName } from './partial-names.ts'
 
 /** A file of the received folder. */
 export interface ReceivedFile {
@@ -55,15 +57,25 @@ export async function clearReceived(
       remaining++
       continue
     }
-    try {
-      await unlink(path)
-      cleared++
-    } catch (error) {
-      // Somebody else was faster.
-      if (systemCode(error) !== 'ENOENT') throw error
-    }
+    if (await remove(path)) cleared++
   }
   return { cleared, remaining }
+}
+
+/**
+ * Removes the partial files of the received folder `dir` (section 4), with `before` only those written earlier,
+ * and returns how many that were. A transfer that is under way fails then, and can be sent again.
+ */
+export async function clearPartials(dir: string, before: number = Number.POSITIVE_INFINITY): Promise<number> {
+  const partials = partialDir(dir)
+  let cleared = 0
+  for (const name of await namesIn(partials)) {
+    const isPartial = parsePartialName(name) !== undefined
+    if (!isPartial && !isOwnerFileName(name)) continue
+    const file = await statReceived(partials, name)
+    if (file !== undefined && file.modified < before && (await remove(file.path)) && isPartial) cleared++
+  }
+  return cleared
 }
 
 /** Whether `name` is one that other programs take for a received file: hidden ones are not. */
@@ -72,14 +84,29 @@ export function isReceivedName(name: string): boolean {
 }
 
 async function allFiles(dir: string): Promise<ReceivedFile[]> {
-  const names = await readdir(dir).catch(error => {
-    if (systemCode(error) === 'ENOENT') return []
-    throw error
-  })
+  const names = await namesIn(dir)
   const files: ReceivedFile[] = []
   for (const name of names.filter(isReceivedName)) {
     const file = await statReceived(dir, name)
     if (file !== undefined) files.push(file)
   }
   return files
+}
+
+function namesIn(dir: string): Promise<string[]> {
+  return readdir(dir).catch(error => {
+    if (systemCode(error) === 'ENOENT') return []
+    throw error
+  })
+}
+
+async function remove(path: string): Promise<boolean> {
+  try {
+    await unlink(path)
+    return true
+  } catch (error) {
+    // Somebody else was faster.
+    if (systemCode(error) === 'ENOENT') return false
+    throw error
+  }
 }

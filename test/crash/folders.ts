@@ -52,7 +52,7 @@ export function look(
 
 /** The names of all but the hidden subfolders. A missing folder is empty. */
 export function visible(dir: string): string[] {
-  return attempt(() => readdirSync(dir), []).filter(name => name !== HIDDEN && name !== IDS)
+  return attempt(() => readdirSync(dir), []).filter(name => !NOT_READ.has(name))
 }
 
 /** What is being written, or was left so. */
@@ -71,7 +71,8 @@ function keyAt(path: string, isMessage: boolean): string | undefined {
 }
 
 const HIDDEN = '.tmp'
-const IDS = '.ids'
+/** Subfolders, which programs that list the folder skip. */
+const NOT_READ: ReadonlySet<string> = new Set([HIDDEN, '.ids', '.partial'])
 const STAMP = '-\\d{8}-\\d{6}\\.\\d{3}-\\d{6,}'
 const MESSAGE_NAME = new RegExp(`^(TEXT|JSON|BINARY)${STAMP}\\.json$`)
 const FILE_NAME = new RegExp(`^(f\\d+-[0-9a-f]{16})${STAMP}\\.bin$`)

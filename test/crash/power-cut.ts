@@ -2,10 +2,13 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { BareStreams } from './bare-streams.js'
+import { sendInChunks } from './chunked.js'
 import { PYTHON, scriptPath } from './commands.js'
 import { Disk, type DiskType } from './disk.js'
 import { FolderReader } from './folder-reader.js'
 import { type Folders, foldersIn, Scratch } from './folders.js'
+import { makeItem } from './items.js'
 import { Ledger } from './ledger.js'
 import { anyItem, deliver, Load } from './load.js'
 import type { Random } from './random.js'
@@ -69,6 +72,7 @@ async function cutAfterAnswer({ socket, folders, disk, ledger, random }: Cut): P
   await using service = await ServiceProcess.start({ socket, config: folders })
   await using cutter = await Cutter.start(disk.mountPoint)
   const client = await service.dial()
+  if (random.chance(0.5)) await deliverInChunks(socket, ledger, random)
   for (let rounds = random.integer(1, 4); rounds > 0; rounds--) {
     const items = Array.from({ length: random.integer(1, 6) }, () => anyItem(random, MAX_BYTES))
     await Promise.all(items.map(item => deliver(client, item, ledger)))
@@ -76,6 +80,11 @@ async function cutAfterAnswer({ socket, folders, disk, ledger, random }: Cut): P
   await cutter.cut(ledger)
   await service.kill()
   await client.close().catch(() => {})
+}
+
+async function deliverInChunks(socket: string, ledger: Ledger, random: Random): Promise<void> {
+  const item = makeItem(random, 'FILE', random.integer(1, MAX_BYTES))
+  await sendInChunks({ stream: await new BareStreams(socket).dial(), item, ledger })
 }
 
 /** Waits, ready to cut the power of one file system at once. */

@@ -53,11 +53,12 @@ export class Sending {
   }
 }
 
-/** Writes messages, one after the other. */
+/** Writes messages, one after the other; what a stream that is closed does not take is dropped. */
 export async function send(stream: Stream, ...messages: FileStreamMessage[]): Promise<void> {
   for (const message of messages) {
     for (const bytes of encodeFileStream(message)) {
-      if (!stream.write(bytes)) await new Promise(resolve => stream.once('drain', resolve))
+      if (stream.destroyed) return
+      await new Promise(resolve => stream.write(bytes, resolve))
     }
   }
 }

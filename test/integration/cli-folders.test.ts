@@ -144,7 +144,11 @@ test('folders that are missing are empty', async t => {
   assert.deepEqual(await box.ok(['inbox', '--dir', dir]), { messages: [], total: 0, shown: 0, dir })
   assert.deepEqual(await box.ok(['received', '--dir', dir]), { files: [], total: 0, shown: 0, dir })
   assert.deepEqual(await box.ok(['inbox', '--clear']), { cleared: 0, remaining: 0 })
-  assert.deepEqual(await box.ok(['received', '--clear']), { cleared: 0, remaining: 0 })
+  assert.deepEqual(await box.ok(['received', '--clear']), {
+    cleared: 0,
+    remaining: 0,
+    cleared_partial: 0,
+  })
 })
 
 test('PILOT_HOME names the home folder, --home another', async t => {
@@ -162,6 +166,18 @@ test('received lists newest first, and clears', async t => {
   put(dir, 'c.txt', 'ccc')
   put(dir, '.partial-x', 'hidden')
   mkdirSync(join(dir, 'folder'))
+  const partials = join(dir, '.partial')
+  mkdirSync(partials)
+  for (const name of [
+    `${'0'.repeat(32)}`,
+    `${'a'.repeat(32)}-0-0000.0000.000B`,
+    `${'a'.repeat(32)}.owner`,
+    'other',
+  ]) {
+    writeFileSync(join(partials, name), 'x')
+  }
+  const longAgo = new Date(Date.now() - 48 * HOUR)
+  utimesSync(join(partials, '0'.repeat(32)), longAgo, longAgo)
   const names = async (...args: string[]) =>
     (await box.ok(['received', ...args])).files.map(({ name }: { name: string }) => name)
   assert.deepEqual(await names(), ['c.txt', 'b\n.txt', 'a.txt'])
@@ -170,9 +186,14 @@ test('received lists newest first, and clears', async t => {
   const [file] = (await box.ok(['received', '--limit', '1'])).files
   assert.deepEqual([file.bytes, file.path], [3, join(dir, 'c.txt')])
   assert.match((await box.run(['received'])).stdout, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}2 {2}b\\n\.txt$/m)
-  assert.deepEqual(await box.ok(['received', '--clear', '--before', '1d']), { cleared: 1, remaining: 2 })
-  assert.deepEqual(await box.ok(['received', '--clear']), { cleared: 2, remaining: 0 })
-  assert.deepEqual(readdirSync(dir).sort(), ['.partial-x', '.tmp', 'folder'])
+  assert.deepEqual(await box.ok(['received', '--clear', '--before', '1d']), {
+    cleared: 1,
+    remaining: 2,
+    cleared_partial: 1,
+  })
+  assert.deepEqual(await box.ok(['received', '--clear']), { cleared: 2, remaining: 0, cleared_partial: 1 })
+  assert.deepEqual(readdirSync(partials), ['other'])
+  assert.deepEqual(readdirSync(dir).sort(), ['.partial', '.partial-x', '.tmp', 'folder'])
 })
 
 async function ready(watching: Running): Promise<void> {

@@ -1,4 +1,5 @@
 import {
+  clearPartials,
   clearReceived,
   isReceivedName,
   listReceived,
@@ -47,8 +48,12 @@ async function list({ output }: Context, dir: string, options: ReceivedOptions):
 }
 
 async function clear({ output }: Context, dir: string, before?: number): Promise<void> {
-  const result = await clearReceived(dir, before)
-  output.confirm(result, () => `removed ${plural(result.cleared, 'file')}, ${result.remaining} left`)
+  const { cleared, remaining } = await clearReceived(dir, before)
+  const clearedPartial = await clearPartials(dir, before)
+  output.confirm({ cleared, remaining, cleared_partial: clearedPartial }, () => {
+    const partial = clearedPartial > 0 ? ` and ${plural(clearedPartial, 'partial file')}` : ''
+    return `removed ${plural(cleared, 'file')}${partial}, ${remaining} left`
+  })
 }
 
 async function watch({ output }: Context, dir: string): Promise<void> {

@@ -28,6 +28,7 @@ export interface ServeOptions {
   whenFull: 'evict' | 'refuse'
   inboxShare?: number
   receivedMaxBytes?: number
+  partialTimeout?: number
   idleTimeout?: number
   frameTimeout?: number
   maxConnections?: number
@@ -134,6 +135,7 @@ function serviceConfig(context: Context, options: ServeOptions, logger: Logger):
     whenFull: options.whenFull,
     inboxShare: options.inboxShare,
     receivedMaxBytes: options.receivedMaxBytes,
+    partialTimeout: options.partialTimeout,
     idleTimeout: options.idleTimeout,
     frameTimeout: options.frameTimeout,
     maxConnections: options.maxConnections,

@@ -12,7 +12,7 @@ export function addReceived(program: Command): void {
     .description('Lists the files received, newest first.')
     .option('--limit <n>', 'how many to list, 0 for all (default: 10)', count(0))
     .option('--since <when>', 'only those of the last 1h, or since a time in RFC 3339', moment)
-    .addOption(new Option('--clear', 'remove all files').conflicts(['limit', 'since']))
+    .addOption(new Option('--clear', 'remove all files, partial ones too').conflicts(['limit', 'since']))
     .option('--before <when>', 'with --clear: only those older than 7d, or than a time in RFC 3339', moment)
     .addOption(
       new Option('--watch', 'print files as they come, until Ctrl-C').conflicts(['clear', 'limit', 'since']),

@@ -26,6 +26,11 @@ export function addServe(program: Command): void {
     .option('--inbox-share <part>', 'what one sender may take of the inbox, such as 0.2 (default: 1)', part)
     .option('--received-max-bytes <size>', 'bytes of files kept, or off (default: 2GiB)', orOff(size))
     .option(
+      '--partial-timeout <duration>',
+      'keep what came of a file whose sender was cut off for so long, or off (default: 1h)',
+      orOff(positiveDuration),
+    )
+    .option(
       '--idle-timeout <duration>',
       'close a connection without a frame for so long, or off (default: 2m)',
       orOff(positiveDuration),

@@ -87,3 +87,18 @@ test('an answer in parts keeps its place until its last part; each is told of wh
   callbacks[1]?.()
   assert.deepEqual(told, ['a1', 'a2', 'b'])
 })
+
+test('a frame may have no answer: those after it do not wait, and nothing is told of it', () => {
+  const { answers, writes, callbacks, written } = queue()
+  const [first, second, third] = [answers.reserve(7), answers.reserve(7), answers.reserve(1)]
+  third('c')
+  second(null)
+  assert.deepEqual(writes, [])
+  first(null)
+  assert.deepEqual(writes, [['c']])
+  callbacks[0]?.()
+  assert.deepEqual(
+    written.map(({ types }) => types),
+    [[1]],
+  )
+})

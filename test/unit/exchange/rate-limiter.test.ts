@@ -51,3 +51,16 @@ test('a rate below one frame a second lets one pass, then the next when it is du
   time.now += 200
   assert.equal(rates.take(0), true)
 })
+
+test('it tells how long to wait until a frame is allowed, by both rates', t => {
+  const time = clock(t)
+  const rates = new RateLimiter({ framesPerSecond: 10, bytesPerSecond: 100 })
+  assert.equal(rates.wait, 0)
+  rates.take(200)
+  assert.equal(Math.round(rates.wait), 1000)
+  time.now += 1001
+  assert.deepEqual([rates.wait, rates.take(0)], [0, true])
+  while (rates.take(0));
+  assert.ok(rates.wait > 0 && rates.wait <= 100)
+  assert.equal(new RateLimiter({}).wait, 0)
+})

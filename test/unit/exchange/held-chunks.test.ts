@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ByteBudget } from '#lib/exchange/byte-budget.js'
+import { HeldChunks } from '#lib/exchange/held-chunks.js'
+import { LIMITS } from '#lib/limits.js'
+
+const bytes = (text: string) => Buffer.from(text)
+
+test('chunks come out when it is their turn, without what lies in front of the cursor', () => {
+  const held = new HeldChunks(new ByteBudget(1e9))
+  assert.ok(held.add(10, bytes('klm')))
+  assert.ok(held.add(5, bytes('fgh')))
+  assert.ok(held.add(1, bytes('bc')))
+  assert.equal(held.take(4)?.toString(), undefined)
+  assert.equal(Buffer.from(held.take(6) ?? []).toString(), 'gh')
+  assert.equal(held.take(8), undefined)
+  assert.equal(Buffer.from(held.take(10) ?? []).toString(), 'klm')
+  assert.equal(held.take(13), undefined)
+})
+
+test('of two at one place the longer is kept', () => {
+  const held = new HeldChunks(new ByteBudget(1e9))
+  for (const text of ['ab', 'abcd', 'abc']) assert.ok(held.add(3, bytes(text)))
+  assert.equal(Buffer.from(held.take(3) ?? []).toString(), 'abcd')
+  assert.equal(held.take(3), undefined)
+})
+
+test('what is held is a copy', () => {
+  const held = new HeldChunks(new ByteBudget(1e9))
+  const source = bytes('abc')
+  held.add(0, source)
+  source.fill(0)
+  assert.equal(Buffer.from(held.take(0) ?? []).toString(), 'abc')
+})
+
+test('what is held counts into the budget until it is taken, dropped or cleared', () => {
+  const budget = new ByteBudget(1e9)
+  const held = new HeldChunks(budget)
+  held.add(5, Buffer.alloc(100))
+  held.add(5, Buffer.alloc(200))
+  held.add(900, Buffer.alloc(50))
+  assert.ok(budget.used >= 250)
+  held.take(205)
+  assert.ok(budget.used >= 50 && budget.used < 2000)
+  held.clear()
+  assert.equal(budget.used, 0)
+})
+
+test('no more is held than the limit', () => {
+  const budget = new ByteBudget(1e9)
+  const held = new HeldChunks(budget)
+  let at = 1
+  while (held.add(at, Buffer.alloc(48 * 1024))) at += 48 * 1024
+  assert.equal((at - 1) / (48 * 1024), 15)
+  assert.ok(budget.used <= LIMITS.transferHeld.value)
+  assert.ok(held.add(at, Buffer.alloc(1024)))
+})
