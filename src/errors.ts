@@ -228,14 +228,14 @@ export const ERROR_CODES = {
   },
   TRANSFERS_FULL: {
     class: 'MailboxError',
-    meaning: 'more files come in chunks at once than may, from all peers or from one; try again later',
-    toPeer: 'too many transfers at once; try again later',
+    meaning: 'a further file was to come in chunks while as many are coming as may; try again later',
+    toPeer: 'too many transfers at once',
   },
   TRANSFER_CLOSED: {
     class: 'MailboxError',
     meaning:
       'a transfer is over: a newer connection of its sender has taken it over, it made no progress, or it has failed',
-    toPeer: 'the transfer is closed (send INIT again)',
+    toPeer: 'the transfer is closed',
   },
   TRANSFER_INCOMPLETE: {
     class: 'MailboxError',
@@ -245,7 +245,7 @@ export const ERROR_CODES = {
   TRANSFER_CORRUPT: {
     class: 'MailboxError',
     meaning: 'a file that came in chunks has another SHA-256 than announced; what had come was removed',
-    toPeer: 'the SHA-256 does not match; send the file again, from its start',
+    toPeer: 'the SHA-256 does not match',
   },
   MAILBOX_CLOSED: {
     class: 'MailboxError',

@@ -32,7 +32,8 @@ export class ReceivedRoom {
    * @throws {MailboxError} RECEIVED_FULL
    */
   async reserve(length: number): Promise<void> {
-    await this.check(length)
+    // No turn of others between a look that finds room and the taking of it.
+    while (!this.#fits(length)) await this.check(length)
     this.#reserved += length
   }
 
