@@ -62,7 +62,7 @@ test('serve --json tells its start and every event, a line each; the identity st
   const data = await startedData(first)
   assert.equal(data.embedded, true)
   assert.deepEqual([data.socket, data.inbox], [box.socket, join(box.home, 'inbox')])
-  await box.ok(['send-message', data.address, 'x'])
+  const sent = await box.ok(['send-message', data.address, 'x'])
   const file = join(box.dir, 'f.txt')
   writeFileSync(file, 'abc')
   await box.ok(['send-file', data.address, file])
@@ -71,6 +71,7 @@ test('serve --json tells its start and every event, a line each; the identity st
     type: 'TEXT',
     from: data.address,
     size: 1,
+    message_id: sent.message_id,
   })
   const received = JSON.parse(await first.line(/file\.received/))
   assert.deepEqual([received.filename, received.size], ['f.txt', 3])
