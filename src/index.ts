@@ -32,6 +32,13 @@ export { request } from './exchange/request.ts'
 export { type FrameHandler, Server, type ServerOptions } from './exchange/server.ts'
 export type { ServiceConfig } from './exchange/service.ts'
 export { resolveTarget } from './exchange/target.ts'
+export type { TransferProgress } from './exchange/transfer/progress.ts'
+export {
+  type FileReceipt,
+  type FileTransfer,
+  type TransferOptions,
+  transferFile,
+} from './exchange/transfer/transfer-file.ts'
 export { LIMITS, type Limit, type LimitName, MAX_FRAME_SIZE } from './limits.ts'
 export type { Logger, LogLine } from './logger.ts'
 export type { InboxMessage } from './mailbox/browse-inbox.ts'

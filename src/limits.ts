@@ -70,6 +70,12 @@ export type LimitName =
   | 'stopTimeout'
   | 'reconnectMin'
   | 'reconnectMax'
+  | 'fileStreamChunk'
+  | 'fileStreamWindow'
+  | 'initAckTimeout'
+  | 'transferTimeout'
+  | 'transferTries'
+  | 'transferHashRate'
   | 'ipcMessage'
   | 'ipcSend'
   | 'streamBuffer'
@@ -409,13 +415,52 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
   reconnectMin: {
     value: 100,
     unit: 'ms',
-    about: 'first pause before a lost daemon is tried again; doubled at each failure',
+    about:
+      'first pause before a lost daemon, or the peer of a lost transfer, is tried again; doubled at each failure',
     option: null,
   },
   reconnectMax: {
     value: 10_000,
     unit: 'ms',
-    about: 'longest pause before a lost daemon is tried again',
+    about: 'longest pause before a lost daemon, or the peer of a lost transfer, is tried again',
+    option: null,
+  },
+  fileStreamChunk: {
+    value: 48 * KiB,
+    unit: 'bytes',
+    about: 'data of one chunk of a file transfer',
+    option: null,
+  },
+  fileStreamWindow: {
+    value: 16,
+    unit: 'count',
+    about: 'chunks of a transfer that the receiver has not acknowledged; then the sender waits',
+    option: null,
+  },
+  initAckTimeout: {
+    value: 5_000,
+    unit: 'ms',
+    about:
+      'time for the answer to a transfer’s INIT; a peer that never gave one does not speak FILESTREAM and gets one FILE frame',
+    option: null,
+  },
+  transferTimeout: {
+    value: 60_000,
+    unit: 'ms',
+    about: 'a file transfer without progress for this long is given up by its sender',
+    option: 'timeoutMs of transferFile()',
+  },
+  transferTries: {
+    value: 10,
+    unit: 'count',
+    about: 'connections in a row on which a file transfer came no further; then it has failed',
+    option: null,
+  },
+  transferHashRate: {
+    value: 32 * MiB,
+    unit: 'bytes',
+    about:
+      'bytes a second that a receiver is given time to check, on top of transferTimeout, once it has all of a file',
     option: null,
   },
   ipcMessage: {

@@ -18,6 +18,14 @@ export interface OpenSource {
   close(): Promise<void>
 }
 
+/** A source that can be read from anywhere, as often as needed. */
+export interface SeekableSource extends OpenSource {
+  /** Fills `into` with the bytes from `at` on. Throws SOURCE_CHANGED where there are not that many any more. */
+  read(into: Uint8Array, at: number): Promise<void>
+  /** Throws SOURCE_CHANGED where a file is not what it was when it was opened: by its size and its time of change. */
+  check(): Promise<void>
+}
+
 /**
  * Opens a source. A stream has no size, which a FILE frame must declare before its data: it is spooled to a
  * temporary file first, up to `maxSize` bytes, unless `size` tells how long it is. Memory stays bounded
@@ -32,9 +40,35 @@ export async function openSource(
   size?: number,
   signal?: AbortSignal,
 ): Promise<OpenSource> {
+  if (size !== undefined && isStream(source)) {
+    return { size, pieces: () => withReadErrors(bytesOf(source)), close: async () => {} }
+  }
+  return openSeekable(source, maxSize, signal)
+}
+
+/**
+ * Opens a source that is to be read more than once; every stream is spooled. As {@link openSource} otherwise.
+ *
+ * @param maxSize @default no limit but that of the disk
+ */
+export async function openSeekable(
+  source: FileSource,
+  maxSize: number = Number.POSITIVE_INFINITY,
+  signal?: AbortSignal,
+): Promise<SeekableSource> {
   try {
-    const opened = await openAny(source, maxSize, size, signal)
-    return { ...opened, pieces: () => withReadErrors(opened.pieces()) }
+    const opened = await openAny(source, maxSize, signal)
+    return {
+      ...opened,
+      pieces: () => withReadErrors(opened.pieces()),
+      read: async (into, at) => {
+        try {
+          await opened.read(into, at)
+        } catch (error) {
+          throw readError(error)
+        }
+      },
+    }
   } catch (error) {
     throw readError(error)
   }
@@ -43,28 +77,39 @@ export async function openSource(
 async function openAny(
   source: FileSource,
   maxSize: number,
-  size: number | undefined,
   signal: AbortSignal | undefined,
-): Promise<OpenSource> {
-  if (typeof source === 'string' || source instanceof URL) return openPath(source)
-  if (source instanceof Uint8Array) return ofPieces(source.length, () => [source])
-  if (source instanceof Blob) {
-    return ofPieces(source.size, () => source.stream() as unknown as AsyncIterable<Uint8Array>)
-  }
-  if (size !== undefined) return ofPieces(size, () => bytesOf(source))
+): Promise<SeekableSource> {
+  if (typeof source === 'string' || source instanceof URL) return openPath(source, maxSize, signal)
+  if (source instanceof Uint8Array) return ofBytes(source)
+  if (source instanceof Blob) return ofBlob(source)
   return spool(bytesOf(source, signal), maxSize)
+}
+
+function isStream(source: FileSource): source is Readable | ReadableStream<Uint8Array> {
+  const isWhole = source instanceof Uint8Array || source instanceof Blob || source instanceof URL
+  return typeof source !== 'string' && !isWhole
 }
 
 const PIECE = 256 * 1024
 
-async function openPath(path: string | URL): Promise<OpenSource> {
+async function openPath(
+  path: string | URL,
+  maxSize: number,
+  signal: AbortSignal | undefined,
+): Promise<SeekableSource> {
   try {
     // Before opening: to open a FIFO would wait for its writer.
-    if (!(await stat(path)).isFile()) {
-      throw new DeliveryError('SOURCE_UNREADABLE', `${path} is not a regular file; send files one by one`)
+    const found = await stat(path)
+    if (!found.isFile()) {
+      const what = found.isDirectory() ? 'a folder, not a file' : 'not a regular file'
+      throw new DeliveryError('SOURCE_UNREADABLE', `${path} is ${what}; send files one by one`)
     }
     const handle = await open(path, 'r')
-    return await ofHandle(handle, String(path))
+    return await closingOnError(handle, async () =>
+      (await holdsMoreThanItSays(handle))
+        ? spoolAll(handle, maxSize, signal)
+        : ofHandle(handle, String(path)),
+    )
   } catch (cause) {
     const code = systemCode(cause)
     if (code === undefined) throw cause
@@ -76,39 +121,73 @@ async function openPath(path: string | URL): Promise<OpenSource> {
 
 const REASONS: Record<string, string> = { ENOENT: 'there is no such file', EACCES: 'permission denied' }
 
-async function ofHandle(handle: FileHandle, name: string): Promise<OpenSource> {
-  const before = await handle.stat()
+/** Files that the kernel makes up as they are read, in /proc, have a size of zero. */
+async function holdsMoreThanItSays(handle: FileHandle): Promise<boolean> {
+  if ((await handle.stat()).size > 0) return false
+  return (await handle.read(Buffer.alloc(1), 0, 1, 0)).bytesRead > 0
+}
+
+async function spoolAll(
+  handle: FileHandle,
+  maxSize: number,
+  signal: AbortSignal | undefined,
+): Promise<SeekableSource> {
+  const spooled = await spool(
+    bytesOf(handle.createReadStream({ start: 0, autoClose: false }), signal),
+    maxSize,
+  )
+  await handle.close()
+  return spooled
+}
+
+async function ofHandle(handle: FileHandle, name: string): Promise<SeekableSource> {
+  const { size, mtimeMs } = await handle.stat()
   const changed = () =>
     new DeliveryError('SOURCE_CHANGED', `${name} changed while it was sent; send it again once it is at rest`)
 
-  async function* pieces(): AsyncGenerator<Uint8Array, void, undefined> {
-    for (let at = 0; at < before.size; ) {
-      const buffer = Buffer.allocUnsafeSlow(Math.min(PIECE, before.size - at))
-      const { bytesRead } = await handle.read(buffer, 0, buffer.length, at)
+  const read = async (into: Uint8Array, from: number) => {
+    for (let used = 0; used < into.length; ) {
+      const { bytesRead } = await handle.read(into, used, into.length - used, from + used)
       if (bytesRead === 0) throw changed()
-      at += bytesRead
-      // The last piece completes the frame: the receiver must not get it of a file that is two versions mixed.
-      if (at === before.size) {
-        const after = await handle.stat()
-        if (after.size !== before.size || after.mtimeMs !== before.mtimeMs) throw changed()
-      }
-      yield buffer.subarray(0, bytesRead)
+      used += bytesRead
     }
   }
-  return { size: before.size, pieces, close: () => handle.close() }
-}
-
-function ofPieces(size: number, pieces: () => AsyncIterable<Uint8Array> | Uint8Array[]): OpenSource {
-  async function* all(): AsyncGenerator<Uint8Array, void, undefined> {
-    yield* pieces()
+  const check = async () => {
+    const now = await handle.stat()
+    if (now.size !== size || now.mtimeMs !== mtimeMs) throw changed()
   }
-  return { size, pieces: all, close: async () => {} }
+  async function* pieces(): AsyncGenerator<Uint8Array, void, undefined> {
+    for (let at = 0; at < size; at += PIECE) {
+      const buffer = Buffer.allocUnsafeSlow(Math.min(PIECE, size - at))
+      await read(buffer, at)
+      // The last piece completes the frame: the receiver must not get it of a file that is two versions mixed.
+      if (at + buffer.length === size) await check()
+      yield buffer
+    }
+  }
+  return { size, pieces, read, check, close: () => handle.close() }
 }
 
-async function spool(pieces: AsyncIterable<Uint8Array>, maxSize: number): Promise<OpenSource> {
+function ofBytes(bytes: Uint8Array): SeekableSource {
+  async function* pieces(): AsyncGenerator<Uint8Array, void, undefined> {
+    yield bytes
+  }
+  const read = async (into: Uint8Array, at: number) => into.set(bytes.subarray(at, at + into.length))
+  return { size: bytes.length, pieces, read, check: async () => {}, close: async () => {} }
+}
+
+function ofBlob(blob: Blob): SeekableSource {
+  const pieces = () => blob.stream() as unknown as AsyncIterable<Uint8Array>
+  const read = async (into: Uint8Array, at: number) => {
+    into.set(new Uint8Array(await blob.slice(at, at + into.length).arrayBuffer()))
+  }
+  return { size: blob.size, pieces, read, check: async () => {}, close: async () => {} }
+}
+
+async function spool(pieces: AsyncIterable<Uint8Array>, maxSize: number): Promise<SeekableSource> {
   const path = join(tmpdir(), `pilot-dx-${randomUUID()}`)
   const handle = await open(path, 'wx+', 0o600)
-  try {
+  return closingOnError(handle, async () => {
     // Without a name from here on, so that nothing is left behind however this process ends.
     await unlink(path)
     let size = 0
@@ -122,7 +201,13 @@ async function spool(pieces: AsyncIterable<Uint8Array>, maxSize: number): Promis
       }
       await handle.appendFile(piece)
     }
-    return await ofHandle(handle, 'the spooled stream')
+    return ofHandle(handle, 'the spooled stream')
+  })
+}
+
+async function closingOnError<T>(handle: FileHandle, use: () => Promise<T>): Promise<T> {
+  try {
+    return await use()
   } catch (error) {
     await handle.close()
     throw error

@@ -89,7 +89,12 @@ async function prepareFile(
   }
 }
 
-function nameOf(file: FileSource): string {
+/**
+ * The name that `file` is sent under where none is given.
+ *
+ * @throws {PluginError} CONFIG_INVALID where it has none, or is a URL that is no file's
+ */
+export function nameOf(file: FileSource): string {
   if (typeof file === 'string') return basename(file)
   if (file instanceof URL) {
     if (file.protocol === 'file:') return basename(fileURLToPath(file))

@@ -58,7 +58,7 @@ export async function writeFrame(
 ): Promise<void> {
   const { type, payload, filename } = frame
   const header = headerOf({ type, filename, length: payload.length }, options)
-  await writeAll(stream, payload.length === 0 ? [header] : [header, payload])
+  await writePieces(stream, payload.length === 0 ? [header] : [header, payload])
 }
 
 /**
@@ -87,12 +87,12 @@ export async function writeFrameFrom(
   pieces: AsyncIterable<Uint8Array>,
   options: WriteOptions = {},
 ): Promise<void> {
-  await writeAll(stream, [headerOf(head, options)])
+  await writePieces(stream, [headerOf(head, options)])
   let written = 0
   for await (const piece of pieces) {
     written += piece.length
     if (written > head.length) break
-    await writeAll(stream, [piece])
+    await writePieces(stream, [piece])
   }
   if (written !== head.length) {
     const found = written > head.length ? 'more' : `only ${written}`
@@ -104,7 +104,11 @@ function headerOf(head: FrameHead, { ids = {}, ...options }: WriteOptions): Uint
   return encodeTaggedHeader(head, ids, options)
 }
 
-function writeAll(stream: ByteTarget, chunks: readonly Uint8Array[]): Promise<void> {
+/**
+ * Writes the pieces of one frame, as encoders give them, and nothing between them. Resolves and rejects as
+ * {@link writeFrame}.
+ */
+export function writePieces(stream: ByteTarget, chunks: readonly Uint8Array[]): Promise<void> {
   return new Promise((resolve, reject) => {
     const last = chunks.length - 1
     stream.cork()

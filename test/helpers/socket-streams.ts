@@ -4,14 +4,14 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { DriverError } from '#lib/errors.js'
 import { Address, type SocketAddress } from '#lib/pilot/address.js'
-import type { Listener, Stream, Streams } from '#lib/pilot/transport.js'
+import type { Listener, Resolver, Stream, Streams } from '#lib/pilot/transport.js'
 import { tempDir } from './temp-dir.ts'
 
 export const SERVER_ADDRESS = new Address(0, 0xa)
 export const CLIENT_ADDRESS = new Address(1, 0xa3f291)
 
 /** A network of one server over real Unix sockets, without a daemon: for tests of what lies above the driver. */
-export class SocketStreams implements Streams {
+export class SocketStreams implements Streams, Resolver {
   readonly #dir: string
   readonly #servers = new Map<number, Server>()
 
@@ -20,6 +20,11 @@ export class SocketStreams implements Streams {
     t.after(() => {
       for (const server of this.#servers.values()) server.close()
     })
+  }
+
+  /** The only other node. */
+  async resolve(): Promise<Address> {
+    return SERVER_ADDRESS
   }
 
   async dial(_address: Address, port: number): Promise<Stream> {

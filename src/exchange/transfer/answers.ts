@@ -1,0 +1,59 @@
+import { decodeUtf8 } from '../../bytes.ts'
+import { DeliveryError, DriverError, WireError } from '../../errors.ts'
+import { LIMITS } from '../../limits.ts'
+import type { Stream } from '../../pilot/transport.ts'
+import { decodeFileStream, type FileStreamMessage } from '../../wire/file-stream.ts'
+import { type Frame, FrameType, typeName } from '../../wire/frame.ts'
+import { readFrame } from '../../wire/frame-io.ts'
+import { closedError } from '../frame-inbox.ts'
+
+/** What a receiver said: of the transfer, or (`other`, in words) something else. */
+export type Answer = FileStreamMessage | { kind: 'other'; text: string }
+
+/**
+ * The next answer to the transfer `id`.
+ *
+ * @throws {DeliveryError} CONNECTION_CLOSED where the connection ended; ANSWER_INVALID for what is no frame
+ */
+export async function readAnswer(stream: Stream, id: Uint8Array): Promise<Answer> {
+  const frame = await nextFrame(stream)
+  if (frame.type !== FrameType.FileStream) return { kind: 'other', text: inWords(frame) }
+  try {
+    const message = decodeFileStream(frame.payload)
+    const isOurs = message.id.every((byte, at) => byte === id[at])
+    return isOurs ? message : { kind: 'other', text: 'for another transfer' }
+  } catch (error) {
+    if (error instanceof WireError) return { kind: 'other', text: 'with a malformed FILESTREAM frame' }
+    throw error
+  }
+}
+
+async function nextFrame(stream: Stream): Promise<Frame> {
+  let frame: Frame | null
+  try {
+    // Answers are short, but for a message in words.
+    frame = await readFrame(stream, { maxFrameSize: LIMITS.wholeFrame.value })
+  } catch (cause) {
+    if (!(cause instanceof WireError) || cause.code === 'FRAME_TRUNCATED') throw closedError(cause)
+    throw new DeliveryError('ANSWER_INVALID', `the peer answered with no frame: ${cause.message}`, { cause })
+  }
+  if (frame === null) throw closedError(undefined)
+  return frame
+}
+
+function inWords({ type, payload }: Frame): string {
+  const text = type === FrameType.Text ? decodeUtf8(payload) : undefined
+  return text === undefined ? `with a ${typeName(type)} frame` : JSON.stringify(text.slice(0, MOST_SHOWN))
+}
+
+const MOST_SHOWN = 200
+
+/** True for the loss of a connection, after which another may do better. */
+export function isLost(error: unknown): error is DeliveryError {
+  return error instanceof DeliveryError && error.code === 'CONNECTION_CLOSED'
+}
+
+/** True where it was not the peer that ended the connection. */
+export function isDaemonGone({ cause }: DeliveryError): boolean {
+  return cause instanceof DriverError && cause.code === 'DAEMON_GONE'
+}
