@@ -34,7 +34,7 @@ export async function withPeer<T>(
   })
 }
 
-/** Runs `use` with a connection to the daemon, and the address of `target`. */
+/** Runs `use` with a driver and the address of `target`, and closes the driver. */
 export async function withDriver<T>(
   context: Context,
   target: string,

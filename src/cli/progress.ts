@@ -1,10 +1,11 @@
 import { createLogUpdate } from 'log-update'
+import type { TransferProgress } from '../exchange/transfer/progress.ts'
 import { bytesText, durationText } from './format.ts'
 import type { Output } from './output.ts'
 
 /** Tells how far a transfer is. */
 export interface Progress {
-  update(done: number, total: number): void
+  update(this: void, progress: TransferProgress): void
   /** Takes the line away. */
   end(): void
 }
@@ -18,15 +19,16 @@ export function startProgress(what: string, output: Output): Progress {
   if (!isShown) return { update() {}, end() {} }
   // The cursor stays: a process that is killed could not bring it back.
   const line = createLogUpdate(process.stderr, { showCursor: true })
-  const startedAt = performance.now()
-  let state = { done: 0, total: 0 }
-  const draw = () => line(progressText(what, state.done, state.total, performance.now() - startedAt))
+  let latest: TransferProgress | undefined
+  const draw = () => {
+    if (latest !== undefined) line(progressText(what, latest))
+  }
   let timer = setTimeout(() => {
     timer = setInterval(draw, REDRAW_MS)
   }, PATIENCE_MS)
   return {
-    update(done, total) {
-      state = { done, total }
+    update(progress) {
+      latest = progress
     },
     end() {
       clearTimeout(timer)
@@ -35,15 +37,21 @@ export function startProgress(what: string, output: Output): Progress {
   }
 }
 
-/** `done` of `total` bytes, after `elapsedMs`. */
-export function progressText(what: string, done: number, total: number, elapsedMs: number): string {
-  if (done === 0) return `${what}  connecting`
-  const percent = Math.floor((done / total) * 100)
-  const rate = bytesText((done / elapsedMs) * 1000)
-  const secondsLeft = Math.ceil(((elapsedMs / done) * (total - done)) / 1000)
-  const left = done < total ? `${durationText(secondsLeft * 1000)} left` : 'waiting for the answer'
-  return `${what}  ${percent} %  ${bytesText(done)} of ${bytesText(total)}, ${rate}/s, ${left}`
+/** One state of a transfer, in a line. */
+export function progressText(what: string, progress: TransferProgress): string {
+  const { phase, bytesDone, total, bytesPerSecond, etaMs, reconnects } = progress
+  if (phase === 'hashing') return `${what}  reading ${bytesText(total)}`
+  if (phase === 'connecting' && reconnects === 0) return `${what}  connecting`
+  const part = total === 0 ? 1 : bytesDone / total
+  const bar = '█'.repeat(Math.floor(part * BAR_WIDTH)).padEnd(BAR_WIDTH, '░')
+  const amount = `${bar} ${Math.floor(part * 100)} %  ${bytesText(bytesDone)} of ${bytesText(total)}`
+  if (phase === 'connecting') return `${what}  ${amount}, connection lost, connecting again`
+  const rate = `${bytesText(Math.round(bytesPerSecond))}/s`
+  if (phase === 'finishing') return `${what}  ${amount}, ${rate}, waiting for the answer`
+  const left = etaMs === undefined ? '' : `, ${durationText(Math.ceil(etaMs / 1000) * 1000)} left`
+  return `${what}  ${amount}, ${rate}${left}`
 }
 
+const BAR_WIDTH = 20
 const PATIENCE_MS = 1_000
 const REDRAW_MS = 100

@@ -8,6 +8,7 @@ export class StopSignals {
   readonly #controller = new AbortController()
   readonly #resolve: () => void
   #firstAt: number | undefined
+  #exitCode = 0
   /** Resolves at the first signal. */
   readonly stopped: Promise<void>
 
@@ -25,6 +26,11 @@ export class StopSignals {
     return this.#controller.signal
   }
 
+  /** What a process ends with that stops for the first signal: 128 and its number. Zero before. */
+  get exitCode(): number {
+    return this.#exitCode
+  }
+
   /** Leaves the signals to the system again. */
   forget(): void {
     for (const name of NAMES) process.off(name, this.#onSignal)
@@ -33,6 +39,7 @@ export class StopSignals {
   readonly #onSignal = (name: 'SIGINT' | 'SIGTERM'): void => {
     const now = performance.now()
     this.#firstAt ??= now
+    this.#exitCode ||= 128 + constants.signals[name]
     // npm hands a Ctrl-C on that the terminal has sent to this process already: two signals, one key.
     if (this.#controller.signal.aborted && now - this.#firstAt > ONE_KEY_MS) {
       process.exit(128 + constants.signals[name])

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { TestContext } from 'node:test'
-import { DATA_EXCHANGE_PORT, type Stream } from '#lib/pilot/transport.js'
+import { DATA_EXCHANGE_PORT, type Resolver, type Stream, type Streams } from '#lib/pilot/transport.js'
 import { ackText } from '#lib/wire/ack.js'
 import { decodeFileStream, encodeFileStream, type FileStreamMessage } from '#lib/wire/file-stream.js'
 import { type Frame, FrameType } from '#lib/wire/frame.js'
@@ -20,7 +20,8 @@ export type Deviation = (frame: Frame, visit: Visit) => boolean | Promise<boolea
 
 /** A receiver of FILESTREAM and FILE that keeps everything in memory, and does wrong what a test wants it to. */
 export class MemoryReceiver {
-  readonly streams: SocketStreams
+  /** To reach it by, or any driver that does. */
+  readonly streams: Streams & Resolver
   /** By transfer id, in hexadecimal digits. */
   readonly partials = new Map<string, Buffer>()
   readonly files: { name: string; data: Buffer; by: 'stream' | 'file' }[] = []
@@ -30,14 +31,19 @@ export class MemoryReceiver {
   readonly #deviation: Deviation
   readonly #inits = new Map<string, Extract<FileStreamMessage, { kind: 'init' }>>()
 
-  private constructor(t: TestContext, deviation: Deviation) {
-    this.streams = new SocketStreams(t)
+  private constructor(streams: Streams & Resolver, deviation: Deviation) {
+    this.streams = streams
     this.#deviation = deviation
   }
 
-  static async start(t: TestContext, deviation: Deviation = () => false): Promise<MemoryReceiver> {
-    const receiver = new MemoryReceiver(t, deviation)
-    const listener = await receiver.streams.listen(DATA_EXCHANGE_PORT)
+  /** @param streams where it listens. @default a network of its own */
+  static async start(
+    t: TestContext,
+    deviation: Deviation = () => false,
+    streams: Streams & Resolver = new SocketStreams(t),
+  ): Promise<MemoryReceiver> {
+    const receiver = new MemoryReceiver(streams, deviation)
+    const listener = await streams.listen(DATA_EXCHANGE_PORT)
     void receiver.#accept(listener)
     t.after(() => listener.close())
     return receiver
@@ -53,7 +59,9 @@ export class MemoryReceiver {
   async #serve(stream: Stream, number: number): Promise<void> {
     const say = (message: FileStreamMessage) => writePieces(stream, encodeFileStream(message))
     const visit = { number, stream, say }
-    for (let frame = await readFrame(stream); frame !== null; frame = await readFrame(stream)) {
+    while (!stream.destroyed) {
+      const frame = await readFrame(stream)
+      if (frame === null) break
       if (frame.type !== FrameType.FileStream) {
         this.seen.push(`type ${frame.type}`)
         if (!(await this.#deviation(frame, visit))) await this.#takeFile(frame, stream)

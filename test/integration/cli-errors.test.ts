@@ -75,8 +75,8 @@ const usage: [what: string, args: string[], message: RegExp, input?: Uint8Array]
   ['networks that differ', ['send-message', '1:0002.0000.0001', 'y'], /1 before the colon and 2 after it/],
   ['a node id that is too large', ['send-message', '4294967296', 'y'], /node 4294967296 is not 0 to/],
   ['a bad address to filter by', ['inbox', '--from', 'alice'], /there is no colon/],
-  ['a folder as a file', ['send-file', 'x', dir], /not a regular file/],
-  ['a folder as a message', ['send-message', 'x', '--data-file', dir], /not a regular file/],
+  ['a folder as a file', ['send-file', 'x', dir], /a folder, not a file/],
+  ['a folder as a message', ['send-message', 'x', '--data-file', dir], /a folder, not a file/],
   ['a name over 255 bytes', ['send-file', 'x', file, '--name', 'é'.repeat(128)], /256|255/],
   ['a name with a separator', ['send-file', 'x', file, '--name', '../x'], /holds|separator|\//],
   ['an empty name', ['send-file', 'x', file, '--name', ''], /file name is empty/],
@@ -115,7 +115,7 @@ test('what is over the cap is refused before a byte is sent', async () => {
   for (const args of [
     ['send-message', address, '--data-file', big, '--type', 'binary'],
     ['send-message', address, '--data', '-', '--type', 'binary'],
-    ['send-file', address, big],
+    ['send-file', address, big, '--no-stream'],
   ]) {
     const error = await small.fails(args, Buffer.alloc(65_537))
     assert.deepEqual([error.exit, error.error_code], [2, 'FRAME_TOO_LARGE'])
@@ -200,7 +200,7 @@ test('a peer that does not answer is exit code 5', async () => {
       box.fails(['send-file', address, file, '--timeout', '2s']),
     ])
     assert.deepEqual([message.exit, message.code, message.error_code], [5, 'timeout', 'TIMED_OUT'])
-    assert.deepEqual([sent.exit, sent.code, sent.error_code], [5, 'timeout', 'ANSWER_TIMED_OUT'])
+    assert.deepEqual([sent.exit, sent.code, sent.error_code], [5, 'timeout', 'TIMED_OUT'])
   })
 })
 

@@ -38,7 +38,7 @@ test('a transfer that takes longer than a second tells how far it is, on a termi
     box.startProgram('script', ['-qec', `stty rows 24 cols 100; ${words}`, '/dev/null']).done,
     box.run(['send-file', daemon.address.toString(), file]),
   ])
-  assert.match(onTerminal.stdout, /f {2}100 % {2}1000 B of 1000 B, .*waiting for the answer/)
+  assert.match(onTerminal.stdout, /f {2}█{20} 100 % {2}1000 B of 1000 B, .*waiting for the answer/)
   assert.match(onTerminal.stdout, /ACK FILE 1000 bytes/)
   assert.deepEqual([onTerminal.code, piped.code, piped.stderr], [0, 0, ''])
 })

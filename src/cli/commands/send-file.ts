@@ -1,133 +1,133 @@
-import { createHash } from 'node:crypto'
 import { basename } from 'node:path'
-import { Readable } from 'node:stream'
 import { DriverError } from '../../errors.ts'
-import type { OpenSource } from '../../exchange/file-source.ts'
 import { openSource } from '../../exchange/file-source.ts'
 import { defaultMaxFrameSize } from '../../exchange/max-frame-size.ts'
-import { afterMs } from '../../pilot/wait.ts'
+import type { FileReceipt } from '../../exchange/transfer/transfer-file.ts'
+import { transferFile } from '../../exchange/transfer/transfer-file.ts'
+import type { Address } from '../../pilot/address.ts'
 import { encodeHeader } from '../../wire/encode.ts'
+import { encodeFilePrefix } from '../../wire/file.ts'
 import { FrameType } from '../../wire/frame.ts'
-import { checkTarget, withPeer } from '../connect.ts'
+import { checkTarget, withDriver } from '../connect.ts'
 import type { Context } from '../context.ts'
 import { CliError } from '../errors.ts'
-import { bytesText, durationText } from '../format.ts'
+import { bytesText, plural } from '../format.ts'
 import { startProgress } from '../progress.ts'
 import { safeLine } from '../safe-text.ts'
+import { StopSignals } from '../stop-signals.ts'
 
 /** Options of `send-file`. */
 export interface SendFileOptions {
   name?: string
-  /** Milliseconds without a byte taken, or without an answer. @default 90000 */
+  /** Milliseconds without progress. @default 90000 */
   timeout?: number
+  /** False: one FILE frame. @default true */
+  stream: boolean
 }
 
-/** Sends one file and tells what the peer answered. */
+/** Sends one file and tells what came of it. */
 export async function sendFile(
   context: Context,
   target: string,
   path: string,
-  { name = basename(path), timeout = DEFAULT_TIMEOUT_MS }: SendFileOptions,
+  { name = basename(path), timeout = DEFAULT_TIMEOUT_MS, stream }: SendFileOptions,
 ): Promise<void> {
   if (name === '') throw new CliError('the file name is empty', { hint: 'give it one with --name' })
   await checkTarget(target)
-  const cap = defaultMaxFrameSize()
-  const source = await openSource(path, cap)
+  await checkFile(path, name, stream)
+  const signals = new StopSignals()
+  const progress = startProgress(safeLine(name), context.output)
   try {
-    // Refuses what cannot be sent before anybody is asked for anything.
-    encodeHeader({ type: FrameType.File, filename: name, length: source.size }, { maxFrameSize: cap })
-    const result = await deliver(context, { target, name, source, timeout })
-    context.output.confirm(
-      result,
-      () =>
-        `${safeLine(result.ack)}  ${safeLine(name)} to ${result.destination}, ` +
-        `${bytesText(result.bytes)} in ${elapsedText(result.elapsed_ms)}\nsha256 ${result.sha256}`,
-    )
+    const { signal } = signals
+    const result = await withDriver(context, target, { signal }, async (driver, address) => {
+      const transfer = transferFile(driver, address, path, {
+        name,
+        signal,
+        timeoutMs: timeout,
+        transport: stream ? 'stream' : 'file',
+        onProgress: progress.update,
+      })
+      return resultOf(await transfer.result, address)
+    })
+    progress.end()
+    context.output.confirm(result, () => resultText(result))
+  } catch (error) {
+    throw signals.signal.aborted ? stopped(error, signals.exitCode) : error
   } finally {
-    await source.close()
+    progress.end()
+    signals.forget()
   }
 }
 
 const DEFAULT_TIMEOUT_MS = 90_000
 
-interface Delivery {
-  target: string
-  name: string
-  source: OpenSource
-  timeout: number
+/** Refuses what cannot be sent before anybody is asked for anything. */
+async function checkFile(path: string, name: string, stream: boolean): Promise<void> {
+  const cap = defaultMaxFrameSize()
+  encodeFilePrefix(name)
+  const source = await openSource(path, stream ? Number.POSITIVE_INFINITY : cap)
+  await source.close()
+  if (stream) return
+  encodeHeader({ type: FrameType.File, filename: name, length: source.size }, { maxFrameSize: cap })
 }
 
-async function deliver(context: Context, { target, name, source, timeout }: Delivery) {
-  const hash = createHash('sha256')
-  async function* hashed() {
-    for await (const piece of source.pieces()) {
-      hash.update(piece)
-      yield piece
-    }
-  }
-  const watchdog = new Watchdog(timeout)
-  const progress = startProgress(safeLine(name), context.output)
-  try {
-    return await withPeer(context, target, { signal: watchdog.signal }, async (client, address) => {
-      watchdog.feed()
-      const startedAt = performance.now()
-      const receipt = await client.deliver(
-        { file: Readable.from(hashed(), { highWaterMark: 1 }), name, size: source.size },
-        {
-          signal: watchdog.signal,
-          timeoutMs: timeout,
-          onProgress: (done, total) => {
-            watchdog.feed()
-            progress.update(done, total)
-          },
-        },
-      )
-      const elapsedMs = performance.now() - startedAt
-      return {
-        filename: name,
-        bytes: source.size,
-        sha256: hash.digest('hex'),
-        destination: address.toString(),
-        elapsed_ms: Math.round(elapsedMs),
-        throughput_mbps: Number(((source.size * 8) / 1000 / elapsedMs).toFixed(3)),
-        ack: receipt.answer,
-      }
-    })
-  } catch (error) {
-    throw watchdog.signal.aborted ? watchdog.signal.reason : error
-  } finally {
-    watchdog.stop()
-    progress.end()
+/** What `--json` prints, in pilotctl’s words. */
+interface Result {
+  filename: string
+  bytes: number
+  bytes_sent: number
+  bytes_resumed: number
+  sha256: string
+  destination: string
+  elapsed_ms: number
+  throughput_mbps: number
+  transport: FileReceipt['transport']
+  verified: boolean
+  reconnects: number
+  /** Of a FILE frame. */
+  ack?: string
+}
+
+function resultOf(receipt: FileReceipt, address: Address): Result {
+  const { filename, bytes, bytesSent, sha256, elapsedMs, transport, verified, reconnects } = receipt
+  return {
+    filename,
+    bytes,
+    bytes_sent: bytesSent,
+    bytes_resumed: receipt.bytesResumed,
+    sha256,
+    destination: address.toString(),
+    elapsed_ms: Math.round(elapsedMs),
+    throughput_mbps: Number(((bytesSent * 8) / 1000 / elapsedMs).toFixed(3)),
+    transport,
+    verified,
+    reconnects,
+    ...(transport === 'file' && { ack: receipt.answer }),
   }
 }
 
-/** Fires its signal when it has not been fed for a while. */
-class Watchdog {
-  readonly #controller = new AbortController()
-  readonly #timer: NodeJS.Timeout | undefined
-
-  constructor(timeoutMs: number) {
-    const bite = () => {
-      const message = `the peer took no byte and gave no answer for ${durationText(timeoutMs)}`
-      this.#controller.abort(new DriverError('TIMED_OUT', message))
-    }
-    // The answer has as long again as the last byte, so that its own timeout comes first.
-    this.#timer = afterMs(timeoutMs + 100, bite)
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal
-  }
-
-  feed(): void {
-    this.#timer?.refresh()
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer)
-  }
+function resultText(result: Result): string {
+  const remarks = [
+    ...(result.bytes_resumed > 0 ? [`${bytesText(result.bytes_resumed)} were there already`] : []),
+    ...(result.reconnects > 0 ? [`connected again ${plural(result.reconnects, 'time')}`] : []),
+  ]
+  const more = remarks.length > 0 ? ` (${remarks.join(', ')})` : ''
+  return (
+    `${safeLine(result.ack ?? 'stored and verified')}  ${safeLine(result.filename)} to ${result.destination}, ` +
+    `${bytesText(result.bytes)} in ${elapsedText(result.elapsed_ms)}${more}\nsha256 ${result.sha256}`
+  )
 }
 
 function elapsedText(ms: number): string {
   return ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`
+}
+
+function stopped(error: unknown, exitCode: number): unknown {
+  if (!(error instanceof DriverError) || error.code !== 'ABORTED') return error
+  return new CliError('stopped: the peer was told that no more comes', {
+    cause: error,
+    exitCode,
+    envelopeCode: 'internal',
+    hint: 'send it again to go on with what the peer has kept of it',
+  })
 }

@@ -10,7 +10,9 @@ export function addSendFile(program: Command): void {
     .command('send-file')
     .summary('send a file to a peer’s received folder')
     .description(
-      'Sends a file, and ends once the peer has acknowledged it: it is in its received folder, whole.',
+      'Sends a file, and ends once the peer has stored it and checked its SHA-256. What the peer has of it ' +
+        'already is not sent again, and a lost connection is made again by itself. A peer that does not ' +
+        'know such transfers gets it in one frame.',
     )
     .argument('<target>', 'address, node id or hostname')
     .argument('<path>', 'the file')
@@ -20,11 +22,13 @@ export function addSendFile(program: Command): void {
       'time that the peer may take no byte, or give no answer (default: 90s)',
       positiveDuration,
     )
+    .option('--no-stream', 'send it in one frame, acknowledged and not verified')
     .addHelpText(
       'after',
       examples([
         'pilot-dx send-file 0:0000.0000.0001 report.pdf',
         'pilot-dx send-file alice build/out.bin --name firmware.bin',
+        'pilot-dx send-file alice backup.tar --timeout 10m --json',
         'pilot-dx send-file alice -- -odd-name.txt',
       ]),
     )

@@ -54,7 +54,7 @@ export class ProgressFeed {
   update(change: Partial<Omit<TransferProgress, 'bytesPerSecond' | 'etaMs'>>): void {
     const state = this.#state
     Object.assign(state, change)
-    if (state.phase === 'sending') {
+    if (state.phase === 'sending' || state.phase === 'finishing') {
       state.bytesPerSecond = this.#rate.at(state.bytesDone)
       const left = state.total - state.bytesDone
       state.etaMs = state.bytesPerSecond > 0 ? Math.round((left / state.bytesPerSecond) * 1000) : undefined

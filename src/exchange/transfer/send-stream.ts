@@ -119,7 +119,9 @@ class StreamSender {
       },
       sent: bytes => progress.update({ bytesSent: progress.state.bytesSent + bytes }),
       acknowledged: offset => {
-        watchdog.feed()
+        // The last ones come after DONE has been written.
+        if (progress.state.phase === 'finishing') this.#feedForHashing()
+        else watchdog.feed()
         this.#advance(offset)
         progress.update({ bytesDone: offset })
       },

@@ -127,9 +127,9 @@ async function run(
   try {
     signal.throwIfAborted()
     encodeFilePrefix(name)
-    const address = typeof target === 'string' ? await resolveTarget(driver, target, { signal }) : target
     const source = await openSeekable(file, Number.POSITIVE_INFINITY, signal)
     try {
+      const address = typeof target === 'string' ? await resolveTarget(driver, target, { signal }) : target
       progress.update({ total: source.size })
       const job = { driver, address, signal, progress, watchdog, ...capOf(options) }
       return await sendOpened(job, source, name, options)

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { bytesText, durationText, facts, plural, table, timeText } from '#lib/cli/format.js'
 import { progressText } from '#lib/cli/progress.js'
 import { bar, histogram, legsOf, percentile } from '#lib/cli/trace-legs.js'
+import type { TransferProgress } from '#lib/exchange/transfer/progress.js'
 
 test('columns are in line, numbers to the right', () => {
   assert.equal(
@@ -36,12 +37,32 @@ test('bytes, durations, times and counts are for a person', () => {
 
 test('progress tells share, bytes, rate and what is left', () => {
   const MiB = 1024 ** 2
-  assert.equal(progressText('f', 0, 8 * MiB, 1500), 'f  connecting')
-  assert.equal(progressText('f', 2 * MiB, 8 * MiB, 1000), 'f  25 %  2 MiB of 8 MiB, 2 MiB/s, 3s left')
+  const state: TransferProgress = {
+    phase: 'hashing',
+    total: 8 * MiB,
+    bytesDone: 0,
+    bytesSent: 0,
+    resumed: 0,
+    bytesPerSecond: 0,
+    etaMs: undefined,
+    reconnects: 0,
+  }
+  const line = (change: Partial<TransferProgress>) => progressText('f', { ...state, ...change })
+  const half = { bytesDone: 2 * MiB, bytesPerSecond: 2 * MiB }
+  const drawn = '█████░░░░░░░░░░░░░░░ 25 %  2 MiB of 8 MiB'
+  assert.equal(line({}), 'f  reading 8 MiB')
+  assert.equal(line({ phase: 'connecting' }), 'f  connecting')
+  assert.equal(line({ phase: 'sending', ...half, etaMs: 2_400 }), `f  ${drawn}, 2 MiB/s, 3s left`)
+  assert.equal(line({ phase: 'sending', ...half }), `f  ${drawn}, 2 MiB/s`)
   assert.equal(
-    progressText('f', 8 * MiB, 8 * MiB, 4000),
-    'f  100 %  8 MiB of 8 MiB, 2 MiB/s, waiting for the answer',
+    line({ phase: 'connecting', ...half, reconnects: 1 }),
+    `f  ${drawn}, connection lost, connecting again`,
   )
+  assert.equal(
+    line({ phase: 'finishing', bytesDone: 8 * MiB, bytesPerSecond: MiB }),
+    'f  ████████████████████ 100 %  8 MiB of 8 MiB, 1 MiB/s, waiting for the answer',
+  )
+  assert.match(line({ phase: 'sending', total: 0 }), /█ 100 % {2}0 B of 0 B/)
 })
 
 test('percentiles go by nearest rank', () => {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { appendFileSync, mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import { type FileSource, type OpenSource, openSource } from '#lib/exchange/file-source.js'
+import { type FileSource, type OpenSource, openSeekable, openSource } from '#lib/exchange/file-source.js'
 import { tempDir } from '../../helpers/temp-dir.ts'
 
 const MAX = 8 * 1024 * 1024
@@ -89,7 +89,7 @@ test('what is no readable file is named', async t => {
   })
   await assert.rejects(openSource(join(dir, 'folder'), MAX), {
     code: 'SOURCE_UNREADABLE',
-    message: /folder is not a regular file/,
+    message: /folder is a folder, not a file/,
   })
   await assert.rejects(openSource('/dev/null', MAX), { code: 'SOURCE_UNREADABLE' })
 })
@@ -124,4 +124,58 @@ test('a file that changes while it is read is an error before its last piece', a
     assert.ok(bytes < content.length, `${name}: all bytes were given`)
     await source.close()
   }
+})
+
+test('every kind of source can be read from anywhere, and again', async t => {
+  const path = join(tempDir(t), 'x.bin')
+  writeFileSync(path, content)
+  const sources: FileSource[] = [path, content, new Blob([content]), Readable.from([content])]
+  for (const given of sources) {
+    const source = await openSeekable(given)
+    assert.equal(source.size, content.length)
+    for (const [at, length] of [
+      [content.length - 5, 5],
+      [0, 7],
+      [500_000, 400_000],
+      [0, 0],
+    ] as const) {
+      const into = Buffer.alloc(length)
+      await source.read(into, at)
+      assert.ok(into.equals(content.subarray(at, at + length)))
+    }
+    await source.check()
+    await source.close()
+  }
+})
+
+test('a file that is read again is checked against what it was when it was opened', async t => {
+  const path = join(tempDir(t), 'x.bin')
+  writeFileSync(path, content)
+  const source = await openSeekable(path)
+  appendFileSync(path, 'more')
+  await assert.rejects(source.check(), { code: 'SOURCE_CHANGED' })
+  truncateSync(path, 10)
+  await assert.rejects(source.read(Buffer.alloc(11), 0), { code: 'SOURCE_CHANGED' })
+  await source.close()
+})
+
+test('a file of the kernel, which says that it has no bytes, is read to its end', {
+  skip: process.platform !== 'linux',
+}, async () => {
+  const expected = readFileSync('/proc/version')
+  for (const source of [await openSource('/proc/version', MAX), await openSeekable('/proc/version')]) {
+    assert.equal(source.size, expected.length)
+    assert.deepEqual(await read(source), expected)
+    await source.close()
+  }
+  await assert.rejects(openSource('/proc/version', 3), { code: 'FRAME_TOO_LARGE' })
+})
+
+test('what cannot be opened to its end leaves no descriptor open', {
+  skip: process.platform !== 'linux',
+}, async () => {
+  const open = () => readdirSync('/proc/self/fd').length
+  const before = open()
+  for (let i = 0; i < 5; i++) await assert.rejects(openSource('/proc/version', 3))
+  assert.equal(open(), before)
 })
