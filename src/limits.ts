@@ -73,9 +73,9 @@ export type LimitName =
   | 'fileStreamChunk'
   | 'fileStreamWindow'
   | 'initAckTimeout'
-  | 'transferTimeout'
-  | 'transferTries'
-  | 'transferHashRate'
+  | 'uploadStall'
+  | 'uploadTries'
+  | 'uploadHashRate'
   | 'ipcMessage'
   | 'ipcSend'
   | 'streamBuffer'
@@ -444,23 +444,23 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
       'time for the answer to a transfer’s INIT; a peer that never gave one does not speak FILESTREAM and gets one FILE frame',
     option: null,
   },
-  transferTimeout: {
+  uploadStall: {
     value: 60_000,
     unit: 'ms',
     about: 'a file transfer without progress for this long is given up by its sender',
     option: 'timeoutMs of transferFile()',
   },
-  transferTries: {
+  uploadTries: {
     value: 10,
     unit: 'count',
     about: 'connections in a row on which a file transfer came no further; then it has failed',
     option: null,
   },
-  transferHashRate: {
+  uploadHashRate: {
     value: 32 * MiB,
     unit: 'bytes',
     about:
-      'bytes a second that a receiver is given time to check, on top of transferTimeout, once it has all of a file',
+      'bytes a second that a receiver is given time to check, on top of uploadStall, once it has all of a file',
     option: null,
   },
   ipcMessage: {

@@ -471,6 +471,34 @@ export const REQUIREMENTS: readonly Requirement[] = [
   { id: 'stream.receive-stall', section: 4, text: '60 s without progress end a transfer.' },
   { id: 'stream.receive-no-text', section: 4, text: 'FILESTREAM frames get no ACK of section 2.' },
   {
+    id: 'stream.send-vectors',
+    section: 4,
+    text: 'A sender that gets the answers of the original receiver writes the frames of the original sender, byte for byte.',
+  },
+  {
+    id: 'stream.send-resume',
+    section: 4,
+    text: 'A sender goes on from the offset in INIT-ACK.',
+  },
+  {
+    id: 'stream.send-window',
+    section: 4,
+    text: 'Chunks are 48 KiB, and at most 16 of them are unacknowledged.',
+  },
+  { id: 'stream.send-init-wait', section: 4, text: 'A sender waits 5 s for INIT-ACK.' },
+  {
+    id: 'stream.send-fallback',
+    section: 4,
+    text: 'Any other answer to INIT, or none, leads to FILE on a fresh connection.',
+  },
+  {
+    id: 'stream.send-refused',
+    section: 4,
+    text: 'COMPLETE failed and ABORT are refusals to report, at INIT too: there is no fallback.',
+  },
+  { id: 'stream.send-abort', section: 4, text: 'A sender that gives up tells the receiver ABORT.' },
+  { id: 'stream.send-stall', section: 4, text: '60 s without progress end a transfer for its sender.' },
+  {
     id: 'tagged.layout',
     section: 5,
     text: 'TAGGED carries a 16-bit header length, the header, the inner type and what the inner type sends.',

@@ -15,10 +15,10 @@ export class Retries {
     this.#failures = 0
   }
 
-  /** Counts a failed try. False where there have been `LIMITS.transferTries`. */
+  /** Counts a failed try. False where there have been `LIMITS.uploadTries`. */
   fail(): boolean {
     this.#failures++
-    return this.#failures < LIMITS.transferTries.value
+    return this.#failures < LIMITS.uploadTries.value
   }
 
   /** Waits before the next try. Rejects when `signal` fires. */

@@ -18,7 +18,7 @@ export type StreamResult =
  * Sends a file by FILESTREAM (section 4), on as many connections as it takes: where one is lost, the next goes on
  * from what the peer has.
  *
- * @throws {DeliveryError} as of upload(); CONNECTION_CLOSED after `LIMITS.transferTries` tries without progress
+ * @throws {DeliveryError} as of upload(); CONNECTION_CLOSED after `LIMITS.uploadTries` tries without progress
  * @throws {DriverError} what the first dial fails with; a later one is a lost connection
  */
 export function sendByStream(job: Job): Promise<StreamResult> {
@@ -134,7 +134,7 @@ class StreamSender {
 
   #feedForHashing(): void {
     const { watchdog, file } = this.#job
-    watchdog.feed((file.source.size / LIMITS.transferHashRate.value) * 1000)
+    watchdog.feed((file.source.size / LIMITS.uploadHashRate.value) * 1000)
   }
 
   #advance(offset: number): void {

@@ -73,14 +73,14 @@ export interface FileTransfer {
 /**
  * Sends a file of any size (section 4): in chunks that the peer acknowledges and checks by its SHA-256. What the
  * peer has of it already is not sent again; a connection that is lost is made again, and the transfer goes on
- * where it was, until `LIMITS.transferTries` in a row brought nothing. A peer that does not speak FILESTREAM gets
+ * where it was, until `LIMITS.uploadTries` in a row brought nothing. A peer that does not speak FILESTREAM gets
  * one FILE frame instead, unless `fallback` is false.
  *
  * The file is read twice: for its hash, and to be sent. Memory is bounded whatever its size; a stream is spooled
  * to a temporary file. It must not change meanwhile: size and time of change are compared as it is read, and
  * where the peer finds another hash, it is hashed again, so that the error names the right reason.
  *
- * `timeoutMs` (@default 60 s, `LIMITS.transferTimeout`) is the longest time without progress: bytes that the peer
+ * `timeoutMs` (@default 60 s, `LIMITS.uploadStall`) is the longest time without progress: bytes that the peer
  * acknowledges, or that a FILE frame is written of. When `signal` fires, the peer is told ABORT and the connection
  * is closed before the result rejects; what the peer has of the file it may keep, and resume from.
  *
@@ -115,7 +115,7 @@ async function run(
   options: TransferOptions,
   progress: ProgressFeed,
 ): Promise<FileReceipt> {
-  const { name = nameOf(file), timeoutMs = LIMITS.transferTimeout.value } = options
+  const { name = nameOf(file), timeoutMs = LIMITS.uploadStall.value } = options
   const giveUp = new AbortController()
   const { signal } = giveUp
   const onAbort = () => {

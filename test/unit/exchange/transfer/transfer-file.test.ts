@@ -52,7 +52,7 @@ function setLimit(t: TestContext, name: LimitName, value: number): void {
   })
 }
 
-test('[stream.send-receipt] a file is stored and verified, and the receipt says so', async t => {
+test('a file is stored and verified, and the receipt says so', async t => {
   const peer = await MemoryReceiver.start(t)
   const path = await fileWith(t, content)
   const { elapsedMs, ...receipt } = await transferFile(peer.streams, 'server', path).result
@@ -119,7 +119,7 @@ test('[stream.send-window] chunks are 48 KiB, and at most 16 are unacknowledged'
   assert.ok(peer.files[0]?.data.equals(content))
 })
 
-test('[stream.send-reconnect] a lost connection is made again, and the transfer goes on where it was', async t => {
+test('a lost connection is made again, and the transfer goes on where it was', async t => {
   const cutAfter = [3, 5, 1, 7]
   let chunks = 0
   const peer = await MemoryReceiver.start(
@@ -139,7 +139,7 @@ test('[stream.send-reconnect] a lost connection is made again, and the transfer 
   assert.ok(peer.files[0]?.data.equals(content))
 })
 
-test('[stream.send-reconnect] a cut at any message is mended', async t => {
+test('a cut at any message is mended', async t => {
   for (const kind of ['init', 'chunk', 'done'] as const) {
     const peer = await MemoryReceiver.start(
       t,
@@ -189,7 +189,7 @@ test('the first dial is not tried again', async () => {
   assert.equal(dials, 1)
 })
 
-test('[stream.send-tries] tries that bring nothing are bounded, and progress begins the count again', async t => {
+test('tries that bring nothing are bounded, and progress begins the count again', async t => {
   t.mock.method(Math, 'random', () => 0)
   setLimit(t, 'reconnectMin', 1)
   // A connection that brings one chunk, then eight that bring nothing, and so on: what came is seen at the next INIT.
@@ -222,10 +222,10 @@ test('[stream.send-tries] tries that bring nothing are bounded, and progress beg
   await assert.rejects(send(useless, content).result, {
     code: 'CONNECTION_CLOSED',
     message: new RegExp(
-      `lost ${LIMITS.transferTries.value} times in a row; the peer has 0 of ${content.length}`,
+      `lost ${LIMITS.uploadTries.value} times in a row; the peer has 0 of ${content.length}`,
     ),
   })
-  assert.equal(useless.connections, LIMITS.transferTries.value)
+  assert.equal(useless.connections, LIMITS.uploadTries.value)
 })
 
 for (const answer of [
@@ -407,22 +407,22 @@ test('[stream.send-stall] a transfer without progress ends', async t => {
     message: `there was no progress for 300 ms; the peer has 0 of ${content.length} bytes`,
   })
   assert.equal(mute.seen.at(-1), 'abort')
-  assert.equal(LIMITS.transferTimeout.value, 60_000)
+  assert.equal(LIMITS.uploadStall.value, 60_000)
 })
 
-test('[stream.send-stall] the peer has time to check a large file, on top of the timeout', async t => {
+test('the peer has time to check a large file, on top of the timeout', async t => {
   const peer = await MemoryReceiver.start(
     t,
     at('done', () => true),
   )
   // So slow a receiver is allowed 200 ms for this file.
-  setLimit(t, 'transferHashRate', content.length * 5)
+  setLimit(t, 'uploadHashRate', content.length * 5)
   const startedAt = performance.now()
   await assert.rejects(send(peer, content, { timeoutMs: 300 }).result, { code: 'ANSWER_TIMED_OUT' })
   assert.ok(performance.now() - startedAt >= 490)
 })
 
-test('[stream.send-changed] a file that changes while it is sent is an error, told to the peer', async t => {
+test('a file that changes while it is sent is an error, told to the peer', async t => {
   const path = await fileWith(t, content)
   let reason = ''
   const peer = await MemoryReceiver.start(t, frame => {
@@ -436,7 +436,7 @@ test('[stream.send-changed] a file that changes while it is sent is an error, to
   assert.equal(reason, 'the file has changed')
 })
 
-test('[stream.send-changed] a change that leaves size and time as they were is found by the hash', async t => {
+test('a change that leaves size and time as they were is found by the hash', async t => {
   const path = await fileWith(t, content)
   utimesSync(path, 1_000, 1_000)
   const peer = await MemoryReceiver.start(t, frame => {
@@ -450,7 +450,7 @@ test('[stream.send-changed] a change that leaves size and time as they were is f
   assert.deepEqual([peer.connections, peer.files], [1, []])
 })
 
-test('[stream.send-damaged] a damaged part that the peer discards costs a second try', async t => {
+test('a damaged part that the peer discards costs a second try', async t => {
   const peer = await MemoryReceiver.start(t)
   peer.partials.set(id, randomBytes(5 * CHUNK))
   const receipt = await send(peer, content).result
@@ -459,7 +459,7 @@ test('[stream.send-damaged] a damaged part that the peer discards costs a second
   assert.ok(peer.files[0]?.data.equals(content))
 })
 
-test('[stream.send-damaged] one that the peer keeps leads to FILE, or to an error that says so', async t => {
+test('one that the peer keeps leads to FILE, or to an error that says so', async t => {
   const damaged = randomBytes(content.length)
   const peer = await MemoryReceiver.start(t, frame => {
     if (messageIn(frame)?.kind === 'init') peer.partials.set(id, damaged)
@@ -474,7 +474,7 @@ test('[stream.send-damaged] one that the peer keeps leads to FILE, or to an erro
   })
 })
 
-test('[stream.send-progress] progress goes to a callback, state by state, and it may end the transfer', async t => {
+test('progress goes to a callback, state by state, and it may end the transfer', async t => {
   const peer = await MemoryReceiver.start(t)
   const seen: TransferProgress[] = []
   await send(peer, content, { onProgress: progress => seen.push(progress) }).result
@@ -498,7 +498,7 @@ test('[stream.send-progress] progress goes to a callback, state by state, and it
   assert.equal(peer.connections, 2)
 })
 
-test('[stream.send-progress] an iterator gets the latest state only, and ends with the transfer', async t => {
+test('an iterator gets the latest state only, and ends with the transfer', async t => {
   const peer = await MemoryReceiver.start(t)
   const transfer = send(peer, content)
   const states = transfer.progress()[Symbol.asyncIterator]()
