@@ -61,6 +61,24 @@ test('the deliver example delivers all it has to a node that stays', { timeout: 
   assert.deepEqual(file, readFileSync('package.json'))
 })
 
+test('the transfer example sends a file and tells how far it is', { timeout: 30_000 }, async t => {
+  const { home, env } = await machine(t)
+  const cli = join('dist', 'cli', 'main.js')
+  const node = spawn(process.execPath, [cli, 'serve', '--json'], { env, stdio: ['ignore', 'pipe', 'ignore'] })
+  t.after(() => node.kill('SIGKILL'))
+  await createInterface({ input: node.stdout })[Symbol.asyncIterator]().next()
+
+  const { stdout } = await run(process.execPath, [compiled('transfer')], { env })
+  const { length } = readFileSync('package.json')
+  assert.match(stdout, new RegExp(`^${length} of ${length} bytes, \\d+ a second$`, 'm'))
+  assert.match(
+    stdout,
+    /stored by the peer: \{"transport":"stream","verified":true,"bytesResumed":0,"reconnects":0\}\n$/,
+  )
+  const [file] = [...readFiles(join(home, '.pilot', 'received')).values()]
+  assert.deepEqual(file, readFileSync('package.json'))
+})
+
 test('the frames example serves a port of its own', { timeout: 30_000 }, async t => {
   const { env } = await machine(t)
   const { stdout } = await run(process.execPath, [compiled('frames')], { env })
