@@ -33,12 +33,8 @@ export { type FrameHandler, Server, type ServerOptions } from './exchange/server
 export type { ServiceConfig } from './exchange/service.ts'
 export { resolveTarget } from './exchange/target.ts'
 export type { TransferProgress } from './exchange/transfer/progress.ts'
-export {
-  type FileReceipt,
-  type FileTransfer,
-  type TransferOptions,
-  transferFile,
-} from './exchange/transfer/transfer-file.ts'
+export { transferFile } from './exchange/transfer/transfer-file.ts'
+export type { FileReceipt, FileTransfer, TransferOptions } from './exchange/transfer/transfer-types.ts'
 export { LIMITS, type Limit, type LimitName, MAX_FRAME_SIZE } from './limits.ts'
 export type { Logger, LogLine } from './logger.ts'
 export type { InboxMessage } from './mailbox/browse-inbox.ts'

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -97,6 +97,39 @@ test('send-message and send-file reach the original’s service, by name and by 
     files.map((entry: Record<string, unknown>) => [entry.name, entry.bytes]),
     [[name, bytes.length]],
   )
+})
+
+test('send-file in chunks to the original’s service: resumed, and past a damaged part that it keeps', {
+  skip,
+}, async t => {
+  const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
+  const bytes = randomBytes(3_000_000)
+  const file = join(anna.dir, 'photo.raw')
+  writeFileSync(file, bytes)
+  const partial = join(
+    bert.home,
+    'received',
+    '.partial',
+    createHash('sha256').update(bytes).digest('hex').slice(0, 32),
+  )
+  const send = async () => {
+    const {
+      transport,
+      verified,
+      bytes_sent: sent,
+      bytes_resumed: resumed,
+    } = await anna.ok(['send-file', BERT, file])
+    const stored = [...bert.files().values()].filter(content => content.equals(bytes)).length
+    return { transport, verified, sent, resumed, stored }
+  }
+  const all = { transport: 'stream', verified: true, sent: bytes.length, resumed: 0 }
+  assert.deepEqual(await send(), { ...all, stored: 1 })
+
+  writeFileSync(partial, bytes.subarray(0, 1_234_567))
+  assert.deepEqual(await send(), { ...all, sent: bytes.length - 1_234_567, resumed: 1_234_567, stored: 2 })
+
+  writeFileSync(partial, randomBytes(bytes.length))
+  assert.deepEqual(await send(), { ...all, transport: 'file', verified: false, stored: 3 })
 })
 
 test('trace measures the way to the original’s service', { skip }, async t => {

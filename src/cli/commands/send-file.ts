@@ -2,8 +2,8 @@ import { basename } from 'node:path'
 import { DriverError } from '../../errors.ts'
 import { openSource } from '../../exchange/file-source.ts'
 import { defaultMaxFrameSize } from '../../exchange/max-frame-size.ts'
-import type { FileReceipt } from '../../exchange/transfer/transfer-file.ts'
 import { transferFile } from '../../exchange/transfer/transfer-file.ts'
+import type { FileReceipt } from '../../exchange/transfer/transfer-types.ts'
 import type { Address } from '../../pilot/address.ts'
 import { encodeHeader } from '../../wire/encode.ts'
 import { encodeFilePrefix } from '../../wire/file.ts'
@@ -124,7 +124,7 @@ function elapsedText(ms: number): string {
 
 function stopped(error: unknown, exitCode: number): unknown {
   if (!(error instanceof DriverError) || error.code !== 'ABORTED') return error
-  return new CliError('stopped: the peer was told that no more comes', {
+  return new CliError('stopped: the file was not sent to its end', {
     cause: error,
     exitCode,
     envelopeCode: 'internal',

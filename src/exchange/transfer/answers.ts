@@ -1,5 +1,5 @@
 import { decodeUtf8 } from '../../bytes.ts'
-import { DeliveryError, DriverError, WireError } from '../../errors.ts'
+import { DeliveryError, DriverError, type ErrorCode, PilotError, WireError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
 import type { Stream } from '../../pilot/transport.ts'
 import { decodeFileStream, type FileStreamMessage } from '../../wire/file-stream.ts'
@@ -56,4 +56,27 @@ export function isLost(error: unknown): error is DeliveryError {
 /** True where it was not the peer that ended the connection. */
 export function isDaemonGone({ cause }: DeliveryError): boolean {
   return cause instanceof DriverError && cause.code === 'DAEMON_GONE'
+}
+
+/** The receiver will not have the file, and says why in `message`. */
+export function refused(message: string): DeliveryError {
+  const why = message === '' ? 'it gave no reason' : message
+  return new DeliveryError('PEER_REFUSED', `the peer did not take the file: ${why}`, { answer: message })
+}
+
+/** The receiver says what cannot be. */
+export function invalid(why: string): DeliveryError {
+  return new DeliveryError('ANSWER_INVALID', `the transfer cannot go on: ${why}`)
+}
+
+/** What a receiver is told of `error` with ABORT: never what the error says, which may name a path. */
+export function abortReason(error: unknown): string {
+  return (error instanceof PilotError && ABORT_REASONS[error.code]) || 'the sender has failed'
+}
+
+const ABORT_REASONS: Partial<Record<ErrorCode, string>> = {
+  ABORTED: 'the sender has cancelled it',
+  SOURCE_CHANGED: 'the file has changed',
+  SOURCE_UNREADABLE: 'the file cannot be read',
+  ANSWER_INVALID: 'an answer that is none',
 }

@@ -1,7 +1,7 @@
 import type { Address } from '../../pilot/address.ts'
 import type { Streams } from '../../pilot/transport.ts'
 import type { ProgressFeed } from './progress.ts'
-import type { FileToSend } from './upload.ts'
+import type { FileToSend } from './upload-types.ts'
 import type { Watchdog } from './watchdog.ts'
 
 /** One transfer, as its parts share it. */

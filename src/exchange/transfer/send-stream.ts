@@ -6,7 +6,8 @@ import { isLost } from './answers.ts'
 import { hashSource } from './hash-source.ts'
 import type { Job } from './job.ts'
 import { Retries } from './retries.ts'
-import { type UploadListener, type UploadOutcome, upload } from './upload.ts'
+import { upload } from './upload.ts'
+import type { UploadListener, UploadOutcome } from './upload-types.ts'
 
 /** How sending by FILESTREAM ended that did not fail. */
 export type StreamResult =

@@ -1,7 +1,7 @@
 import { DeliveryError, DriverError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
 import type { Address } from '../../pilot/address.ts'
-import type { Resolver, Streams, WaitOptions } from '../../pilot/transport.ts'
+import type { Resolver, Streams } from '../../pilot/transport.ts'
 import { encodeHeader } from '../../wire/encode.ts'
 import { encodeFilePrefix } from '../../wire/file.ts'
 import { TRANSFER_ID_SIZE } from '../../wire/file-stream.ts'
@@ -15,60 +15,8 @@ import type { Job } from './job.ts'
 import { ProgressFeed, type TransferProgress } from './progress.ts'
 import { sendByFrame } from './send-frame.ts'
 import { sendByStream } from './send-stream.ts'
+import type { FileReceipt, FileTransfer, TransferOptions } from './transfer-types.ts'
 import { Watchdog } from './watchdog.ts'
-
-/** Options of {@link transferFile}. */
-export interface TransferOptions extends WaitOptions {
-  /** Name that the peer is told: at most 255 bytes, without folders. @default that of the path or the File */
-  name?: string
-  /** `file` sends one FILE frame and tries nothing else. @default 'stream' */
-  transport?: 'stream' | 'file'
-  /** Whether a peer that does not speak FILESTREAM gets a FILE frame. @default true */
-  fallback?: boolean
-  /** Bytes of the largest FILE frame. @default PILOT_DATAEXCHANGE_MAX_FRAME, else 256 MiB */
-  maxFrameSize?: number
-  /** Told of every change; what it throws ends the transfer. {@link FileTransfer.progress} spares the slow. */
-  onProgress?: (progress: TransferProgress) => void
-}
-
-/** What came of a transfer: the peer has the file. */
-export interface FileReceipt {
-  /** What it went by: FILESTREAM, or one FILE frame. */
-  transport: 'stream' | 'file'
-  /** The name that the peer was told. */
-  filename: string
-  /** Bytes of the file. */
-  bytes: number
-  /** Bytes of it that were written, those that had to be written again included. */
-  bytesSent: number
-  /** Bytes that the peer had of an earlier transfer. */
-  bytesResumed: number
-  /** Of the whole file, in hexadecimal digits. */
-  sha256: string
-  /** True where the peer has compared the hash of what it stored: by FILESTREAM. */
-  verified: boolean
-  /** From the first dial to the answer. */
-  elapsedMs: number
-  /** How often it was connected again. */
-  reconnects: number
-  /** The peer’s last word: of FILESTREAM often empty, of FILE its ACK. */
-  answer: string
-}
-
-/** A transfer that is under way. */
-export interface FileTransfer {
-  /**
-   * Resolves once the peer has stored the file. A rejection that nobody waits for does not end the process.
-   *
-   * @throws what {@link transferFile} names
-   */
-  readonly result: Promise<FileReceipt>
-  /**
-   * The state of the transfer, again whenever it has changed since the last; ends with the transfer. A reader
-   * that is slow skips states.
-   */
-  progress(): AsyncIterable<TransferProgress>
-}
 
 /**
  * Sends a file of any size (section 4): in chunks that the peer acknowledges and checks by its SHA-256. What the
@@ -154,7 +102,7 @@ async function sendOpened(
     const { maxFrameSize } = parts
     encodeHeader({ type: FrameType.File, filename: name, length: source.size }, { maxFrameSize })
   }
-  // What cannot be sent is refused before anybody is asked for anything.
+  // What cannot be sent is refused before it is read.
   if (transport === 'file') checkFrame()
   const sha256 = await hashSource(source, parts.signal)
   const job = { ...parts, file: { source, name, sha256, id: sha256.subarray(0, TRANSFER_ID_SIZE) } }
@@ -197,7 +145,8 @@ function tooLargeForFallback(
   size: number,
   cause: unknown,
 ): DeliveryError {
-  const why = `${message}; ${size} bytes fit no FILE frame instead: the peer is too old for so large a file`
+  const tooOld = code === 'PEER_UNSUPPORTED' ? ': the peer is too old for so large a file' : ''
+  const why = `${message}; ${size} bytes fit no FILE frame instead${tooOld}`
   return new DeliveryError(code, why, { cause, ...(answer !== undefined && { answer }) })
 }
 

@@ -1,43 +1,13 @@
-import { DeliveryError, DriverError, PilotError } from '../../errors.ts'
+import { DriverError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
 import type { Stream } from '../../pilot/transport.ts'
 import { withWait } from '../../pilot/wait.ts'
 import { encodeFileStream, type FileStreamMessage } from '../../wire/file-stream.ts'
 import { writePieces } from '../../wire/frame-io.ts'
-import type { SeekableSource } from '../file-source.ts'
 import { Gate } from '../gate.ts'
-import { isDaemonGone, isLost, readAnswer } from './answers.ts'
+import { abortReason, invalid, isDaemonGone, isLost, readAnswer, refused } from './answers.ts'
 import { endStream } from './end-stream.ts'
-
-/** A file that is to be sent, on one connection or on several. */
-export interface FileToSend {
-  readonly source: SeekableSource
-  readonly name: string
-  /** The first bytes of {@link sha256}. */
-  readonly id: Uint8Array
-  readonly sha256: Uint8Array
-}
-
-/** Who is told how an upload goes on. What they throw ends it. */
-export interface UploadListener {
-  /** The peer speaks FILESTREAM, and has the bytes before `offset`. */
-  begun(offset: number): void
-  /** `bytes` of the file were written. */
-  sent(bytes: number): void
-  /** The peer has all bytes before `offset`. */
-  acknowledged(offset: number): void
-  /** All is written but for DONE; the peer then checks what it has. */
-  finishing(): void
-}
-
-/** How an upload ended that did not fail. */
-export type UploadOutcome =
-  /** The peer has checked it and stored it; `answer` is what it said. */
-  | { kind: 'stored'; answer: string }
-  /** The peer has all bytes, and their hash is another. */
-  | { kind: 'mismatch'; answer: string }
-  /** INIT was answered with nothing of FILESTREAM, with nothing in time, or with the end of the connection. */
-  | { kind: 'unsupported'; why: string; answered: 'other' | 'nothing' | 'close' }
+import type { FileToSend, UploadListener, UploadOutcome } from './upload-types.ts'
 
 /** What {@link upload} needs beside the file. */
 export interface UploadOptions {
@@ -106,7 +76,7 @@ class Connection {
   /** Tells the peer why no more will come, and closes. */
   async abort(error: unknown): Promise<void> {
     this.#stopped = true
-    const message = (error instanceof PilotError && ABORT_REASONS[error.code]) || 'the sender has failed'
+    const message = abortReason(error)
     void this.#write({ kind: 'abort', id: this.#file.id, message })
     await endStream(this.#stream)
   }
@@ -229,20 +199,3 @@ const CHUNK = LIMITS.fileStreamChunk.value
 const WINDOW = CHUNK * LIMITS.fileStreamWindow.value
 /** Half a window is read at once, so that the other half is on its way meanwhile. */
 const BLOCK = WINDOW / 2
-
-/** What the peer is told; never what an error says, which may name a path. */
-const ABORT_REASONS: Partial<Record<string, string>> = {
-  ABORTED: 'the sender has cancelled it',
-  SOURCE_CHANGED: 'the file has changed',
-  SOURCE_UNREADABLE: 'the file cannot be read',
-  ANSWER_INVALID: 'an answer that is none',
-}
-
-function refused(message: string): DeliveryError {
-  const why = message === '' ? 'it gave no reason' : message
-  return new DeliveryError('PEER_REFUSED', `the peer did not take the file: ${why}`, { answer: message })
-}
-
-function invalid(why: string): DeliveryError {
-  return new DeliveryError('ANSWER_INVALID', `the transfer cannot go on: ${why}`)
-}
