@@ -79,7 +79,7 @@ async function openAny(
   maxSize: number,
   signal: AbortSignal | undefined,
 ): Promise<SeekableSource> {
-  if (typeof source === 'string' || source instanceof URL) return openPath(source, maxSize, signal)
+  if (typeof source === 'string' || source instanceof URL) return openPath(source, maxSize)
   if (source instanceof Uint8Array) return ofBytes(source)
   if (source instanceof Blob) return ofBlob(source)
   return spool(bytesOf(source, signal), maxSize)
@@ -92,11 +92,7 @@ function isStream(source: FileSource): source is Readable | ReadableStream<Uint8
 
 const PIECE = 256 * 1024
 
-async function openPath(
-  path: string | URL,
-  maxSize: number,
-  signal: AbortSignal | undefined,
-): Promise<SeekableSource> {
+async function openPath(path: string | URL, maxSize: number): Promise<SeekableSource> {
   try {
     // Before opening: to open a FIFO would wait for its writer.
     const found = await stat(path)
@@ -106,9 +102,7 @@ async function openPath(
     }
     const handle = await open(path, 'r')
     return await closingOnError(handle, async () =>
-      (await holdsMoreThanItSays(handle))
-        ? spoolAll(handle, maxSize, signal)
-        : ofHandle(handle, String(path)),
+      (await holdsMoreThanItSays(handle)) ? spoolAll(handle, maxSize) : ofHandle(handle, String(path)),
     )
   } catch (cause) {
     const code = systemCode(cause)
@@ -127,17 +121,19 @@ async function holdsMoreThanItSays(handle: FileHandle): Promise<boolean> {
   return (await handle.read(Buffer.alloc(1), 0, 1, 0)).bytesRead > 0
 }
 
-async function spoolAll(
-  handle: FileHandle,
-  maxSize: number,
-  signal: AbortSignal | undefined,
-): Promise<SeekableSource> {
-  const spooled = await spool(
-    bytesOf(handle.createReadStream({ start: 0, autoClose: false }), signal),
-    maxSize,
-  )
+async function spoolAll(handle: FileHandle, maxSize: number): Promise<SeekableSource> {
+  const spooled = await spool(untilEnd(handle), maxSize)
   await handle.close()
   return spooled
+}
+
+async function* untilEnd(handle: FileHandle): AsyncGenerator<Uint8Array, void, undefined> {
+  for (let at = 0; ; ) {
+    const { bytesRead, buffer } = await handle.read(Buffer.alloc(PIECE), 0, PIECE, at)
+    if (bytesRead === 0) return
+    yield buffer.subarray(0, bytesRead)
+    at += bytesRead
+  }
 }
 
 async function ofHandle(handle: FileHandle, name: string): Promise<SeekableSource> {

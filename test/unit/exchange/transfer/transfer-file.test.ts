@@ -4,7 +4,7 @@ import { mkdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { type TestContext, test } from 'node:test'
-import { type DeliveryError, DriverError } from '#lib/errors.js'
+import { type DeliveryError, DriverError, ERROR_CODES } from '#lib/errors.js'
 import type { FileSource } from '#lib/exchange/file-source.js'
 import type { TransferProgress } from '#lib/exchange/transfer/progress.js'
 import { transferFile } from '#lib/exchange/transfer/transfer-file.js'
@@ -458,6 +458,21 @@ test('a damaged part that the peer discards costs a second try', async t => {
   assert.deepEqual([receipt.transport, receipt.verified, receipt.bytesResumed], ['stream', true, 0])
   assert.equal(peer.connections, 2)
   assert.ok(peer.files[0]?.data.equals(content))
+})
+
+test('the words of this project’s own receiver for a wrong hash are understood', async t => {
+  const peer = await MemoryReceiver.start(
+    t,
+    at('done', async (_, { number, say }) => {
+      if (number > 1) return false
+      peer.partials.clear()
+      const message = ERROR_CODES.TRANSFER_CORRUPT.toPeer
+      await say({ kind: 'complete', id: Buffer.from(id, 'hex'), ok: false, message })
+      return true
+    }),
+  )
+  assert.equal((await send(peer, content).result).verified, true)
+  assert.equal(peer.connections, 2)
 })
 
 test('one that the peer keeps leads to FILE, or to an error that says so', async t => {
