@@ -6,6 +6,9 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+/** They take a minute or two. */
+const TIMEOUT_MS = 20 * 60_000
+
 const wanted = process.argv.slice(2)
 const files = readdirSync('test', { recursive: true, encoding: 'utf8' })
   .filter(path => path.endsWith('.test.ts'))
@@ -24,10 +27,11 @@ const home = mkdtempSync(join(tmpdir(), 'pilot-dx-test-'))
 const env = { ...process.env, HOME: home, XDG_RUNTIME_DIR: home }
 for (const name of Object.keys(env)) if (name.startsWith('PILOT_')) delete env[name]
 
-const { status } = spawnSync(
+const { status, error } = spawnSync(
   process.execPath,
   ['--enable-source-maps', '--test', '--test-reporter=spec', '--test-concurrency=2', ...files],
-  { stdio: 'inherit', env },
+  { stdio: 'inherit', env, timeout: TIMEOUT_MS },
 )
 rmSync(home, { recursive: true, force: true })
+if (error) console.error(error.code === 'ETIMEDOUT' ? 'a test hangs: the last one named above' : error.message)
 process.exit(status ?? 1)
