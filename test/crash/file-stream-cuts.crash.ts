@@ -19,7 +19,7 @@ export const row: Row = { needs: ['linux'], ci: 50, record: 1_000, run }
 const CUTS = 20
 const MB = 1_000_000
 const MiB = 1024 * 1024
-const MOST_MEMORY = 120 * MiB
+const MOST_MEMORY = 120 * MB
 
 async function run({ n, random }: RowContext): Promise<RowReport> {
   using scratch = new Scratch()

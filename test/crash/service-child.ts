@@ -1,11 +1,14 @@
 // Run as a child: `node service-child.js '<ServiceConfig and, as "socket" or "daemon", where to serve, as JSON>'`.
 // Prints one line once it serves, and lives until its standard input ends, or it is killed.
+import { keepYoungGenerationSmall } from '#lib/cli/young-generation.js'
 import { Service } from '#lib/exchange/service.js'
 import { Address } from '#lib/pilot/address.js'
 import { Driver } from '#lib/pilot/driver.js'
 import { EventBus } from '#lib/plugin/events.js'
 import { BareStreams } from './bare-streams.js'
 
+// As `pilot-dx serve` does.
+keepYoungGenerationSmall()
 const { socket, daemon, ...config } = JSON.parse(process.argv[2] ?? '{}')
 process.stdin.on('end', () => process.exit()).resume()
 const streams = daemon === undefined ? new BareStreams(socket) : await Driver.connect(daemon)
