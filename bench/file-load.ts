@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { Client } from '#lib/exchange/client.js'
 import { Address } from '#lib/pilot/address.js'
 import { encodeHeader } from '#lib/wire/encode.js'
-import { BareStreams } from '../test/crash/bare-streams.ts'
+import { SocketStreams } from '../test/helpers/socket-streams.ts'
 import { AnswerCounter } from './answer-counter.ts'
 import { LARGEST_FRAME } from './service-options.ts'
 
@@ -36,6 +36,6 @@ export async function sendFile(connection: Duplex, size: number): Promise<void> 
 /** Sends the file at `path` as a user of the library does. Resolves when it is acknowledged. */
 export async function deliverFile(socket: string, path: string): Promise<void> {
   const options = { maxFrameSize: LARGEST_FRAME }
-  await using client = await Client.dial(new BareStreams(socket), new Address(0, 0xa), options)
+  await using client = await Client.dial(new SocketStreams(socket), new Address(0, 0xa), options)
   await client.deliver({ file: path }, { timeoutMs: 120_000 })
 }

@@ -7,7 +7,7 @@ import { Address } from '#lib/pilot/address.js'
 import { Driver } from '#lib/pilot/driver.js'
 import type { Streams } from '#lib/pilot/transport.js'
 import { EventBus } from '#lib/plugin/events.js'
-import { BareStreams } from '../test/crash/bare-streams.ts'
+import { SocketStreams } from '../test/helpers/socket-streams.ts'
 import { serveParent } from './child.ts'
 import { serveFloor } from './floor-service.ts'
 import { peakMemory } from './memory.ts'
@@ -57,7 +57,7 @@ serveParent<{ ask: Request }>(served, async ({ ask }) => {
 })
 
 async function network(): Promise<{ streams: Streams; address?: string }> {
-  if (!options.embedded) return { streams: new BareStreams(options.socket) }
+  if (!options.embedded) return { streams: new SocketStreams(options.socket) }
   const daemon = await EmbeddedDaemon.start({
     socketPath: options.socket,
     directory: `${options.socket}.nodes`,

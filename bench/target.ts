@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { parseAddress } from '#lib/pilot/address.js'
 import { Driver } from '#lib/pilot/driver.js'
 import { DATA_EXCHANGE_PORT } from '#lib/pilot/transport.js'
-import { BareStreams } from '../test/crash/bare-streams.ts'
+import { SocketStreams } from '../test/helpers/socket-streams.ts'
 
 /** Where a service is reached: on a Unix socket that carries its frames, or through a daemon, at an address. */
 export interface Target {
@@ -28,7 +28,7 @@ async function dialler(socket: string, address: string | undefined): Promise<() 
 async function dialBare(socket: string): Promise<Duplex> {
   for (;;) {
     try {
-      return await new BareStreams(socket).dial()
+      return await new SocketStreams(socket).dial()
     } catch (error) {
       // So many wait to be accepted that the kernel takes no more.
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error

@@ -46,7 +46,7 @@ export const PLANTED_FAULTS = [
         'this.#size += bytesWritten',
         'this.#size += rest.reduce((sum, piece) => sum + piece.length, 0)',
       ],
-      ['mailbox/temporary-file.js', 'if (size !== this.#size)', 'if (size < 0)'],
+      ['mailbox/temporary-file.js', 'if (Number(size) !== this.#size)', 'if (size < 0)'],
     ],
     foundBy: { 'fault-every-call': 0, 'folders-in-trouble': 1 },
   },
@@ -82,9 +82,7 @@ export const PLANTED_FAULTS = [
   },
   {
     name: 'an ERR leaves the message behind',
-    edits: [
-      ['mailbox/durable-write.js', 'await unlink(join(this.layout.dir, name))', 'await Promise.resolve()'],
-    ],
+    edits: [['mailbox/retraction.js', 'await removeFile(join(this.#dir, name))', 'await Promise.resolve()']],
     foundBy: { 'fault-every-call': 0 },
   },
   {

@@ -43,8 +43,15 @@ export class ByteCollector {
   #parts: Uint8Array[] = []
   #tail: Uint8Array = EMPTY
   #tailUsed = 0
+  #length = 0
+
+  /** Bytes that it holds. */
+  get length(): number {
+    return this.#length
+  }
 
   append(piece: Uint8Array): void {
+    this.#length += piece.length
     let rest = piece
     while (rest.length > 0) {
       if (this.#tailUsed === this.#tail.length) this.#flushTail()
@@ -67,6 +74,7 @@ export class ByteCollector {
     this.#flushTail()
     const whole = this.#parts.length === 0 ? EMPTY : concat(this.#parts)
     this.#parts = []
+    this.#length = 0
     return whole
   }
 

@@ -1,3 +1,5 @@
+import { PluginError } from './errors.ts'
+
 /** One limit: its default, its unit, and what is seen when it is met. */
 export interface Limit {
   /** The value when nothing else is configured. */
@@ -35,6 +37,10 @@ export type LimitName =
   | 'refusalsAtOnce'
   | 'refusalRate'
   | 'refusalLogInterval'
+  | 'descriptorReserve'
+  | 'descriptorWait'
+  | 'streamedStores'
+  | 'spooledBytes'
   | 'idleTimeout'
   | 'inboxMaxFiles'
   | 'inboxMaxBytes'
@@ -204,6 +210,33 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     value: 10_000,
     unit: 'ms',
     about: 'time between two log lines about refusals of one kind; the line says how many there were',
+    option: null,
+  },
+  descriptorReserve: {
+    value: 32,
+    unit: 'count',
+    about:
+      'descriptors kept for what is being stored, where the system tells how many there are; connections that would take them are closed as soon as they are accepted',
+    option: null,
+  },
+  descriptorWait: {
+    value: 5_000,
+    unit: 'ms',
+    about: 'time that a store waits for a descriptor, or for its turn among large frames; then it fails',
+    option: null,
+  },
+  streamedStores: {
+    value: 1_024,
+    unit: 'count',
+    about:
+      'large frames that are being stored at once, half of them for one peer; fewer where there are not descriptors for so many',
+    option: null,
+  },
+  spooledBytes: {
+    value: GiB,
+    unit: 'bytes',
+    about:
+      'large messages that are arriving, on the disk; what is over is refused. Where the inbox may hold more, that counts',
     option: null,
   },
   idleTimeout: {
@@ -537,10 +570,31 @@ export const MAX_FRAME_SIZE: number = LIMITS.maxFrameSize.value
 /**
  * The rule of the original for limits in a config: undefined and zero mean the default, a negative value
  * means off (Infinity).
+ *
+ * @throws {PluginError} CONFIG_INVALID where it is no number
  */
 export function configuredLimit(value: number | undefined, fallback: Limit): number {
   if (value === undefined || value === 0) return fallback.value
-  return value < 0 ? Number.POSITIVE_INFINITY : value
+  return checkNumber(fallback.option ?? 'a limit', value) < 0 ? Number.POSITIVE_INFINITY : value
+}
+
+/**
+ * The cap on frames that an option `maxFrameSize` sets, `fallback` where it is left out.
+ *
+ * @throws {PluginError} CONFIG_INVALID where it is no number: no length is over such a cap
+ */
+export function frameCap(value: number | undefined, fallback: number = MAX_FRAME_SIZE): number {
+  return value === undefined ? fallback : checkNumber('maxFrameSize', value)
+}
+
+/**
+ * `value`, the option `name`.
+ *
+ * @throws {PluginError} CONFIG_INVALID where it is no number: nothing is ever over such a limit
+ */
+export function checkNumber(name: string, value: number): number {
+  if (typeof value === 'number' && !Number.isNaN(value)) return value
+  throw new PluginError('CONFIG_INVALID', `${name} is ${value}; it must be a number`)
 }
 
 /**

@@ -1,6 +1,6 @@
 import { decodeUtf8, utf8 } from '../bytes.ts'
 import { DeliveryError, DriverError, PilotError } from '../errors.ts'
-import { LIMITS } from '../limits.ts'
+import { frameCap, LIMITS } from '../limits.ts'
 import { type Address, parseAddress, type SocketAddress } from '../pilot/address.ts'
 import { DATA_EXCHANGE_PORT, type Stream, type Streams, type WaitOptions } from '../pilot/transport.ts'
 import { withWait } from '../pilot/wait.ts'
@@ -50,7 +50,7 @@ export class Client {
   /** Takes over a stream that is connected already; {@link Client.dial} is the usual way. */
   constructor(stream: Stream, options: ClientOptions = {}) {
     this.#stream = stream
-    this.#maxFrameSize = options.maxFrameSize ?? defaultMaxFrameSize()
+    this.#maxFrameSize = frameCap(options.maxFrameSize, defaultMaxFrameSize())
     // Reads and writes report errors to their callers; one in between must not end the process.
     stream.on('error', () => {})
   }

@@ -57,7 +57,6 @@ export class Intake implements FrameSink {
   start(head: FrameHead): void {
     this.#head = head
     this.#options.deadlines.frameStarted()
-    if (head.length > LIMITS.wholeFrame.value) this.#handleWhileItArrives()
   }
 
   data(piece: Uint8Array): void {
@@ -65,11 +64,21 @@ export class Intake implements FrameSink {
     deadlines.arrived(piece.length)
     this.#bytes += piece.length
     budget.hold(piece.length)
-    // Also a frame that was begun before: many that are never completed must not use up the budget.
-    if (!this.#body && this.#head.length > LIMITS.tightFrame.value && budget.isTight)
-      this.#handleWhileItArrives()
+    if (!this.#body && this.#isForTheDisk(piece.length)) this.#handleWhileItArrives()
     if (this.#body) this.#body.push(piece)
     else this.#small.append(piece)
+  }
+
+  /**
+   * Large frames are, and all but tiny ones when memory is tight, also those that were begun before: many
+   * that are never completed must not use up the budget. A file is made once a little has come: a length that
+   * is declared costs nothing here.
+   */
+  #isForTheDisk(coming: number): boolean {
+    const least = LIMITS.tightFrame.value
+    const isLarge = this.#head.length > LIMITS.wholeFrame.value
+    if (!isLarge && !(this.#head.length > least && this.#options.budget.isTight)) return false
+    return this.#small.length + coming >= least
   }
 
   end(): void {

@@ -1,5 +1,6 @@
 import { LIMITS } from '../limits.ts'
 import { ByteBudget } from './byte-budget.ts'
+import { DescriptorReserve } from './descriptor-reserve.ts'
 import { Patience } from './patience.ts'
 import { RateLimiter, type Rates } from './rate-limiter.ts'
 import { Turns } from './turns.ts'
@@ -25,6 +26,7 @@ export class Peers {
   readonly #options: PeersOptions
   readonly #budget = new ByteBudget(LIMITS.bytesHeld.value)
   readonly #turns = new Turns()
+  readonly #descriptors = new DescriptorReserve()
   readonly #peers = new Map<string, PeerEntry>()
   #connections = 0
 
@@ -39,6 +41,7 @@ export class Peers {
   join(address: string): Peer | string {
     const { maxConnections, maxConnectionsPerPeer } = this.#options
     if (this.#connections >= maxConnections) return 'there are too many connections'
+    if (!this.#descriptors.isLeftByOneMore()) return 'too few descriptors are left'
     const peer = this.#peers.get(address) ?? this.#newPeer()
     if (peer.connections >= maxConnectionsPerPeer) return 'this peer has too many connections'
     this.#peers.delete(address)

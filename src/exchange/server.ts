@@ -1,3 +1,4 @@
+import { frameCap } from '../limits.ts'
 import { type Logger, silentLogger } from '../logger.ts'
 import { DATA_EXCHANGE_PORT, type Listener, type Stream, type Streams } from '../pilot/transport.ts'
 import type { Frame } from '../wire/frame.ts'
@@ -38,7 +39,7 @@ export class Server {
     this.#streams = driver
     this.#handler = handler
     this.#port = options.port ?? DATA_EXCHANGE_PORT
-    this.#maxFrameSize = options.maxFrameSize ?? defaultMaxFrameSize()
+    this.#maxFrameSize = frameCap(options.maxFrameSize, defaultMaxFrameSize())
     this.#logger = options.logger ?? silentLogger
   }
 

@@ -1,4 +1,4 @@
-import { configuredLimit, LIMITS, MAX_FRAME_SIZE } from '../limits.ts'
+import { checkNumber, configuredLimit, LIMITS, MAX_FRAME_SIZE } from '../limits.ts'
 import { Mailbox, type MailboxConfig } from '../mailbox/mailbox.ts'
 import { DATA_EXCHANGE_PORT, type Stream } from '../pilot/transport.ts'
 import type { PluginService, ServiceDeps } from '../plugin/service.ts'
@@ -72,22 +72,24 @@ export class Service implements PluginService {
    * Opens the mailbox and binds the port. When the daemon goes away later, the service binds again by
    * itself, with backoff, and says so in the log.
    *
+   * @throws {PluginError} CONFIG_INVALID for a limit that is no number
    * @throws {MailboxError} STORE_FAILED where a folder cannot be used
    * @throws {DriverError} PORT_IN_USE, DAEMON_UNAVAILABLE, ABORTED
    */
   async start(deps: ServiceDeps, signal?: AbortSignal): Promise<void> {
     const { streams, logger, trust } = deps
+    const peers = new Peers(this.#peersOptions())
+    const times = this.#times()
     const mailbox = await Mailbox.open(this.#config, logger)
     const listener = await streams.listen(DATA_EXCHANGE_PORT, { signal }).catch(async error => {
       await mailbox.close()
       throw error
     })
     const refusals = new RefusalLog(logger)
-    const peers = new Peers(this.#peersOptions())
     const answering = this.#answering()
     const options = {
       ...deps,
-      ...this.#times(),
+      ...times,
       mailbox,
       refusals,
       admission: this.#admission,
@@ -166,6 +168,7 @@ export class Service implements PluginService {
 
   #peersOptions(): PeersOptions {
     const { maxConnections, maxConnectionsPerPeer, rates = {} } = this.#config
+    for (const [name, rate] of Object.entries(rates)) checkNumber(`rates.${name}`, rate)
     return {
       maxConnections: configuredLimit(maxConnections, LIMITS.maxConnections),
       maxConnectionsPerPeer: configuredLimit(maxConnectionsPerPeer, LIMITS.maxConnectionsPerPeer),

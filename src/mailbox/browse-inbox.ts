@@ -1,7 +1,8 @@
-import { lstat, readdir, readFile, unlink } from 'node:fs/promises'
+import { lstat, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DeliveryError, systemCode } from '../errors.ts'
+import { DeliveryError } from '../errors.ts'
 import { MESSAGE_SUFFIX } from './layout.ts'
+import { ifThere, removeFile } from './missing.ts'
 import { messageAge } from './names.ts'
 
 /** A message of the inbox, read (section 3). Records of the original and of newer versions are read alike. */
@@ -80,9 +81,9 @@ export async function readMessage(
 ): Promise<InboxMessage | DamagedMessage | undefined> {
   if (!isMessageName(`${id}${MESSAGE_SUFFIX}`) || /[/\\]/.test(id)) return undefined
   try {
-    return parseMessage(id, await readFile(join(dir, `${id}${MESSAGE_SUFFIX}`), 'utf8'))
+    const json = await ifThere(readFile(join(dir, `${id}${MESSAGE_SUFFIX}`), 'utf8'), undefined)
+    return json === undefined ? undefined : parseMessage(id, json)
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined
     return { id, damaged: error instanceof Error ? error.message : String(error) }
   }
 }
@@ -114,7 +115,7 @@ export async function clearMessages(
     const modified = await modifiedAt(dir, name)
     if (modified === undefined) continue
     if (modified >= before) remaining++
-    else if (await remove(join(dir, name))) cleared++
+    else if (await removeFile(join(dir, name))) cleared++
   }
   return { cleared, remaining }
 }
@@ -134,10 +135,7 @@ export function isMessageName(name: string): boolean {
 
 /** Names of the messages of the inbox `dir`, newest first; names without a time count as oldest. */
 export async function messageNames(dir: string): Promise<string[]> {
-  const entries = await readdir(dir, { withFileTypes: true }).catch(error => {
-    if (systemCode(error) === 'ENOENT') return []
-    throw error
-  })
+  const entries = await ifThere(readdir(dir, { withFileTypes: true }), [])
   return entries
     .filter(entry => entry.isFile() && isMessageName(entry.name))
     .map(({ name }) => ({ name, age: messageAge(name, 0) }))
@@ -151,17 +149,6 @@ export async function messageNames(dir: string): Promise<string[]> {
  */
 async function modifiedAt(dir: string, name: string): Promise<number | undefined> {
   return (await lstat(join(dir, name)).catch(() => undefined))?.mtimeMs
-}
-
-async function remove(path: string): Promise<boolean> {
-  try {
-    await unlink(path)
-    return true
-  } catch (error) {
-    // Somebody else was faster.
-    if (systemCode(error) === 'ENOENT') return false
-    throw error
-  }
 }
 
 function idOf(name: string): string {

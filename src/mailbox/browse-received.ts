@@ -1,7 +1,7 @@
-import { lstat, readdir, unlink } from 'node:fs/promises'
+import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { systemCode } from '../errors.ts'
 import { partialDir } from './layout.ts'
+import { ifThere, removeFile } from './missing.ts'
 import { isOwnerFileName, parsePartialName } from './partial-names.ts'
 
 /** A file of the received folder. */
@@ -53,11 +53,8 @@ export async function clearReceived(
   let cleared = 0
   let remaining = 0
   for (const { path, modified } of await allFiles(dir)) {
-    if (modified >= before) {
-      remaining++
-      continue
-    }
-    if (await remove(path)) cleared++
+    if (modified >= before) remaining++
+    else if (await removeFile(path)) cleared++
   }
   return { cleared, remaining }
 }
@@ -69,11 +66,11 @@ export async function clearReceived(
 export async function clearPartials(dir: string, before: number = Number.POSITIVE_INFINITY): Promise<number> {
   const partials = partialDir(dir)
   let cleared = 0
-  for (const name of await namesIn(partials)) {
+  for (const name of await ifThere(readdir(partials), [])) {
     const isPartial = parsePartialName(name) !== undefined
     if (!isPartial && !isOwnerFileName(name)) continue
     const file = await statReceived(partials, name)
-    if (file !== undefined && file.modified < before && (await remove(file.path)) && isPartial) cleared++
+    if (file !== undefined && file.modified < before && (await removeFile(file.path)) && isPartial) cleared++
   }
   return cleared
 }
@@ -84,29 +81,11 @@ export function isReceivedName(name: string): boolean {
 }
 
 async function allFiles(dir: string): Promise<ReceivedFile[]> {
-  const names = await namesIn(dir)
+  const names = await ifThere(readdir(dir), [])
   const files: ReceivedFile[] = []
   for (const name of names.filter(isReceivedName)) {
     const file = await statReceived(dir, name)
     if (file !== undefined) files.push(file)
   }
   return files
-}
-
-function namesIn(dir: string): Promise<string[]> {
-  return readdir(dir).catch(error => {
-    if (systemCode(error) === 'ENOENT') return []
-    throw error
-  })
-}
-
-async function remove(path: string): Promise<boolean> {
-  try {
-    await unlink(path)
-    return true
-  } catch (error) {
-    // Somebody else was faster.
-    if (systemCode(error) === 'ENOENT') return false
-    throw error
-  }
 }

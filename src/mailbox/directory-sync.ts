@@ -1,6 +1,7 @@
-import { mkdir, open } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { coalesce } from './coalesce.ts'
+import { openFile } from './descriptors.ts'
 import { FOLDER_MODE } from './layout.ts'
 
 /** Makes what was published in one folder durable: one fsync for all that wait (group commit). */
@@ -34,7 +35,7 @@ export async function makeFolder(dir: string, durable: boolean): Promise<void> {
  * removed and made again since, and one whose fsync has failed must not be trusted with another.
  */
 async function syncDirectory(dir: string): Promise<void> {
-  const handle = await open(dir, 'r')
+  const handle = await openFile(dir, 'r')
   try {
     await handle.sync()
   } finally {

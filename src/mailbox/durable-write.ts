@@ -1,10 +1,12 @@
-import { lstat, unlink } from 'node:fs/promises'
+import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCode } from '../errors.ts'
 import { coalesce } from './coalesce.ts'
 import { DirectorySync, makeFolder } from './directory-sync.ts'
 import { type FolderLayout, temporaryPath } from './layout.ts'
+import { ifThere } from './missing.ts'
 import { publish } from './publish.ts'
+import { Retraction } from './retraction.ts'
 import { TemporaryFile } from './temporary-file.ts'
 
 /** The names that a file may get: the current one, and another where that is taken. */
@@ -52,6 +54,7 @@ export class DurableFolder {
   readonly #durable: boolean
   readonly #directory: DirectorySync
   readonly #makeShared: () => Promise<void>
+  readonly #retraction: Retraction
   #making: Promise<void> | undefined
 
   /** With `durable` false neither files nor the folder are synced; everything else is the same. */
@@ -59,6 +62,7 @@ export class DurableFolder {
     this.layout = layout
     this.#durable = durable
     this.#directory = new DirectorySync(layout.dir)
+    this.#retraction = new Retraction(layout.dir)
     this.#makeShared = coalesce(() => makeFolder(layout.temporaries, durable))
   }
 
@@ -75,8 +79,8 @@ export class DurableFolder {
 
   /**
    * Writes one file. Resolves with its size when it is complete, durable, and visible under `choice.name`; with
-   * undefined where `source.record` did not want it. Where it rejects, nothing is left behind. A folder that has
-   * been removed meanwhile is made again, once.
+   * undefined where `source.record` did not want it. Where it rejects, nothing is left behind; what the disk refuses
+   * to remove goes after a later write. A folder that has been removed meanwhile is made again, once.
    */
   async write(choice: NameChoice, source: WriteSource): Promise<number | undefined> {
     try {
@@ -110,12 +114,8 @@ export class DurableFolder {
 
   /** Whether the file `inode` is in the folder under `name`. */
   async has(name: string, inode: number): Promise<boolean> {
-    try {
-      return (await lstat(join(this.layout.dir, name))).ino === inode
-    } catch (error) {
-      if (systemCode(error) === 'ENOENT') return false
-      throw error
-    }
+    const stats = await ifThere(lstat(join(this.layout.dir, name)), undefined)
+    return stats?.ino === inode
   }
 
   /** Resolves when every name that was given before the call is durable. */
@@ -161,9 +161,12 @@ export class DurableFolder {
   /** Makes the name that a file was given durable, and discards its own. */
   async #settle(choice: NameChoice, file: Publishable): Promise<void> {
     const [synced] = await Promise.allSettled([this.#durable ? this.#commit() : undefined, file.discard()])
-    if (synced.status === 'fulfilled') return
-    await this.#takeBack(choice.name)
-    throw synced.reason
+    if (synced.status === 'rejected') {
+      await this.#takeBack(choice.name)
+      throw synced.reason
+    }
+    // The disk works: so may what it refused before.
+    if (this.#retraction.isDue) await this.#retraction.tryAgain()
   }
 
   /**
@@ -171,7 +174,7 @@ export class DurableFolder {
    * part, the new name included, so the removal is synced too, as far as that is possible.
    */
   async #takeBack(name: string): Promise<void> {
-    await unlink(join(this.layout.dir, name)).catch(() => undefined)
+    await this.#retraction.remove(name)
     await this.#directory.sync().catch(() => undefined)
   }
 

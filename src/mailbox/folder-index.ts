@@ -1,7 +1,7 @@
 import { lstat, opendir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { systemCode } from '../errors.ts'
 import type { NameChoice } from './durable-write.ts'
+import { ifThere } from './missing.ts'
 
 /** One file of a folder. */
 export interface FolderEntry {
@@ -94,17 +94,15 @@ export class FolderIndex {
   }
 
   async #list(): Promise<Set<string>> {
-    const names = new Set<string>()
-    try {
+    const read = async () => {
+      const names = new Set<string>()
       for await (const entry of await opendir(this.#dir, { bufferSize: LISTING_BUFFER })) {
         if (entry.isFile() && this.#accepts(entry.name)) names.add(entry.name)
       }
-    } catch (error) {
-      // A folder that has been removed is empty; the next store makes it again.
-      if (systemCode(error) !== 'ENOENT') throw error
-      names.clear()
+      return names
     }
-    return names
+    // A folder that has been removed is empty; the next store makes it again.
+    return ifThere(read(), new Set())
   }
 
   async #look(names: readonly string[]): Promise<FolderEntry[]> {
@@ -121,13 +119,9 @@ export class FolderIndex {
   }
 
   async #stat(name: string): Promise<FolderEntry | undefined> {
-    try {
-      const { size, mtimeMs } = await lstat(join(this.#dir, name))
-      return { name, size, mtimeMs, listing: this.#listings, gone: false }
-    } catch (error) {
-      if (systemCode(error) === 'ENOENT') return undefined
-      throw error
-    }
+    const stats = await ifThere(lstat(join(this.#dir, name)), undefined)
+    if (stats === undefined) return undefined
+    return { name, size: stats.size, mtimeMs: stats.mtimeMs, listing: this.#listings, gone: false }
   }
 
   #insert(entry: FolderEntry): FolderEntry {

@@ -1,11 +1,11 @@
-import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { MailboxError, systemCode } from '../errors.ts'
+import { MailboxError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { coalesce } from './coalesce.ts'
 import { Fifo } from './fifo.ts'
 import { type FolderEntry, FolderIndex, type NameClaim } from './folder-index.ts'
 import { MESSAGE_SUFFIX } from './layout.ts'
+import { removeFile } from './missing.ts'
 import { messageAge } from './names.ts'
 import { type Owner, Owners, readSender } from './owners.ts'
 
@@ -194,13 +194,9 @@ export class InboxQuota {
 
   async #remove(entry: FolderEntry): Promise<void> {
     try {
-      await unlink(join(this.#dir, entry.name))
-      this.#unreported++
+      if (await removeFile(join(this.#dir, entry.name))) this.#unreported++
     } catch (err) {
-      // ENOENT: a reader has removed it.
-      if (systemCode(err) !== 'ENOENT') {
-        this.#logger.warn({ err, file: entry.name }, 'cannot remove an old message')
-      }
+      this.#logger.warn({ err, file: entry.name }, 'cannot remove an old message')
     }
   }
 

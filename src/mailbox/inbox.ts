@@ -1,5 +1,6 @@
 import { rfc3339, wallClockNs } from '../clock.ts'
 import { MailboxError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
 import type { Logger } from '../logger.ts'
 import type { Delivery } from './delivery.ts'
 import type { DurableFolder, NameChoice } from './durable-write.ts'
@@ -16,7 +17,7 @@ import {
 } from './message-json.ts'
 import { messageFileName } from './names.ts'
 import { chunks, type Payload, pieces, whole } from './payload.ts'
-import type { Semaphore } from './semaphore.ts'
+import type { Stores } from './stores.ts'
 import type { TemporaryFile } from './temporary-file.ts'
 
 /** A message to be stored. */
@@ -47,8 +48,8 @@ export interface StoredMessage {
 export interface InboxOptions {
   readonly includeBase64: boolean
   readonly limits: InboxLimits
-  /** Shared by all small stores of a mailbox. */
-  readonly slots: Semaphore
+  /** Shared by the folders of a mailbox. */
+  readonly stores: Stores
   readonly logger: Logger
 }
 
@@ -57,6 +58,8 @@ export class Inbox {
   readonly #folder: DurableFolder
   readonly #options: InboxOptions
   readonly #quota: InboxQuota
+  /** Bytes of large messages on the disk that are not messages yet. */
+  #spooled = 0
   #seq = 0
 
   constructor(folder: DurableFolder, options: InboxOptions) {
@@ -84,10 +87,10 @@ export class Inbox {
         const bytes = await whole(payload, message.length)
         if (delivery !== undefined && !(await delivery.confirm())) return undefined
         await this.#storeWhole({ choice: claim, record, delivery }, bytes)
-      } else if (
-        !(await this.#storeSpooled({ choice: claim, record, delivery }, pieces(payload, message.length)))
-      ) {
-        return undefined
+      } else {
+        const spooled = () =>
+          this.#storeSpooled({ choice: claim, record, delivery }, pieces(payload, message.length))
+        if (!(await this.#options.stores.streamed(message.from, spooled))) return undefined
       }
     } finally {
       claim.release()
@@ -97,7 +100,7 @@ export class Inbox {
   }
 
   #storeWhole(storing: Storing, payload: Uint8Array): Promise<void> {
-    return this.#options.slots.run(async () => {
+    return this.#options.stores.small(storing.record.from, async () => {
       const layout = this.#layout(storing.record, payloadFacts(payload))
       const fill = isSmall(payload.length)
         ? (file: TemporaryFile) => file.write(renderMessage(layout, payload))
@@ -112,9 +115,13 @@ export class Inbox {
    */
   async #storeSpooled(storing: Storing, payload: AsyncIterable<Uint8Array>): Promise<boolean> {
     const spool = await this.#folder.createTemporary()
+    let counted = 0
     try {
       const scan = new PayloadScan()
       for await (const piece of payload) {
+        counted += piece.length
+        this.#spooled += piece.length
+        this.#checkSpool()
         scan.push(piece)
         await spool.write([piece])
       }
@@ -126,6 +133,7 @@ export class Inbox {
       return true
     } finally {
       await spool.discard()
+      this.#spooled -= counted
     }
   }
 
@@ -147,6 +155,13 @@ export class Inbox {
     const layout = layoutMessage(record, facts, this.#options.includeBase64)
     this.#checkFits(layout.size)
     return layout
+  }
+
+  /** Many large messages at once must not fill the disk before the first of them is stored. */
+  #checkSpool(): void {
+    const most = Math.max(this.#options.limits.maxBytes, LIMITS.spooledBytes.value)
+    if (this.#spooled <= most) return
+    throw new MailboxError('INBOX_FULL', `large messages of more than ${most} bytes are arriving at once`)
   }
 
   #checkFits(bytes: number): void {

@@ -13,8 +13,8 @@ import { type Payload, PayloadFailure } from './payload.ts'
 import { type FileInput, Received, type StoredFile } from './received.ts'
 import { ReceivedRoom } from './received-room.ts'
 import { sweepTemporaries } from './recovery.ts'
-import { Semaphore } from './semaphore.ts'
 import { storeFailure } from './store-failure.ts'
+import { Stores } from './stores.ts'
 import type { Transfer } from './transfer.ts'
 import { type TransferInput, Transfers } from './transfers.ts'
 
@@ -115,15 +115,15 @@ export class Mailbox {
     this.receivedDir = folders.received.layout.dir
     this.limits = limitsOf(config)
     const { inboxMaxFiles: maxFiles, inboxMaxBytes: maxBytes, receivedMaxBytes } = this.limits
-    const slots = new Semaphore(SMALL_STORES_AT_ONCE)
+    const stores = new Stores()
     this.#inbox = new Inbox(folders.inbox, {
       includeBase64: config.includeBase64 ?? false,
       limits: { maxFiles, maxBytes, share: shareOf(config), whenFull: config.whenFull ?? 'evict' },
-      slots,
+      stores,
       logger,
     })
     const room = new ReceivedRoom(folders.received, receivedMaxBytes)
-    this.#received = new Received(folders.received, { room, slots })
+    this.#received = new Received(folders.received, { room, stores })
     this.#transfers = new Transfers(folders.received.layout.dir, {
       room,
       received: this.#received,
@@ -260,9 +260,6 @@ interface Folders {
   readonly inbox: DurableFolder
   readonly received: DurableFolder
 }
-
-/** More would only wait for the same disk, and hold descriptors. */
-const SMALL_STORES_AT_ONCE = 16
 
 async function prepare(folder: DurableFolder, load: () => Promise<void>, logger: Logger): Promise<void> {
   const { dir, temporaries } = folder.layout

@@ -2,6 +2,7 @@ import { link, lstat, open, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCode } from '../errors.ts'
 import { claimPath, FILE_MODE, type FolderLayout } from './layout.ts'
+import { ifThere } from './missing.ts'
 
 /**
  * Gives the finished file at `temporary` the name `name` in the folder, and never overwrites: resolves with
@@ -38,20 +39,10 @@ async function publishByRename(layout: FolderLayout, temporary: string, name: st
   }
   try {
     const path = join(layout.dir, name)
-    if (await exists(path)) return false
+    if ((await ifThere(lstat(path), undefined)) !== undefined) return false
     await rename(temporary, path)
     return true
   } finally {
     await unlink(claim).catch(() => undefined)
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path)
-    return true
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return false
-    throw error
   }
 }

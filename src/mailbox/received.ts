@@ -5,7 +5,9 @@ import type { DurableFolder, NameChoice, Publishable } from './durable-write.ts'
 import { receivedFileName } from './names.ts'
 import { type Payload, pieces, whole } from './payload.ts'
 import type { ReceivedRoom } from './received-room.ts'
-import type { Semaphore } from './semaphore.ts'
+import type { Reservation } from './room.ts'
+import type { Stores } from './stores.ts'
+import type { TemporaryFile } from './temporary-file.ts'
 
 /** A file to be stored. */
 export interface FileInput {
@@ -35,8 +37,8 @@ export interface StoredFile {
 /** How {@link Received} is set up. */
 export interface ReceivedOptions {
   readonly room: ReceivedRoom
-  /** Shared by all small stores of a mailbox. */
-  readonly slots: Semaphore
+  /** Shared by the folders of a mailbox. */
+  readonly stores: Stores
 }
 
 /** The folder of received files (section 3). */
@@ -56,16 +58,16 @@ export class Received {
    */
   store(file: FileInput, payload: Payload, delivery?: Delivery): Promise<string | undefined> {
     const { room } = this.#options
-    const { length } = file
+    const { length, from = '' } = file
     return this.#named(file, async claim => {
       // What is whole is known before it needs room.
       const isWhole = payload instanceof Uint8Array
       if (isWhole && delivery !== undefined && !(await delivery.confirm())) return undefined
-      await room.reserve(length)
+      const reservation = await room.open(from, length)
       try {
-        return await this.#write(claim, payload, { length, record: delivery })
+        return await this.#write(claim, payload, { from, length, record: delivery, reservation })
       } finally {
-        room.release(length)
+        reservation.release()
       }
     })
   }
@@ -104,21 +106,30 @@ export class Received {
   async #write(
     choice: NameChoice,
     payload: Payload,
-    { length, record }: { length: number; record: Delivery | undefined },
+    { from, length, record, reservation }: Writing,
   ): Promise<number | undefined> {
+    const { room, stores } = this.#options
     if (payload instanceof Uint8Array) {
       const bytes = await whole(payload, length)
-      return this.#options.slots.run(() =>
+      await room.grow(reservation, length)
+      return stores.small(from, () =>
         this.#folder.write(choice, { fill: file => file.write([bytes]), repeatable: true, record }),
       )
     }
-    // No slot: a sender who dribbles would keep it from the others.
-    return this.#folder.write(choice, {
-      fill: async file => {
-        for await (const piece of pieces(payload, length)) await file.write([piece])
-      },
-      repeatable: false,
-      record,
-    })
+    const fill = async (file: TemporaryFile) => {
+      for await (const piece of pieces(payload, length)) {
+        await room.grow(reservation, piece.length)
+        await file.write([piece])
+      }
+    }
+    return stores.streamed(from, () => this.#folder.write(choice, { fill, repeatable: false, record }))
   }
+}
+
+/** What a file is written with. */
+interface Writing {
+  readonly from: string
+  readonly length: number
+  readonly record: Delivery | undefined
+  readonly reservation: Reservation
 }

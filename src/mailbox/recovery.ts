@@ -1,7 +1,8 @@
-import { lstat, readdir, unlink } from 'node:fs/promises'
+import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCode } from '../errors.ts'
 import { type FolderLayout, temporaryOwner } from './layout.ts'
+import { ifThere, removeFile } from './missing.ts'
 
 /**
  * Removes what processes that died left in the hidden subfolder, and returns how many that were: the
@@ -14,7 +15,7 @@ export async function sweepTemporaries(layout: FolderLayout): Promise<number> {
   let swept = 0
   for (const name of await readdir(layout.temporaries)) {
     const path = join(layout.temporaries, name)
-    if ((await isAbandoned(path, name)) && (await remove(path))) swept++
+    if ((await isAbandoned(path, name)) && (await removeFile(path))) swept++
   }
   return swept
 }
@@ -25,13 +26,8 @@ async function isAbandoned(path: string, name: string): Promise<boolean> {
   const owner = temporaryOwner(name)
   if (owner?.ours) return false
   if (owner !== undefined && !isAlive(owner.pid)) return true
-  try {
-    const stats = await lstat(path)
-    return stats.isFile() && Date.now() - stats.mtimeMs > ABANDONED_AFTER_MS
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return false
-    throw error
-  }
+  const stats = await ifThere(lstat(path), undefined)
+  return stats?.isFile() === true && Date.now() - stats.mtimeMs > ABANDONED_AFTER_MS
 }
 
 /** Whether a process has this id; it may be another one than the one that is meant. */
@@ -42,16 +38,5 @@ export function isAlive(pid: number): boolean {
   } catch (error) {
     // EPERM: alive, but of another user.
     return systemCode(error) !== 'ESRCH'
-  }
-}
-
-async function remove(path: string): Promise<boolean> {
-  try {
-    await unlink(path)
-    return true
-  } catch (error) {
-    // Somebody else swept it.
-    if (systemCode(error) === 'ENOENT') return false
-    throw error
   }
 }

@@ -1,5 +1,6 @@
 import { fstatSync } from 'node:fs'
-import { type FileHandle, open, unlink } from 'node:fs/promises'
+import { type FileHandle, unlink } from 'node:fs/promises'
+import { openFile } from './descriptors.ts'
 import { FILE_MODE } from './layout.ts'
 
 /** A file that is being written, under a name that nobody reads. */
@@ -14,9 +15,9 @@ export class TemporaryFile {
     this.#handle = handle
   }
 
-  /** Makes the file at `path`; it must not exist. */
+  /** Makes the file at `path`; it must not exist. Without a descriptor left it waits, see {@link openFile}. */
   static async create(path: string): Promise<TemporaryFile> {
-    return new TemporaryFile(path, await open(path, 'wx+', FILE_MODE))
+    return new TemporaryFile(path, await openFile(path, 'wx+', FILE_MODE))
   }
 
   /** Bytes written. */

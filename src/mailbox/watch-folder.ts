@@ -1,6 +1,6 @@
 import { type FSWatcher, watch } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { systemCode } from '../errors.ts'
+import { ifThere } from './missing.ts'
 
 /** Options of {@link watchFolder}. */
 export interface WatchOptions {
@@ -79,10 +79,5 @@ function openWatcher(dir: string, ring: () => void): FSWatcher | undefined {
 }
 
 async function namesIn(dir: string): Promise<string[]> {
-  try {
-    return await readdir(dir)
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return []
-    throw error
-  }
+  return ifThere(readdir(dir), [])
 }

@@ -1,6 +1,6 @@
 import { isU32 } from '../bytes.ts'
 import { WireError } from '../errors.ts'
-import { MAX_FRAME_SIZE } from '../limits.ts'
+import { frameCap } from '../limits.ts'
 import { encodeFilePrefix } from './file.ts'
 import { FRAME_HEADER_SIZE, type Frame, FrameType } from './frame.ts'
 
@@ -46,7 +46,7 @@ export function encodeHeader(head: FrameHead, options: EncodeOptions = {}): Uint
   }
   const prefix = type === FrameType.File ? encodeFilePrefix(filename) : NO_PREFIX
   const total = prefix.length + length
-  checkSize(total, options.maxFrameSize ?? MAX_FRAME_SIZE)
+  checkSize(total, frameCap(options.maxFrameSize))
 
   const header = new Uint8Array(FRAME_HEADER_SIZE + prefix.length)
   putU32(header, 0, type)

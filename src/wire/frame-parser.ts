@@ -1,5 +1,5 @@
 import { WireError } from '../errors.ts'
-import { MAX_FRAME_SIZE } from '../limits.ts'
+import { frameCap } from '../limits.ts'
 import type { FrameHead } from './encode.ts'
 import { decodeFileName, FILE_NAME_LENGTH_SIZE, fileNameLength } from './file.ts'
 import { FRAME_HEADER_SIZE, FrameType } from './frame.ts'
@@ -44,7 +44,7 @@ export class FrameParser {
 
   constructor(sink: FrameSink, options: DecodeOptions = {}) {
     this.#sink = sink
-    this.#cap = options.maxFrameSize ?? MAX_FRAME_SIZE
+    this.#cap = frameCap(options.maxFrameSize)
   }
 
   /** See {@link ParserState}. */

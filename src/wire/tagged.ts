@@ -1,6 +1,6 @@
 import { decodeUtf8, isU32, utf8, viewOf } from '../bytes.ts'
 import { WireError } from '../errors.ts'
-import { MAX_FRAME_SIZE } from '../limits.ts'
+import { frameCap } from '../limits.ts'
 import { type EncodeOptions, encodeHeader, type FrameHead } from './encode.ts'
 import { FRAME_HEADER_SIZE, type Frame, FrameType } from './frame.ts'
 import { checkMessageId } from './message-id.ts'
@@ -44,7 +44,7 @@ export function encodeTaggedHeader(
 ): Uint8Array {
   if (ids.messageId === undefined && ids.replyTo === undefined) return encodeHeader(head, options)
   checkInnerType(head.type)
-  const cap = options.maxFrameSize ?? MAX_FRAME_SIZE
+  const cap = frameCap(options.maxFrameSize)
   const inner = encodeHeader(head, { maxFrameSize: cap }).subarray(FRAME_HEADER_SIZE)
   const json = utf8(
     JSON.stringify({

@@ -3,13 +3,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Service } from '#lib/exchange/service.js'
 import { EventBus } from '#lib/plugin/events.js'
-import { PeerStreams, SERVER } from './peer-streams.js'
+import { SERVER_ADDRESS as SERVER, SocketStreams } from '../helpers/socket-streams.js'
 
 const { socket, ...config } = JSON.parse(process.argv[2] ?? '{}')
 const service = new Service(config)
 const log = (_: unknown, message: string) => console.error(message)
 await service.start({
-  streams: new PeerStreams(socket),
+  streams: new SocketStreams(socket),
   identity: { nodeId: SERVER.node, address: SERVER },
   resolver: { resolve: async () => SERVER },
   events: new EventBus(),

@@ -5,7 +5,8 @@ import type { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { Client } from '#lib/exchange/client.js'
 import type { ServiceConfig } from '#lib/exchange/service.js'
-import { connectAs, PeerStreams, SERVER } from './peer-streams.js'
+import { Address } from '#lib/pilot/address.js'
+import { connectAs, SERVER_ADDRESS, SocketStreams } from '../helpers/socket-streams.js'
 
 /** What the service tells of itself. */
 export interface ServiceStatus {
@@ -52,12 +53,13 @@ export class AbusedService {
   }
 
   async dial(node: number): Promise<Client> {
-    return Client.dial(new PeerStreams(this.socket, node), SERVER)
+    return Client.dial(new SocketStreams(this.socket, new Address(0, node)), SERVER_ADDRESS)
   }
 
   /** A bare connection from `node`. */
-  connect(node: number): Promise<Socket> {
-    return connectAs(this.socket, node)
+  async connect(node: number): Promise<Socket> {
+    const socket = await connectAs(this.socket, new Address(0, node))
+    return socket.on('error', () => {})
   }
 
   async status(): Promise<ServiceStatus> {

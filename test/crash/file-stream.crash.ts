@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { BareStreams } from './bare-streams.js'
+import { SocketStreams } from '../helpers/socket-streams.js'
 import { type ChunkedOutcome, sendInChunks } from './chunked.js'
 import { FolderReader } from './folder-reader.js'
 import { foldersIn, Scratch, temporaries } from './folders.js'
@@ -92,7 +92,7 @@ class Persistence {
     const stopAt = this.#random.integer(Math.min(there, size), size + Math.ceil(size / 4))
     let killed: Promise<void> | undefined
     const outcome = await sendInChunks({
-      stream: await new BareStreams(this.#victim.socket).dial(),
+      stream: await new SocketStreams(this.#victim.socket).dial(),
       item: this.#item,
       ledger: this.#ledger,
       onOffset: offset => {

@@ -2,8 +2,9 @@
 // are, and goes on until each has been closed by the service; then tells how long the last one of each kind stayed.
 import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { Address } from '#lib/pilot/address.js'
+import { connectAs } from '../helpers/socket-streams.js'
 import type { HostileKind, HostileOrder } from './hostile.js'
-import { connectAs } from './peer-streams.js'
 
 const { socket: path, kinds, each, perNode, firstNode }: HostileOrder = JSON.parse(process.argv[2] ?? '')
 process.on('disconnect', () => process.exit())
@@ -17,7 +18,8 @@ const longest: Partial<Record<HostileKind, number>> = {}
 let opened = 0
 for (let i = 0; i < each; i++) {
   for (const kind of kinds) {
-    const socket = await connectAs(path, firstNode + Math.floor(opened++ / perNode))
+    const socket = await connectAs(path, new Address(0, firstNode + Math.floor(opened++ / perNode)))
+    socket.on('error', () => {})
     const since = performance.now()
     const gone = new Promise(resolve => socket.once('close', resolve))
     lives.push(

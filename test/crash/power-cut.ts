@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { BareStreams } from './bare-streams.js'
+import { SocketStreams } from '../helpers/socket-streams.js'
 import { sendInChunks } from './chunked.js'
 import { PYTHON, scriptPath } from './commands.js'
 import { Disk, type DiskType } from './disk.js'
@@ -84,7 +84,7 @@ async function cutAfterAnswer({ socket, folders, disk, ledger, random }: Cut): P
 
 async function deliverInChunks(socket: string, ledger: Ledger, random: Random): Promise<void> {
   const item = makeItem(random, 'FILE', random.integer(1, MAX_BYTES))
-  await sendInChunks({ stream: await new BareStreams(socket).dial(), item, ledger })
+  await sendInChunks({ stream: await new SocketStreams(socket).dial(), item, ledger })
 }
 
 /** Waits, ready to cut the power of one file system at once. */

@@ -2,17 +2,15 @@
 // Prints one line once it serves, and lives until its standard input ends, or it is killed.
 import { keepYoungGenerationSmall } from '#lib/cli/young-generation.js'
 import { Service } from '#lib/exchange/service.js'
-import { Address } from '#lib/pilot/address.js'
 import { Driver } from '#lib/pilot/driver.js'
 import { EventBus } from '#lib/plugin/events.js'
-import { BareStreams } from './bare-streams.js'
+import { SERVER_ADDRESS as address, SocketStreams } from '../helpers/socket-streams.js'
 
 // As `pilot-dx serve` does.
 keepYoungGenerationSmall()
 const { socket, daemon, ...config } = JSON.parse(process.argv[2] ?? '{}')
 process.stdin.on('end', () => process.exit()).resume()
-const streams = daemon === undefined ? new BareStreams(socket) : await Driver.connect(daemon)
-const address = new Address(0, 0xa)
+const streams = daemon === undefined ? new SocketStreams(socket) : await Driver.connect(daemon)
 await new Service(config).start({
   streams,
   identity: { nodeId: address.node, address },

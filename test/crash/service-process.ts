@@ -4,8 +4,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { Client } from '#lib/exchange/client.js'
 import type { ServiceConfig } from '#lib/exchange/service.js'
-import { Address } from '#lib/pilot/address.js'
-import { BareStreams } from './bare-streams.js'
+import { SERVER_ADDRESS, SocketStreams } from '../helpers/socket-streams.js'
 
 /** How a {@link ServiceProcess} is run. */
 export interface ServiceOptions {
@@ -68,7 +67,7 @@ export class ServiceProcess {
   }
 
   async dial(): Promise<Client> {
-    return Client.dial(new BareStreams(this.#socket), new Address(0, 0xa))
+    return Client.dial(new SocketStreams(this.#socket), SERVER_ADDRESS)
   }
 
   /** Resolves when it has ended, by itself or by somebody else. */

@@ -5,7 +5,7 @@ import { ackText } from '#lib/wire/ack.js'
 import { decodeFileStream, encodeFileStream, type FileStreamMessage } from '#lib/wire/file-stream.js'
 import { type Frame, FrameType } from '#lib/wire/frame.js'
 import { readFrame, writeFrame, writePieces } from '#lib/wire/frame-io.js'
-import { SocketStreams } from './socket-streams.ts'
+import { socketStreams } from './socket-streams.ts'
 
 /** One connection to a {@link MemoryReceiver}. */
 export interface Visit {
@@ -40,7 +40,7 @@ export class MemoryReceiver {
   static async start(
     t: TestContext,
     deviation: Deviation = () => false,
-    streams: Streams & Resolver = new SocketStreams(t),
+    streams: Streams & Resolver = socketStreams(t),
   ): Promise<MemoryReceiver> {
     const receiver = new MemoryReceiver(streams, deviation)
     const listener = await streams.listen(DATA_EXCHANGE_PORT)

@@ -7,7 +7,7 @@ import { DATA_EXCHANGE_PORT, type Stream } from '#lib/pilot/transport.js'
 import { EventBus, type PublishedEvent } from '#lib/plugin/events.js'
 import type { Frame } from '#lib/wire/frame.js'
 import { readFrame, writeFrame } from '#lib/wire/frame-io.js'
-import { SERVER_ADDRESS, SocketStreams } from './socket-streams.ts'
+import { SERVER_ADDRESS, type SocketStreams, socketStreams } from './socket-streams.ts'
 import { tempDir } from './temp-dir.ts'
 
 /** A running service over real sockets, with its folders, its events and its log at hand. */
@@ -42,7 +42,7 @@ export async function startService(t: TestContext, config: ServiceConfig = {}): 
   const dir = tempDir(t)
   const inboxDir = join(dir, 'inbox')
   const receivedDir = join(dir, 'received')
-  const streams = new SocketStreams(t)
+  const streams = socketStreams(t)
   const { logger, log } = recordingLogger()
   const bus = new EventBus()
   const events: PublishedEvent[] = []

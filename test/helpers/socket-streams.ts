@@ -1,25 +1,38 @@
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { DriverError } from '#lib/errors.js'
 import { Address, type SocketAddress } from '#lib/pilot/address.js'
-import type { Listener, Resolver, Stream, Streams } from '#lib/pilot/transport.js'
+import {
+  DATA_EXCHANGE_PORT,
+  type Listener,
+  type Resolver,
+  type Stream,
+  type Streams,
+} from '#lib/pilot/transport.js'
 import { tempDir } from './temp-dir.ts'
 
-export const SERVER_ADDRESS = new Address(0, 0xa)
-export const CLIENT_ADDRESS = new Address(1, 0xa3f291)
+/** The node that serves. */
+export const SERVER_ADDRESS: Address = new Address(0, 0xa)
+export const CLIENT_ADDRESS: Address = new Address(1, 0xa3f291)
 
-/** A network of one server over real Unix sockets, without a daemon: for tests of what lies above the driver. */
+/**
+ * A network of one server over real Unix sockets, without a daemon, within a process or between several: for
+ * tests of what lies above the driver. Each connection begins with the address of the node that it comes
+ * from, so that one process can be many peers.
+ */
 export class SocketStreams implements Streams, Resolver {
-  readonly #dir: string
+  readonly #base: string
+  readonly #node: Address
   readonly #servers = new Map<number, Server>()
 
-  constructor(t: TestContext) {
-    this.#dir = tempDir(t)
-    t.after(() => {
-      for (const server of this.#servers.values()) server.close()
-    })
+  /** Sockets are named `base` and the port; `node` is who dials. */
+  constructor(base: string, node: Address = CLIENT_ADDRESS) {
+    this.#base = base
+    this.#node = node
   }
 
   /** The only other node. */
@@ -27,19 +40,20 @@ export class SocketStreams implements Streams, Resolver {
     return SERVER_ADDRESS
   }
 
-  async dial(_address: Address, port: number): Promise<Stream> {
-    const socket = connect(this.#path(port))
-    await once(socket, 'connect').catch(cause => {
+  async dial(_address: Address = SERVER_ADDRESS, port: number = DATA_EXCHANGE_PORT): Promise<Stream> {
+    const socket = await connectAs(this.#base, this.#node, port).catch(cause => {
       throw new DriverError('DIAL_FAILED', 'connection refused', { cause })
     })
-    return asStream(socket, local(CLIENT_ADDRESS, 49152), local(SERVER_ADDRESS, port))
+    return asStream(socket, theirs(this.#node), ours(port))
   }
 
   async listen(port: number): Promise<Listener> {
     if (this.#servers.has(port)) throw new DriverError('PORT_IN_USE', `port ${port} is bound`)
     const server = createServer()
     this.#servers.set(port, server)
-    server.listen(this.#path(port))
+    // A killed server leaves its socket's file.
+    rmSync(socketPath(this.#base, port), { force: true })
+    server.listen({ path: socketPath(this.#base, port), backlog: 4096 })
     await once(server, 'listening')
     return new SocketListener(server, port, () => this.#servers.delete(port))
   }
@@ -52,8 +66,40 @@ export class SocketStreams implements Streams, Resolver {
     this.#servers.delete(port)
   }
 
-  #path(port: number): string {
-    return join(this.#dir, `${port}.sock`)
+  /** Ends all listeners. */
+  close(): void {
+    for (const server of this.#servers.values()) server.close()
+  }
+}
+
+/** A network in a folder that is removed with the test. */
+export function socketStreams(t: TestContext): SocketStreams {
+  const streams = new SocketStreams(join(tempDir(t), 's'))
+  t.after(() => streams.close())
+  return streams
+}
+
+/** A bare connection from `node` to the server of the network at `base`. */
+export async function connectAs(
+  base: string,
+  node: Address,
+  port: number = DATA_EXCHANGE_PORT,
+): Promise<Socket> {
+  for (;;) {
+    const socket = connect(socketPath(base, port))
+    try {
+      await once(socket, 'connect')
+    } catch (error) {
+      // So many wait to be accepted that the kernel takes no more.
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+      await delay(5)
+      continue
+    }
+    const preamble = Buffer.alloc(PREAMBLE)
+    preamble.writeUInt16BE(node.network)
+    preamble.writeUInt32BE(node.node, 2)
+    socket.write(preamble)
+    return socket
   }
 }
 
@@ -61,7 +107,7 @@ class SocketListener implements Listener {
   readonly port: number
   readonly #server: Server
   readonly #onClose: () => void
-  readonly #waiting: Socket[] = []
+  readonly #waiting: Stream[] = []
   #failure: Error | undefined
   #closed = false
   #wake = () => {}
@@ -70,8 +116,10 @@ class SocketListener implements Listener {
     this.port = port
     this.#server = server
     this.#onClose = onClose
-    server.on('connection', (socket: Socket) => {
-      this.#waiting.push(socket)
+    server.on('connection', async (socket: Socket) => {
+      const node = await readNode(socket)
+      if (node === undefined) return
+      this.#waiting.push(asStream(socket, ours(port), theirs(node)))
       this.#wake()
     })
     server.on('error', error => {
@@ -82,8 +130,8 @@ class SocketListener implements Listener {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Stream, void, undefined> {
     while (!this.#closed) {
-      const socket = this.#waiting.shift()
-      if (socket) yield asStream(socket, local(SERVER_ADDRESS, this.port), local(CLIENT_ADDRESS, 49152))
+      const stream = this.#waiting.shift()
+      if (stream) yield stream
       else if (this.#failure) throw this.#failure
       else {
         await new Promise<void>(resolve => {
@@ -101,6 +149,26 @@ class SocketListener implements Listener {
   }
 }
 
+const PREAMBLE = 6
+
+/** Undefined where the connection ends before. */
+async function readNode(socket: Socket): Promise<Address | undefined> {
+  const ignore = () => {}
+  socket.on('error', ignore)
+  for (;;) {
+    const bytes: Buffer | null = socket.read(PREAMBLE)
+    if (bytes !== null) {
+      socket.off('error', ignore)
+      return new Address(bytes.readUInt16BE(), bytes.readUInt32BE(2))
+    }
+    const ended = await new Promise<boolean>(resolve => {
+      socket.once('readable', () => resolve(false))
+      socket.once('close', () => resolve(true))
+    })
+    if (ended || socket.readableEnded) return undefined
+  }
+}
+
 function asStream(socket: Socket, localAddress: SocketAddress, remoteAddress: SocketAddress): Stream {
   Object.defineProperties(socket, {
     localAddress: { value: localAddress },
@@ -109,6 +177,14 @@ function asStream(socket: Socket, localAddress: SocketAddress, remoteAddress: So
   return socket as unknown as Stream
 }
 
-function local(address: Address, port: number): SocketAddress {
-  return { address, port }
+function ours(port: number): SocketAddress {
+  return { address: SERVER_ADDRESS, port }
+}
+
+function theirs(address: Address): SocketAddress {
+  return { address, port: 49152 }
+}
+
+function socketPath(base: string, port: number): string {
+  return `${base}-${port}`
 }

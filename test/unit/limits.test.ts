@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Client } from '#lib/exchange/client.js'
+import { Server } from '#lib/exchange/server.js'
+import { Service } from '#lib/exchange/service.js'
 import { configuredLimit, LIMITS, MAX_FRAME_SIZE, maxFrameSizeFrom } from '#lib/limits.js'
+import type { Stream, Streams } from '#lib/pilot/transport.js'
+import type { ServiceDeps } from '#lib/plugin/service.js'
+import { FrameDecoder } from '#lib/wire/decode.js'
+import { encodeFrame } from '#lib/wire/encode.js'
 
 for (const [name, limit] of Object.entries(LIMITS)) {
   test(`${name} has a whole value, a unit and a text`, () => {
@@ -43,6 +50,25 @@ test('undefined and zero mean the default, a negative value means off', () => {
   assert.equal(configuredLimit(0, fallback), 120_000)
   assert.equal(configuredLimit(-1, fallback), Number.POSITIVE_INFINITY)
   assert.equal(configuredLimit(7, fallback), 7)
+})
+
+test('a limit that is no number is refused: nothing would ever be over it', async () => {
+  const isRefused = { name: 'PluginError', code: 'CONFIG_INVALID' }
+  for (const wrong of [Number.NaN, 'many' as unknown as number]) {
+    assert.throws(() => configuredLimit(wrong, LIMITS.idleTimeout), { ...isRefused, message: /idleTimeout/ })
+    const frames = { maxFrameSize: wrong }
+    assert.throws(() => new FrameDecoder(frames), { ...isRefused, message: /maxFrameSize/ })
+    assert.throws(() => encodeFrame({ type: 1, payload: Buffer.from('x') }, frames), isRefused)
+    assert.throws(() => new Client({} as Stream, frames), isRefused)
+    assert.throws(() => new Server({} as Streams, () => {}, frames), isRefused)
+    const configs = [
+      ...['maxFrameSize', 'idleTimeout', 'frameTimeout', 'maxConnections', 'maxConnectionsPerPeer'],
+      ...['inboxMaxFiles', 'inboxMaxBytes', 'receivedMaxBytes', 'inboxShare'],
+    ].map(name => ({ [name]: wrong }))
+    for (const config of [...configs, { rates: { framesPerSecond: wrong } }]) {
+      await assert.rejects(new Service(config).start({} as ServiceDeps), isRefused, JSON.stringify(config))
+    }
+  }
 })
 
 test('[frame.cap-env-range] the variable is a whole number of bytes from 64 KiB to 2 GiB', () => {

@@ -11,12 +11,12 @@ import { readFrame, writeFrame } from '#lib/wire/frame-io.js'
 import { readTaggedPayload } from '#lib/wire/tagged.js'
 import { readTracePayload } from '#lib/wire/trace.js'
 import { text, textOf } from '../../helpers/service-harness.ts'
-import { SERVER_ADDRESS, SocketStreams } from '../../helpers/socket-streams.ts'
+import { SERVER_ADDRESS, socketStreams } from '../../helpers/socket-streams.ts'
 import { tempDir } from '../../helpers/temp-dir.ts'
 
 /** A client, and the peer's end of its connection. */
 async function connected(t: TestContext, options = {}): Promise<{ client: Client; peer: Stream }> {
-  const streams = new SocketStreams(t)
+  const streams = socketStreams(t)
   const listener = await streams.listen(1001)
   const client = await Client.dial(streams, SERVER_ADDRESS, options)
   const accepted = await listener[Symbol.asyncIterator]().next()

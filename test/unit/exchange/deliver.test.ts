@@ -8,7 +8,7 @@ import { FrameType } from '#lib/wire/frame.js'
 import { readFrame, writeFrame } from '#lib/wire/frame-io.js'
 import { readTaggedPayload } from '#lib/wire/tagged.js'
 import { startService, text, visible } from '../../helpers/service-harness.ts'
-import { SERVER_ADDRESS, SocketStreams } from '../../helpers/socket-streams.ts'
+import { SERVER_ADDRESS, type SocketStreams, socketStreams } from '../../helpers/socket-streams.ts'
 
 /** What a peer does with one connection. */
 type Peer = (stream: Stream, frames: Seen[]) => Promise<void>
@@ -20,7 +20,7 @@ interface Seen {
 
 /** A network whose only node is played by `peers`, one for each connection; gives what they were sent. */
 async function playedBy(t: TestContext, ...peers: Peer[]) {
-  const streams = new SocketStreams(t)
+  const streams = socketStreams(t)
   const listener: Listener = await streams.listen(1001)
   const frames: Seen[] = []
   t.after(() => listener.close())

@@ -8,13 +8,13 @@ import { type Frame, FrameType, typeName } from '#lib/wire/frame.js'
 import { writeFrame } from '#lib/wire/frame-io.js'
 import { readTaggedPayload } from '#lib/wire/tagged.js'
 import { startService, text, textOf } from '../../helpers/service-harness.ts'
-import { SERVER_ADDRESS, SocketStreams } from '../../helpers/socket-streams.ts'
+import { SERVER_ADDRESS, socketStreams } from '../../helpers/socket-streams.ts'
 
 const ACK_REPLY = (frame: Frame) => text(`ACK+REPLY AUTOANSWER ${frame.payload.length} bytes`)
 
 /** A peer that a test plays: `answer` gives the frames that answer one, null to close, or nothing. */
 async function peer(t: TestContext, answer: (frame: Frame, stream: Stream) => (Frame | null)[]) {
-  const streams = new SocketStreams(t)
+  const streams = socketStreams(t)
   const seen: string[] = []
   const server = new Server(streams, async (stream, frame) => {
     seen.push(`${typeName(frame.type)} ${textOf(frame)}`)

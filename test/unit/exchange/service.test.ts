@@ -20,7 +20,7 @@ import {
   textOf,
   visible,
 } from '../../helpers/service-harness.ts'
-import { SocketStreams } from '../../helpers/socket-streams.ts'
+import { socketStreams } from '../../helpers/socket-streams.ts'
 import { tempDir } from '../../helpers/temp-dir.ts'
 
 const file = (filename: string, data: string | Uint8Array): Frame => ({
@@ -481,7 +481,7 @@ test('when the daemon goes away the service binds again and says so', async t =>
 })
 
 test('[ipc.port-taken] a port that is taken keeps the service from starting, and its folders are let go', async t => {
-  const streams = new SocketStreams(t)
+  const streams = socketStreams(t)
   await streams.listen(1001)
   const dir = tempDir(t)
   const service = new Service({ inboxDir: join(dir, 'i'), receivedDir: join(dir, 'r') })
@@ -495,7 +495,7 @@ test('a folder that cannot be used keeps the service from starting', async t => 
   writeFileSync(join(dir, 'occupied'), '')
   const service = new Service({ inboxDir: join(dir, 'occupied', 'inbox'), receivedDir: join(dir, 'r') })
   const { logger } = recordingLogger()
-  const deps = { streams: new SocketStreams(t), logger } as unknown as Parameters<Service['start']>[0]
+  const deps = { streams: socketStreams(t), logger } as unknown as Parameters<Service['start']>[0]
   await assert.rejects(service.start(deps), { code: 'STORE_FAILED' })
 })
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import fs, { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import type { EventEmitter } from 'node:events'
+import fs, { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Mailbox } from '#lib/mailbox/mailbox.js'
@@ -137,6 +138,70 @@ test('where the folder cannot be synced, all that waited for it are taken back; 
   await assertEmpty(mailbox)
   healthy = true
   await store(mailbox)
+})
+
+test('what the disk refuses to remove after a failed sync goes when a later store succeeds', async t => {
+  const mailbox = await tempMailbox(t)
+  let broken = true
+  await replaceHandle(t, 'sync', real => () => (broken ? Promise.reject(failure('EIO')) : real()))
+  replaceFs(
+    t,
+    'unlink',
+    real => path =>
+      broken && !String(path).includes('.tmp') ? Promise.reject(failure('EROFS')) : real(path),
+  )
+  await assert.rejects(store(mailbox, 'refused'), failed('EIO'))
+  assert.equal((await namesIn(mailbox.inboxDir)).length, 1)
+  broken = false
+  const { path } = await store(mailbox, 'stored')
+  assert.deepEqual(await namesIn(mailbox.inboxDir), [basename(path)])
+})
+
+test('a name that somebody else has taken since is not removed with what the disk refused to remove', async t => {
+  const mailbox = await tempMailbox(t)
+  let broken = true
+  await replaceHandle(t, 'sync', real => () => (broken ? Promise.reject(failure('EIO')) : real()))
+  replaceFs(
+    t,
+    'unlink',
+    real => path =>
+      broken && !String(path).includes('.tmp') ? Promise.reject(failure('EROFS')) : real(path),
+  )
+  await assert.rejects(store(mailbox, 'refused'), failed('EIO'))
+  const [name = ''] = await namesIn(mailbox.inboxDir)
+  // Another file, while the first one is still there: its number is not given away again.
+  await rename(join(mailbox.inboxDir, name), join(mailbox.inboxDir, '.away'))
+  await writeFile(join(mailbox.inboxDir, name), 'of another program')
+  broken = false
+  await store(mailbox, 'stored')
+  assert.ok((await namesIn(mailbox.inboxDir)).includes(name))
+})
+
+test('a store that finds no descriptor waits until another is done; with nobody to wait for it fails', async t => {
+  const mailbox = await tempMailbox(t)
+  let left = 1
+  const [refusing, refused] = gate()
+  replaceFs(t, 'open', real => async (...args) => {
+    if (!String(args[0]).endsWith('.tmp')) return real(...args)
+    if (left === 0) {
+      refused()
+      throw failure('EMFILE')
+    }
+    left--
+    const handle = (await real(...args)) as EventEmitter
+    return handle.prependOnceListener('close', () => left++)
+  })
+  const [held, release] = gate()
+  async function* slow() {
+    yield Buffer.from('half')
+    await held
+    yield Buffer.from('half')
+  }
+  const first = mailbox.storeFile({ filename: 'f', length: 8 }, slow())
+  const second = refusing.then(release)
+  await Promise.all([first, store(mailbox), second])
+  left = 0
+  await assert.rejects(store(mailbox), failed('EMFILE'))
 })
 
 test('what is taken back is synced away, so that a power cut cannot bring it back', async t => {

@@ -67,13 +67,38 @@ test('[received.max-bytes-partial] files being written count by their declared l
     await held
     yield Buffer.alloc(299)
   }
-  const stores = Array.from({ length: 10 }, () => mailbox.storeFile({ filename: 'f', length: 300 }, slow()))
+  const file = (from: string) => ({ filename: 'f', length: 300, from })
+  const stores = Array.from({ length: 10 }, (_, i) => mailbox.storeFile(file(`${i}`), slow()))
   const settled = Promise.allSettled(stores)
-  await assert.rejects(mailbox.storeFile({ filename: 'f', length: 300 }, slow()), FULL)
+  await assert.rejects(mailbox.storeFile(file('one more'), slow()), FULL)
   release()
   const results = await settled
   assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 3)
   assert.equal((await namesIn(mailbox.receivedDir)).length, 3)
+})
+
+test('lengths that one sender declares, and does not send, take no more room from others than its share', async t => {
+  const mailbox = await tempMailbox(t, { receivedMaxBytes: 1000 })
+  let release = () => {}
+  const held = new Promise<void>(resolve => {
+    release = resolve
+  })
+  async function* slow() {
+    yield Buffer.alloc(1)
+    await held
+    yield Buffer.alloc(199)
+  }
+  const liar = { filename: 'f', length: 200, from: 'liar' }
+  const stores = Array.from({ length: 10 }, () => mailbox.storeFile(liar, slow()))
+  const settled = Promise.allSettled(stores)
+  const honest = { filename: 'f', length: 700, from: 'honest' }
+  await mailbox.storeFile(honest, Buffer.alloc(700))
+  release()
+  const results = await settled
+  // One had its room from the start; the others must not bring the folder over its limit.
+  assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1)
+  assert.equal((await namesIn(mailbox.receivedDir)).length, 2)
+  assert.deepEqual(await temporariesIn(mailbox.receivedDir), [])
 })
 
 test('a file that fails gives its room back', async t => {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { coalesce } from '#lib/mailbox/coalesce.js'
 import { Fifo } from '#lib/mailbox/fifo.js'
-import { Semaphore } from '#lib/mailbox/semaphore.js'
+import { NoSlotError, Semaphore } from '#lib/mailbox/semaphore.js'
 
 test('semaphore: at most so many at once, in the order they came, also after failures', async () => {
   const semaphore = new Semaphore(3)
@@ -11,7 +11,7 @@ test('semaphore: at most so many at once, in the order they came, also after fai
   let running = 0
   let most = 0
   const runs = Array.from({ length: 50 }, (_, i) =>
-    semaphore.run(async () => {
+    semaphore.run('one', async () => {
       begun.push(i)
       most = Math.max(most, ++running)
       await turn()
@@ -27,7 +27,43 @@ test('semaphore: at most so many at once, in the order they came, also after fai
     Array.from({ length: 50 }, (_, i) => i),
   )
   assert.equal(results.filter(({ status }) => status === 'rejected').length, 8)
-  assert.equal(await semaphore.run(async () => 'free again'), 'free again')
+  assert.equal(await semaphore.run('one', async () => 'free again'), 'free again')
+})
+
+test('semaphore: owners take turns, and none has more than its slots', async () => {
+  const semaphore = new Semaphore(4, 2)
+  const begun: string[] = []
+  const running: Record<string, number> = { many: 0, few: 0 }
+  const run = (owner: string) =>
+    semaphore.run(owner, async () => {
+      begun.push(owner)
+      running[owner] = (running[owner] ?? 0) + 1
+      assert.ok((running[owner] ?? 0) <= 2)
+      await turn()
+      running[owner] = (running[owner] ?? 0) - 1
+    })
+  const many = Array.from({ length: 100 }, () => run('many'))
+  await turn()
+  const before = begun.length
+  await Promise.all([run('few'), run('few')])
+  assert.ok(
+    begun.length <= before + 8,
+    `${begun.length - before} began before two of another owner were done`,
+  )
+  await Promise.all(many)
+  assert.equal(begun.length, 102)
+})
+
+test('semaphore: who waits for too long is told, and takes no slot later', async () => {
+  const semaphore = new Semaphore(1)
+  let release = () => {}
+  const first = semaphore.run('a', () => new Promise<void>(resolve => (release = resolve)))
+  const late = semaphore.run('b', async () => assert.fail('it ran'), 1)
+  await assert.rejects(late, NoSlotError)
+  const patient = semaphore.run('b', async () => 'ran', 60_000)
+  release()
+  await first
+  assert.equal(await patient, 'ran')
 })
 
 test('coalesce: calls during a run share the next, and failures go to their own callers', async () => {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { transferFile } from '#lib/exchange/transfer/transfer-file.js'
-import { SERVER_ADDRESS, SocketStreams } from '../../../helpers/socket-streams.ts'
+import { SERVER_ADDRESS, socketStreams } from '../../../helpers/socket-streams.ts'
 import { fileOf, fileStreamVectors, fromHex } from '../../../helpers/vectors.ts'
 
 for (const vector of fileStreamVectors) {
   test(`[stream.send-vectors] the sender’s side of "${vector.name}", byte for byte`, async t => {
-    const streams = new SocketStreams(t)
+    const streams = socketStreams(t)
     const listener = await streams.listen(1001)
     const { result } = transferFile(streams, SERVER_ADDRESS, fileOf(vector), { name: vector.filename })
 

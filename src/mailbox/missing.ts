@@ -1,0 +1,20 @@
+import { unlink } from 'node:fs/promises'
+import { systemCode } from '../errors.ts'
+
+/** What `work` resolves with, or `otherwise` where the file or folder that it is about is missing. */
+export async function ifThere<T, U>(work: Promise<T>, otherwise: U): Promise<T | U> {
+  try {
+    return await work
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return otherwise
+    throw error
+  }
+}
+
+/** Removes the file at `path`; false where somebody else was faster. */
+export function removeFile(path: string): Promise<boolean> {
+  return ifThere(
+    unlink(path).then(() => true),
+    false,
+  )
+}
