@@ -3,7 +3,7 @@
 // build/crash-results.json. What the machine lacks is skipped, and why is printed; with CI=true a skip is a failure.
 import { spawn } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { PLANTED_FAULTS } from './planted-faults.js'
@@ -23,6 +23,10 @@ const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 32))
 const isWanted = name => positionals.length === 0 || positionals.some(text => name.includes(text))
 /** Rows that take minutes, or that look at memory and time under load: what a busy machine does must not fail a change. */
 const ON_DEMAND = ['connections', 'daemon-restarts', 'hostile', 'model', 'soak']
+/** Rows that disturb nobody, and need a core for long: on demand as many processes share each as there are cores. */
+const SHARED = ['clock', 'fuzz-decoder', 'fuzz-property', 'fuzz-service', 'kill-random', 'model', 'names']
+/** Far more than any row takes: one that waits for ever must not keep a change waiting as well. */
+const ROW_TIMEOUT_MS = (values.record ? 24 * 60 : 30) * 60_000
 const startedAt = performance.now()
 const results = []
 
@@ -34,8 +38,8 @@ for (const row of rows.map(name => name.slice(0, -'.crash.ts'.length)).sort()) {
     console.log(`${row}: on demand, with --record or by its name`)
     continue
   }
-  const report = await run(process.cwd(), row, values.record ? 'record' : 'ci')
-  const passed = report.skipped === undefined ? report.failures.length === 0 : !process.env.CI
+  const report = values.record ? await runShared(row) : await run(process.cwd(), row, 'ci')
+  const passed = report.skipped === undefined ? isClean(report) : !process.env.CI
   note({ name: row, ...report, passed })
 }
 for (const fault of PLANTED_FAULTS) {
@@ -44,7 +48,7 @@ for (const fault of PLANTED_FAULTS) {
     if (!isWanted(name)) continue
     const copy = plant(fault)
     const report = await run(copy, row, n).finally(() => rmSync(copy, { recursive: true, force: true }))
-    const found = report.error === undefined && report.failures.length > 0
+    const found = report.error === undefined && report.harness === undefined && report.failures.length > 0
     note({ name, ...report, passed: report.skipped === undefined ? found : !process.env.CI })
   }
 }
@@ -59,16 +63,52 @@ writeFileSync(
 console.log(results.length === 0 ? 'no row matches' : `${isGood ? 'all passed' : 'FAILED'}, ${seconds} s`)
 process.exit(isGood ? 0 : 1)
 
-/** Runs one row of the tests that are compiled in `folder`. An `error` is also a failure. */
+/** Runs one row with its long count, in several processes where that can be. */
+async function runShared(row) {
+  const shares = SHARED.includes(row) ? availableParallelism() : 1
+  const counts = Array.from({ length: shares }, (_, i) => `record/${shares}/${i}`)
+  const reports = await Promise.all(counts.map(count => run(process.cwd(), row, count)))
+  const total = reports.map(report => report.counts).reduce(addCounts)
+  return {
+    ...reports.find(report => report.harness ?? report.skipped ?? report.error),
+    n: sum(reports.map(({ n }) => n)),
+    failures: reports.flatMap(({ failures }) => failures),
+    counts: total,
+    seconds: Math.max(...reports.map(({ seconds }) => seconds)),
+  }
+}
+
+function addCounts(one = {}, other = {}) {
+  const names = [...new Set([...Object.keys(one), ...Object.keys(other)])]
+  return Object.fromEntries(names.map(name => [name, (one[name] ?? 0) + (other[name] ?? 0)]))
+}
+
+function sum(numbers) {
+  return numbers.reduce((total, number) => total + number, 0)
+}
+
+function isClean({ failures, harness }) {
+  return failures.length === 0 && harness === undefined
+}
+
+/**
+ * Runs one row of the tests that are compiled in `folder`. An `error` is also a failure; where the `harness` failed,
+ * nothing has been shown, for or against what is tested.
+ */
 async function run(folder, row, count) {
   const rowStartedAt = performance.now()
   const script = join(folder, 'build/test/crash/run-row.js')
   const [command, ...args] = [...PRIVATE_MOUNTS, process.execPath, script, row, String(count), String(seed)]
-  const child = spawn(command, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  // With all that it has started.
+  const late = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), ROW_TIMEOUT_MS)
   const output = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr']) child[name].on('data', chunk => (output[name] += chunk))
   const code = await new Promise(resolve => child.on('close', resolve))
+  clearTimeout(late)
   const seconds = secondsSince(rowStartedAt)
+  const isLate = seconds * 1_000 >= ROW_TIMEOUT_MS
+  if (isLate) return { n: 0, failures: [], counts: {}, harness: `not done after ${seconds} s`, seconds }
   const report = code === 0 ? JSON.parse(output.stdout.trim().split('\n').at(-1)) : undefined
   if (report) return { ...report, seconds }
   const error = `the row ended with ${code}: ${output.stderr.trim()}`
@@ -93,10 +133,14 @@ function plant({ name, edits }) {
 
 function note(result) {
   results.push(result)
-  const { name, n, failures, counts, skipped, error, seconds, passed } = result
+  const { name, n, failures, counts, skipped, harness, error, seconds, passed } = result
   const mark = passed ? 'ok  ' : 'FAIL'
   if (skipped !== undefined) {
     console.log(`${mark} ${name}: skipped, ${skipped}`)
+    return
+  }
+  if (harness !== undefined) {
+    console.log(`${mark} ${name}: the harness failed, not what is tested, after ${seconds} s: ${harness}`)
     return
   }
   const isPlanted = name.startsWith('planted')

@@ -11,9 +11,11 @@ if (!folder) skip('PILOT_ORIGINAL names no folder with the programs of the origi
 const missing = ['pilotctl', 'pilot-daemon'].filter(name => !existsSync(join(folder, name)))
 if (missing.length > 0) skip(`${folder} has no ${missing.join(' and no ')}`)
 
-const isolate = ['-rn', 'sh', '-c', 'ip link set lo up && exec "$@"', 'isolated']
+const isolate = ['-rnm', 'sh', '-c', 'ip link set lo up && exec "$@"', 'isolated']
 if (spawnSync('unshare', [...isolate, 'true']).status !== 0) {
-  skip('no network namespace can be made here (unshare -rn, ip), and the programs must not reach the network')
+  skip(
+    'no network namespace can be made here (unshare -rnm, ip), and the programs must not reach the network',
+  )
 }
 
 const wanted = process.argv.slice(2)

@@ -220,7 +220,7 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     option: null,
   },
   descriptorWait: {
-    value: 5_000,
+    value: 15_000,
     unit: 'ms',
     about: 'time that a store waits for a descriptor, or for its turn among large frames; then it fails',
     option: null,

@@ -6,6 +6,7 @@ export class Body implements AsyncIterable<Uint8Array> {
   readonly #onTaken: (bytes: number) => void
   #pieces: Uint8Array[] = []
   #backlog = 0
+  #begun = false
   #state: 'open' | 'ended' | 'failed' | 'discarded' = 'open'
   #endedAtNs = 0n
   #error: unknown
@@ -14,6 +15,11 @@ export class Body implements AsyncIterable<Uint8Array> {
   /** `onTaken` is told of the bytes that are held here no longer. */
   constructor(onTaken: (bytes: number) => void) {
     this.#onTaken = onTaken
+  }
+
+  /** Whether nobody has begun to take what has come. */
+  get isWaiting(): boolean {
+    return this.#state === 'open' && !this.#begun
   }
 
   /** Bytes that the handler has not taken. */
@@ -58,6 +64,7 @@ export class Body implements AsyncIterable<Uint8Array> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
+    this.#begun = true
     try {
       for (;;) {
         const piece = this.#pieces.shift()

@@ -182,6 +182,7 @@ export class Connection {
       (this.#peer.budget.hasRoom &&
         this.#intake.frames < LIMITS.framesInFlight.value &&
         this.#intake.bytes < LIMITS.bytesInFlight.value &&
+        !this.#intake.isWaiting &&
         this.#answers.unread < LIMITS.unreadAnswers.value)
     if (hasRoom()) return
     this.#deadlines.pause()

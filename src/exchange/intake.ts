@@ -54,6 +54,14 @@ export class Intake implements FrameSink {
     return this.#bytes
   }
 
+  /**
+   * Whether the large frame that is arriving waits for its turn: more of it would be held meanwhile, and take
+   * the room of those whose turn it is.
+   */
+  get isWaiting(): boolean {
+    return this.#body?.isWaiting === true && this.#body.backlog > LIMITS.tightFrame.value
+  }
+
   start(head: FrameHead): void {
     this.#head = head
     this.#options.deadlines.frameStarted()

@@ -168,7 +168,9 @@ export class Service implements PluginService {
 
   #peersOptions(): PeersOptions {
     const { maxConnections, maxConnectionsPerPeer, rates = {} } = this.#config
-    for (const [name, rate] of Object.entries(rates)) checkNumber(`rates.${name}`, rate)
+    for (const [name, rate] of Object.entries(rates)) {
+      if (rate !== undefined) checkNumber(`rates.${name}`, rate)
+    }
     return {
       maxConnections: configuredLimit(maxConnections, LIMITS.maxConnections),
       maxConnectionsPerPeer: configuredLimit(maxConnectionsPerPeer, LIMITS.maxConnectionsPerPeer),

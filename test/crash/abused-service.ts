@@ -85,4 +85,4 @@ export class AbusedService {
 
 const CHILD = fileURLToPath(new URL('abused-child.js', import.meta.url))
 const NO_LIMITS: ServiceConfig = { inboxMaxFiles: 1e9, inboxMaxBytes: -1, receivedMaxBytes: -1 }
-const STOP_WITHIN_MS = 10_000
+const STOP_WITHIN_MS = 30_000

@@ -1,11 +1,16 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
+/** What a row works with has failed, not what it tests: nothing has been shown. */
+export class HarnessError extends Error {
+  override readonly name = 'HarnessError'
+}
+
 /** Runs a command to its end; throws, with what it said, where it fails. */
 export function command(name: string, ...args: string[]): string {
   const { status, stdout, stderr, error } = spawnSync(name, args, { encoding: 'utf8' })
   if (status === 0) return stdout.trim()
-  throw new Error(`${name} ${args.join(' ')}: ${error?.message ?? stderr}`)
+  throw new HarnessError(`${name} ${args.join(' ')}: ${error?.message ?? stderr}`)
 }
 
 /** The path of a script in Python; the compiler leaves those where the sources are. */

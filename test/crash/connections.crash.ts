@@ -43,7 +43,7 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
       for (const socket of held) socket.resume()
       // Those past the cap are closed as soon as they have been accepted.
       const most = atRest + CAP + SOME
-      for (let tries = 0; service.descriptors > most && tries < 100; tries++) await delay(50)
+      for (let tries = 0; service.descriptors > most && tries < 600; tries++) await delay(50)
       counts[`${name}Descriptors`] = service.descriptors
       counts[`${name}MiB`] = Math.round(service.peakMemory)
       if (service.descriptors > most) failures.push(`${service.descriptors} descriptors, ${atRest} at rest`)

@@ -20,7 +20,7 @@ import { ServiceProcess } from './service-process.js'
 export const row: Row = { needs: ['linux'], ci: 50, record: 1_000, run }
 
 const ADDRESS = new Address(0, 0xa)
-const BACK_WITHIN_MS = 15_000
+const BACK_WITHIN_MS = 60_000
 const SENDERS = 4
 
 async function run({ n, random }: RowContext): Promise<RowReport> {
@@ -95,7 +95,8 @@ async function startDaemon(options: Record<string, string>): Promise<ChildProces
   const child = spawn(process.execPath, [CHILD, JSON.stringify(options)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const [line] = await once(createInterface({ input: child.stdout }), 'line')
+  const ended = once(child, 'exit').then(() => [`it ended with ${child.exitCode}`])
+  const [line] = await Promise.race([once(createInterface({ input: child.stdout }), 'line'), ended])
   if (!String(line).startsWith(`${ADDRESS}`)) throw new Error(`the daemon did not start: ${line}`)
   return child
 }

@@ -9,7 +9,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { command } from './commands.js'
+import { command, HarnessError } from './commands.js'
 
 export type DiskType = 'ext4' | 'xfs'
 
@@ -35,8 +35,8 @@ export class Disk {
     command(`mkfs.${this.#type}`, '-q', this.image)
   }
 
-  mount(): void {
-    command('mount', '-o', 'loop', this.image, this.mountPoint)
+  async mount(): Promise<void> {
+    await mountImage(this.image, this.mountPoint)
     this.#mounted = true
   }
 
@@ -51,21 +51,33 @@ export class Disk {
   }
 }
 
+/** Mounts the file system in the file `image`. Loop devices are the whole machine's: one may be taken meanwhile. */
+export async function mountImage(image: string, mountPoint: string): Promise<void> {
+  await insist(() => command('mount', '-o', 'loop', image, mountPoint))
+}
+
 /** Unmounts; who has just been killed may hold it for a moment, on a busy machine a long one. */
 export async function unmount(mountPoint: string): Promise<void> {
-  const deadline = performance.now() + UNMOUNT_TIMEOUT_MS
-  for (;;) {
+  try {
+    await insist(() => command('umount', mountPoint))
+  } catch (error) {
+    throw new HarnessError(`${error}; held by: ${holders(mountPoint)}`)
+  }
+}
+
+/** Tries until it succeeds, for a minute at most. */
+async function insist(act: () => void): Promise<void> {
+  for (const deadline = performance.now() + INSIST_MS; ; await delay(20)) {
     try {
-      command('umount', mountPoint)
+      act()
       return
     } catch (error) {
-      if (performance.now() > deadline) throw new Error(`${error}; held by: ${holders(mountPoint)}`)
-      await delay(20)
+      if (performance.now() > deadline) throw error
     }
   }
 }
 
-const UNMOUNT_TIMEOUT_MS = 60_000
+const INSIST_MS = 60_000
 
 /** The processes that have something open under `mountPoint`. */
 function holders(mountPoint: string): string {

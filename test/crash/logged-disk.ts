@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { command, scriptPath } from './commands.js'
+import { command, HarnessError, scriptPath } from './commands.js'
 import { unmount } from './disk.js'
 
 /** An ext4 on a block device that logs every write and flush: nbdkit, nbdfuse, a loop device. */
@@ -70,10 +70,10 @@ export class LoggedDisk {
   }
 
   async #until(condition: () => boolean): Promise<void> {
-    for (const end = performance.now() + 10_000; !condition(); ) {
+    for (const end = performance.now() + 60_000; !condition(); ) {
       const ended = this.#servers.find(server => server.exitCode !== null)
-      if (ended) throw new Error(`${ended.spawnfile} ended with ${ended.exitCode}`)
-      if (performance.now() > end) throw new Error('the logging disk does not come up')
+      if (ended) throw new HarnessError(`${ended.spawnfile} ended with ${ended.exitCode}`)
+      if (performance.now() > end) throw new HarnessError('the logging disk does not come up')
       await delay(10)
     }
   }

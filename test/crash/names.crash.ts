@@ -21,7 +21,11 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
   for (let done = 0; done < n; done += NAMES_A_SERVICE) {
     using scratch = new Scratch()
     const folders = foldersIn(join(scratch.path, 'home'))
-    await using service = await AbusedService.start(join(scratch.path, 's'), folders)
+    await using service = await AbusedService.start(join(scratch.path, 's'), {
+      ...folders,
+      // Nothing here is about power.
+      durability: 'os',
+    })
     const expected = new Map<string, Buffer>()
     const due = Math.min(n - done, NAMES_A_SERVICE)
     let sent = 0

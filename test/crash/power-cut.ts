@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { SocketStreams } from '../helpers/socket-streams.js'
 import { sendInChunks } from './chunked.js'
-import { PYTHON, scriptPath } from './commands.js'
+import { HarnessError, PYTHON, scriptPath } from './commands.js'
 import { Disk, type DiskType } from './disk.js'
 import { FolderReader } from './folder-reader.js'
 import { type Folders, foldersIn, Scratch } from './folders.js'
@@ -29,7 +29,7 @@ export async function cutPower(type: DiskType, { n, random }: RowContext): Promi
   const counts = { sent: 0, acknowledged: 0, refused: 0, read: 0 }
   for (let done = 0; done < n; done += CUTS_A_DISK) {
     disk.format()
-    disk.mount()
+    await disk.mount()
     const ledger = new Ledger(folders)
     for (let i = done; i < Math.min(n, done + CUTS_A_DISK); i++) {
       reader.resume()
@@ -38,7 +38,7 @@ export async function cutPower(type: DiskType, { n, random }: RowContext): Promi
       else await cutAfterAnswer({ socket, folders, disk, ledger, random })
       failures.push(...(await reader.pause()))
       await disk.unmount()
-      disk.mount()
+      await disk.mount()
       failures.push(...ledger.compare())
       ledger.open()
     }
@@ -99,7 +99,9 @@ export class Cutter {
     const child = spawn(PYTHON, [scriptPath('power-cut.py'), mountPoint], {
       stdio: ['pipe', 'pipe', 'inherit'],
     })
-    await once(child.stdout, 'data')
+    const ended = once(child, 'exit').then(() => false)
+    const isReady = await Promise.race([once(child.stdout, 'data').then(() => true), ended])
+    if (!isReady) throw new HarnessError(`what cuts the power ended with ${child.exitCode}`)
     return new Cutter(child)
   }
 
@@ -108,7 +110,7 @@ export class Cutter {
     ledger.close()
     this.#child.stdin?.end('cut\n')
     const [status] = await once(this.#child, 'exit')
-    if (status !== 0) throw new Error('the power could not be cut')
+    if (status !== 0) throw new HarnessError('the power could not be cut')
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

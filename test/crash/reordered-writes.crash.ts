@@ -2,8 +2,7 @@ import { closeSync, existsSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { BlockLog } from './block-log.js'
-import { command } from './commands.js'
-import { unmount } from './disk.js'
+import { mountImage, unmount } from './disk.js'
 import { foldersIn, look, Scratch } from './folders.js'
 import { Ledger } from './ledger.js'
 import { Load } from './load.js'
@@ -56,7 +55,7 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
         if (atNs < cutAtNs) due.set(key, (due.get(key) ?? 0) + 1)
       }
       counts.mustBeThere += due.size
-      command('mount', '-o', 'loop', image, mountPoint)
+      await mountImage(image, mountPoint)
       const found = look(foldersIn(mountPoint))
       await unmount(mountPoint)
       const torn = found.filter(({ key }) => key === undefined).map(({ path }) => `not whole: ${path}`)

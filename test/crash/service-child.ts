@@ -2,7 +2,7 @@
 // Prints one line once it serves, and lives until its standard input ends, or it is killed.
 import { keepYoungGenerationSmall } from '#lib/cli/young-generation.js'
 import { Service } from '#lib/exchange/service.js'
-import { Driver } from '#lib/pilot/driver.js'
+import type { Streams } from '#lib/pilot/transport.js'
 import { EventBus } from '#lib/plugin/events.js'
 import { SERVER_ADDRESS as address, SocketStreams } from '../helpers/socket-streams.js'
 
@@ -10,7 +10,7 @@ import { SERVER_ADDRESS as address, SocketStreams } from '../helpers/socket-stre
 keepYoungGenerationSmall()
 const { socket, daemon, ...config } = JSON.parse(process.argv[2] ?? '{}')
 process.stdin.on('end', () => process.exit()).resume()
-const streams = daemon === undefined ? new SocketStreams(socket) : await Driver.connect(daemon)
+const streams = daemon === undefined ? new SocketStreams(socket) : await connect(daemon)
 await new Service(config).start({
   streams,
   identity: { nodeId: address.node, address },
@@ -19,3 +19,9 @@ await new Service(config).start({
   logger: { debug() {}, info() {}, warn() {}, error: (_, message) => console.error(message) },
 })
 console.log('serving')
+
+/** Loaded where it is needed only: this process is started thousands of times. */
+async function connect(path: string): Promise<Streams> {
+  const { Driver } = await import('#lib/pilot/driver.js')
+  return Driver.connect(path)
+}

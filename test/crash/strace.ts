@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { HarnessError } from './commands.js'
 
 /** The system calls by which the mailbox uses files. Sockets and pipes are used by some of them too. */
 const FILE_CALLS: readonly string[] = [
@@ -64,7 +65,7 @@ export class Strace {
         strace.#log += chunk
         if (strace.#log.includes(' attached')) resolve()
       })
-      child.once('exit', () => reject(new Error(`strace ended: ${strace.#log}`)))
+      child.once('exit', () => reject(new HarnessError(`strace ended: ${strace.#log}`)))
     })
     return strace
   }
@@ -73,8 +74,8 @@ export class Strace {
   async detach(ending: boolean): Promise<Call[]> {
     // strace that is interrupted while its process dies may wait for ever; it ends by itself then.
     const timers = [
-      setTimeout(() => this.#child.kill('SIGINT'), ending ? 500 : 0),
-      setTimeout(() => this.#child.kill('SIGKILL'), 2_000),
+      setTimeout(() => this.#child.kill('SIGINT'), ending ? 5_000 : 0),
+      setTimeout(() => this.#child.kill('SIGKILL'), 60_000),
     ]
     await this.#exit
     for (const timer of timers) clearTimeout(timer)
