@@ -86,6 +86,11 @@ export const PLANTED_FAULTS = [
     foundBy: { 'fault-every-call': 0 },
   },
   {
+    name: 'connections take the last descriptors',
+    edits: [['exchange/descriptor-reserve.js', 'return this.#open <= this.#most', 'return true']],
+    foundBy: { 'folders-in-trouble': 1 },
+  },
+  {
     name: 'temporaries are not swept',
     edits: [['mailbox/mailbox.js', 'await sweepTemporaries(folder.layout)', '0']],
     foundBy: { 'kill-random': 20, 'kill-every-call': 0 },

@@ -29,6 +29,10 @@ const SHARED = ['clock', 'fuzz-decoder', 'fuzz-property', 'fuzz-service', 'kill-
 const ROW_TIMEOUT_MS = (values.record ? 24 * 60 : 30) * 60_000
 const startedAt = performance.now()
 const results = []
+/** Rows that run, each in a group with all that it has started: they end with this process. */
+const running = new Set()
+process.on('exit', () => running.forEach(endGroup))
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1))
 
 console.log(`seed ${seed}, Node ${process.version}${values.record ? ', on demand' : ''}`)
 const rows = readdirSync('test/crash').filter(name => name.endsWith('.crash.ts'))
@@ -87,6 +91,14 @@ function sum(numbers) {
   return numbers.reduce((total, number) => total + number, 0)
 }
 
+function endGroup({ pid }) {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // It has just ended.
+  }
+}
+
 function isClean({ failures, harness }) {
   return failures.length === 0 && harness === undefined
 }
@@ -100,11 +112,12 @@ async function run(folder, row, count) {
   const script = join(folder, 'build/test/crash/run-row.js')
   const [command, ...args] = [...PRIVATE_MOUNTS, process.execPath, script, row, String(count), String(seed)]
   const child = spawn(command, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
-  // With all that it has started.
-  const late = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), ROW_TIMEOUT_MS)
+  running.add(child)
+  const late = setTimeout(() => endGroup(child), ROW_TIMEOUT_MS)
   const output = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr']) child[name].on('data', chunk => (output[name] += chunk))
   const code = await new Promise(resolve => child.on('close', resolve))
+  running.delete(child)
   clearTimeout(late)
   const seconds = secondsSince(rowStartedAt)
   const isLate = seconds * 1_000 >= ROW_TIMEOUT_MS

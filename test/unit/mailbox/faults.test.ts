@@ -204,6 +204,20 @@ test('a store that finds no descriptor waits until another is done; with nobody 
   await assert.rejects(store(mailbox), failed('EMFILE'))
 })
 
+test('one sender who floods does not keep another waiting', async t => {
+  const mailbox = await tempMailbox(t, { durability: 'os' })
+  let flooded = 0
+  const flood = Array.from({ length: 2_000 }, async () => {
+    await mailbox.storeMessage({ type: 'TEXT', from: 'flood', length: 1 }, Buffer.from('x'))
+    flooded++
+  })
+  await mailbox.storeMessage({ type: 'TEXT', from: 'honest', length: 1 }, Buffer.from('x'))
+  const meanwhile = flooded
+  await mailbox.storeFile({ filename: 'f', length: 1, from: 'honest' }, Buffer.from('x'))
+  await Promise.all(flood)
+  assert.ok(meanwhile < 200, `${meanwhile} of the flood came first`)
+})
+
 test('what is taken back is synced away, so that a power cut cannot bring it back', async t => {
   const mailbox = await tempMailbox(t)
   const seen: number[] = []
