@@ -36,6 +36,6 @@ export async function sendFile(connection: Duplex, size: number): Promise<void> 
 /** Sends the file at `path` as a user of the library does. Resolves when it is acknowledged. */
 export async function deliverFile(socket: string, path: string): Promise<void> {
   const options = { maxFrameSize: LARGEST_FRAME }
-  await using client = await Client.dial(new SocketStreams(socket), new Address(0, 0xa), options)
+  await using client = await Client.dial(new SocketStreams(socket, null), new Address(0, 0xa), options)
   await client.deliver({ file: path }, { timeoutMs: 120_000 })
 }

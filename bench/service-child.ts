@@ -57,7 +57,7 @@ serveParent<{ ask: Request }>(served, async ({ ask }) => {
 })
 
 async function network(): Promise<{ streams: Streams; address?: string }> {
-  if (!options.embedded) return { streams: new SocketStreams(options.socket) }
+  if (!options.embedded) return { streams: new SocketStreams(options.socket, null) }
   const daemon = await EmbeddedDaemon.start({
     socketPath: options.socket,
     directory: `${options.socket}.nodes`,

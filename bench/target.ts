@@ -28,7 +28,7 @@ async function dialler(socket: string, address: string | undefined): Promise<() 
 async function dialBare(socket: string): Promise<Duplex> {
   for (;;) {
     try {
-      return await new SocketStreams(socket).dial()
+      return await new SocketStreams(socket, null).dial()
     } catch (error) {
       // So many wait to be accepted that the kernel takes no more.
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error

@@ -27,7 +27,7 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
   const counts = { messages: 0, duplicates: 0 }
   for (let done = 0; done < n; done += CUTS_A_DISK) {
     disk.format()
-    disk.mount()
+    await disk.mount()
     const book = new Book(config, random)
     for (let i = done; i < Math.min(n, done + CUTS_A_DISK); i++) {
       {
@@ -36,7 +36,7 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
         await sendAndCut(service, cutter, book, random)
       }
       await disk.unmount()
-      disk.mount()
+      await disk.mount()
       book.open()
       book.compare()
       await using service = await ServiceProcess.start(options)

@@ -121,7 +121,7 @@ const DEVICES: ReadonlySet<string> = new Set([
 function outside(root: string, { inboxDir, receivedDir }: ReturnType<typeof foldersIn>): string[] {
   const home = dirname(inboxDir)
   const strange = [
-    ...visible(root).filter(name => name !== 'home' && name !== 's-1001'),
+    ...visible(root).filter(name => name !== 'home' && name !== 's'),
     ...visible(home).filter(name => ![inboxDir, receivedDir].includes(join(home, name))),
     ...visible(inboxDir),
   ]

@@ -22,15 +22,15 @@ export const CLIENT_ADDRESS: Address = new Address(1, 0xa3f291)
 /**
  * A network of one server over real Unix sockets, without a daemon, within a process or between several: for
  * tests of what lies above the driver. Each connection begins with the address of the node that it comes
- * from, so that one process can be many peers.
+ * from, so that one process can be many peers; or with nothing, for other programs.
  */
 export class SocketStreams implements Streams, Resolver {
   readonly #base: string
-  readonly #node: Address
+  readonly #node: Address | null
   readonly #servers = new Map<number, Server>()
 
-  /** Sockets are named `base` and the port; `node` is who dials. */
-  constructor(base: string, node: Address = CLIENT_ADDRESS) {
+  /** The socket of port 1001 is at `base`; `node` is who dials, null for connections that do not tell. */
+  constructor(base: string, node: Address | null = CLIENT_ADDRESS) {
     this.#base = base
     this.#node = node
   }
@@ -44,7 +44,7 @@ export class SocketStreams implements Streams, Resolver {
     const socket = await connectAs(this.#base, this.#node, port).catch(cause => {
       throw new DriverError('DIAL_FAILED', 'connection refused', { cause })
     })
-    return asStream(socket, theirs(this.#node), ours(port))
+    return asStream(socket, theirs(this.#node ?? CLIENT_ADDRESS), ours(port))
   }
 
   async listen(port: number): Promise<Listener> {
@@ -55,7 +55,7 @@ export class SocketStreams implements Streams, Resolver {
     rmSync(socketPath(this.#base, port), { force: true })
     server.listen({ path: socketPath(this.#base, port), backlog: 4096 })
     await once(server, 'listening')
-    return new SocketListener(server, port, () => this.#servers.delete(port))
+    return new SocketListener(server, { port, isTold: this.#node !== null }, () => this.#servers.delete(port))
   }
 
   /** What a daemon that dies does: the listener of `port` fails, and the port is free. */
@@ -79,10 +79,10 @@ export function socketStreams(t: TestContext): SocketStreams {
   return streams
 }
 
-/** A bare connection from `node` to the server of the network at `base`. */
+/** A bare connection from `node`, where it is to be told, to the server of the network at `base`. */
 export async function connectAs(
   base: string,
-  node: Address,
+  node: Address | null,
   port: number = DATA_EXCHANGE_PORT,
 ): Promise<Socket> {
   for (;;) {
@@ -95,6 +95,7 @@ export async function connectAs(
       await delay(5)
       continue
     }
+    if (node === null) return socket
     const preamble = Buffer.alloc(PREAMBLE)
     preamble.writeUInt16BE(node.network)
     preamble.writeUInt32BE(node.node, 2)
@@ -112,12 +113,12 @@ class SocketListener implements Listener {
   #closed = false
   #wake = () => {}
 
-  constructor(server: Server, port: number, onClose: () => void) {
+  constructor(server: Server, { port, isTold }: { port: number; isTold: boolean }, onClose: () => void) {
     this.port = port
     this.#server = server
     this.#onClose = onClose
     server.on('connection', async (socket: Socket) => {
-      const node = await readNode(socket)
+      const node = isTold ? await readNode(socket) : CLIENT_ADDRESS
       if (node === undefined) return
       this.#waiting.push(asStream(socket, ours(port), theirs(node)))
       this.#wake()
@@ -186,5 +187,5 @@ function theirs(address: Address): SocketAddress {
 }
 
 function socketPath(base: string, port: number): string {
-  return `${base}-${port}`
+  return port === DATA_EXCHANGE_PORT ? base : `${base}-${port}`
 }
