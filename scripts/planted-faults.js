@@ -31,8 +31,8 @@ export const PLANTED_FAULTS = [
     edits: [
       [
         'mailbox/durable-write.js',
-        'this.#durable ? this.#commit() : undefined',
-        'void setTimeout(() => this.#commit().catch(() => {}), 20)',
+        'this.durable ? this.#commit(companion) : undefined',
+        'void setTimeout(() => this.#commit(companion).catch(() => {}), 20)',
       ],
     ],
     foundBy: POWER,
@@ -63,8 +63,8 @@ export const PLANTED_FAULTS = [
         'const file = await this.createTemporary()',
         'const file = await TemporaryFile.create(join(this.layout.dir, choice.name))',
       ],
-      ['mailbox/durable-write.js', '!(await publish(this.layout, file.path, choice.name))', 'false'],
-      ['mailbox/durable-write.js', ' : undefined, file.discard()]', ' : undefined]'],
+      ['mailbox/durable-write.js', 'await publish(this.layout, file.path, name)', 'true'],
+      ['mailbox/durable-write.js', '            file.discard(),\n', ''],
     ],
     foundBy: { 'kill-random': 20, 'power-cut-ext4': 20 },
   },
@@ -121,5 +121,26 @@ export const PLANTED_FAULTS = [
     name: 'message ids are not synced',
     edits: [['mailbox/id-journal.js', 'await file.sync()', 'undefined']],
     foundBy: { 'duplicates-power-cut': 10 },
+  },
+  {
+    name: 'no fsync of the record',
+    edits: [['mailbox/file-records.js', 'await file.finish(this.#durable)', 'await file.finish(false)']],
+    foundBy: POWER,
+  },
+  {
+    name: 'records without a file are not swept',
+    edits: [['mailbox/received.js', 'await this.#records.sweep()', 'undefined']],
+    foundBy: { 'kill-every-call': 0 },
+  },
+  {
+    name: 'a record before the file is whole',
+    edits: [
+      [
+        'mailbox/received.js',
+        "recordOf(file, hash.digest('hex'))",
+        "recordOf(file, createHash('sha256').digest('hex'))",
+      ],
+    ],
+    foundBy: { 'kill-random': 20 },
   },
 ]

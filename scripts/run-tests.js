@@ -33,5 +33,6 @@ const { status, error } = spawnSync(
   { stdio: 'inherit', env, timeout: TIMEOUT_MS },
 )
 rmSync(home, { recursive: true, force: true })
-if (error) console.error(error.code === 'ETIMEDOUT' ? 'a test hangs: the last one named above' : error.message)
+if (error)
+  console.error(error.code === 'ETIMEDOUT' ? 'a test hangs: the last one named above' : error.message)
 process.exit(status ?? 1)

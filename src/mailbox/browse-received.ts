@@ -1,17 +1,20 @@
 import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type FileRecord, readRecord, removeRecord } from './file-records.ts'
 import { partialDir } from './layout.ts'
 import { ifThere, removeFile } from './missing.ts'
 import { isOwnerFileName, parsePartialName } from './partial-names.ts'
 
-/** A file of the received folder. */
-export interface ReceivedFile {
+/** A file of the received folder, and where it came from: files of other programs have no record. */
+export interface ReceivedFile extends Partial<Omit<FileRecord, 'bytes'>> {
   /** Its name on the disk. */
   readonly name: string
   readonly path: string
   readonly bytes: number
   /** When it was written: ms since the Unix epoch. */
   readonly modified: number
+  /** What is wrong with its record, where that cannot be trusted. */
+  readonly damagedRecord?: string
 }
 
 /** What {@link listReceived} selects. */
@@ -32,14 +35,14 @@ export async function listReceived(
 ): Promise<{ files: readonly ReceivedFile[]; total: number }> {
   const files = (await allFiles(dir)).filter(file => file.modified >= since)
   files.sort((a, b) => b.modified - a.modified || (a.name < b.name ? 1 : -1))
-  return { files: files.slice(0, limit), total: files.length }
+  const shown = files.slice(0, limit)
+  return { files: await Promise.all(shown.map(file => withRecord(dir, file))), total: files.length }
 }
 
 /** The file `name` of the received folder, or undefined where there is none. */
 export async function statReceived(dir: string, name: string): Promise<ReceivedFile | undefined> {
-  const path = join(dir, name)
-  const stats = await lstat(path).catch(() => undefined)
-  return stats?.isFile() ? { name, path, bytes: stats.size, modified: stats.mtimeMs } : undefined
+  const file = await statFile(dir, name)
+  return file && withRecord(dir, file)
 }
 
 /**
@@ -52,9 +55,14 @@ export async function clearReceived(
 ): Promise<{ cleared: number; remaining: number }> {
   let cleared = 0
   let remaining = 0
-  for (const { path, modified } of await allFiles(dir)) {
-    if (modified >= before) remaining++
-    else if (await removeFile(path)) cleared++
+  for (const { name, path, modified } of await allFiles(dir)) {
+    if (modified >= before) {
+      remaining++
+      continue
+    }
+    if (await removeFile(path)) cleared++
+    // After the file: a record alone is swept, a file alone would have lost its record for good.
+    await removeRecord(dir, name)
   }
   return { cleared, remaining }
 }
@@ -84,8 +92,20 @@ async function allFiles(dir: string): Promise<ReceivedFile[]> {
   const names = await ifThere(readdir(dir), [])
   const files: ReceivedFile[] = []
   for (const name of names.filter(isReceivedName)) {
-    const file = await statReceived(dir, name)
+    const file = await statFile(dir, name)
     if (file !== undefined) files.push(file)
   }
   return files
+}
+
+async function statFile(dir: string, name: string): Promise<ReceivedFile | undefined> {
+  const path = join(dir, name)
+  const stats = await lstat(path).catch(() => undefined)
+  return stats?.isFile() ? { name, path, bytes: stats.size, modified: stats.mtimeMs } : undefined
+}
+
+async function withRecord(dir: string, file: ReceivedFile): Promise<ReceivedFile> {
+  const record = await readRecord(dir, file)
+  if (record === undefined) return file
+  return 'damaged' in record ? { ...file, damagedRecord: record.damaged } : { ...file, ...record }
 }

@@ -28,23 +28,27 @@ export class Delivery implements PublishRecord {
   readonly #memory: Deliveries
   readonly #logger: Logger
   readonly #hash = createHash('sha256')
+  #payloadSha256: string | undefined
   #digest: string | undefined
   #firstName: string | undefined
   #settle: ((stored?: Stored) => void) | undefined
   #entry: Entry | undefined
 
   constructor(identity: DeliveryIdentity, payload: Payload, memory: Deliveries, logger: Logger) {
-    const { from, type, filename, messageId, replyTo } = identity
     this.#identity = identity
     this.#memory = memory
     this.#logger = logger
-    this.#hash.update(JSON.stringify([from, type, filename ?? null, messageId, replyTo ?? null]))
     if (payload instanceof Uint8Array) {
       this.#hash.update(payload)
       this.payload = payload
     } else {
       this.payload = hashed(payload, piece => this.#hash.update(piece))
     }
+  }
+
+  /** Of the payload alone, once {@link confirm} has been asked: 64 hex digits. */
+  get payloadSha256(): string | undefined {
+    return this.#payloadSha256
   }
 
   /** The file of the earlier delivery, once {@link confirm} has said no. */
@@ -58,7 +62,10 @@ export class Delivery implements PublishRecord {
    */
   async confirm(): Promise<boolean> {
     if (this.#digest !== undefined) return this.#firstName === undefined
-    this.#digest = this.#hash.digest('hex')
+    this.#payloadSha256 = this.#hash.digest('hex')
+    const { from, type, filename, messageId, replyTo } = this.#identity
+    const same = [from, type, filename ?? null, messageId, replyTo ?? null, this.#payloadSha256]
+    this.#digest = createHash('sha256').update(JSON.stringify(same)).digest('hex')
     const claim = await this.#memory.claim(this.#digest)
     if (typeof claim === 'string') this.#firstName = claim
     else this.#settle = claim

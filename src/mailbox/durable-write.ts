@@ -23,6 +23,8 @@ export interface WriteSource {
   readonly repeatable: boolean
   /** Has a say in the publishing, and is told of it. */
   readonly record?: PublishRecord | undefined
+  /** Makes what is to be published with the file, whose content is complete. @default nothing */
+  companion?(file: TemporaryFile): Promise<Companion>
 }
 
 /** Keeps a record of a file that is being published. */
@@ -45,13 +47,26 @@ export interface Publishable {
   discard(): Promise<void>
 }
 
+/** What is published together with a file, before it: its content is durable already. */
+export interface Companion {
+  /** Makes it visible as that of the file `name`; false where that is taken. */
+  publish(name: string): Promise<boolean>
+  /** Takes it back. Never rejects. */
+  withdraw(name: string): Promise<void>
+  /** Makes what {@link publish} and {@link withdraw} did durable. */
+  sync(): Promise<void>
+  /** Removes what it was written under. Never rejects. */
+  discard(): Promise<void>
+}
+
 /**
  * Writes files into one folder so that a file is there whole or not at all, and, once {@link write} has
  * resolved, survives a power cut (RELIABILITY, write path).
  */
 export class DurableFolder {
   readonly layout: FolderLayout
-  readonly #durable: boolean
+  /** Whether files and the folder are synced. */
+  readonly durable: boolean
   readonly #directory: DirectorySync
   readonly #makeShared: () => Promise<void>
   readonly #retraction: Retraction
@@ -60,7 +75,7 @@ export class DurableFolder {
   /** With `durable` false neither files nor the folder are synced; everything else is the same. */
   constructor(layout: FolderLayout, durable: boolean) {
     this.layout = layout
-    this.#durable = durable
+    this.durable = durable
     this.#directory = new DirectorySync(layout.dir)
     this.#retraction = new Retraction(layout.dir)
     this.#makeShared = coalesce(() => makeFolder(layout.temporaries, durable))
@@ -94,11 +109,11 @@ export class DurableFolder {
 
   /**
    * Gives a file of this file system, whose content is durable, its final name; its own is discarded. Resolves
-   * when the name is durable; where it rejects, the file is not visible.
+   * when the name, and that of its companion, are durable; where it rejects, neither is visible.
    */
-  async publish(choice: NameChoice, file: Publishable): Promise<void> {
-    await this.#giveName(choice, file)
-    await this.#settle(choice, file)
+  async publish(choice: NameChoice, file: Publishable, companion?: Companion): Promise<void> {
+    await this.#giveName(choice, file, companion)
+    await this.#settle(choice, file, companion)
   }
 
   /** A new temporary of this folder, for the caller to discard. A missing folder is made again, once. */
@@ -120,49 +135,92 @@ export class DurableFolder {
 
   /** Resolves when every name that was given before the call is durable. */
   async sync(): Promise<void> {
-    if (this.#durable) await this.#commit()
+    if (this.durable) await this.#commit()
   }
 
   async #writeOnce(choice: NameChoice, source: WriteSource): Promise<number | undefined> {
     const { record } = source
     const file = await this.createTemporary()
+    let companion: Companion | undefined
     try {
       await source.fill(file)
       if (record !== undefined && !(await record.confirm())) {
         await file.discard()
         return undefined
       }
-      await this.#finish(file, choice, record)
+      companion = await this.#finish(file, choice, source)
     } catch (error) {
       await file.discard()
       throw error
     }
-    await this.#settle(choice, file)
+    await this.#settle(choice, file, companion)
     await record?.published()
     return file.size
   }
 
-  /** Completes the file, and gives it its name. */
-  async #finish(file: TemporaryFile, choice: NameChoice, record: PublishRecord | undefined): Promise<void> {
+  /** Completes the file and its companion, and gives them their name. */
+  async #finish(
+    file: TemporaryFile,
+    choice: NameChoice,
+    { record, companion: make }: WriteSource,
+  ): Promise<Companion | undefined> {
     const inode = record === undefined ? 0 : file.inode
-    // Both are waited for: a file must not be discarded while it is being synced.
-    const done = await Promise.allSettled([record?.about(choice.name, inode), file.finish(this.#durable)])
-    for (const result of done) if (result.status === 'rejected') throw result.reason
-    await this.#giveName(choice, file, async () => record?.about(choice.name, inode))
+    // Side by side, and all are waited for: a file must not be discarded while it is being synced.
+    const [made, ...others] = await Promise.allSettled([
+      make?.(file),
+      record?.about(choice.name, inode),
+      file.finish(this.durable),
+    ])
+    if (made.status === 'rejected') throw made.reason
+    const companion = made.value
+    for (const result of others) {
+      if (result.status === 'fulfilled') continue
+      await companion?.discard()
+      throw result.reason
+    }
+    await this.#giveName(choice, file, companion, async () => record?.about(choice.name, inode))
+    return companion
   }
 
-  async #giveName(choice: NameChoice, file: Publishable, beforeNext?: () => Promise<void>): Promise<void> {
-    while (!(await publish(this.layout, file.path, choice.name))) {
-      choice.next()
-      await beforeNext?.()
+  async #giveName(
+    choice: NameChoice,
+    file: Publishable,
+    companion: Companion | undefined,
+    beforeNext?: () => Promise<void>,
+  ): Promise<void> {
+    try {
+      while (!(await this.#give(choice.name, file, companion))) {
+        choice.next()
+        await beforeNext?.()
+      }
+    } catch (error) {
+      await companion?.discard()
+      throw error
     }
   }
 
-  /** Makes the name that a file was given durable, and discards its own. */
-  async #settle(choice: NameChoice, file: Publishable): Promise<void> {
-    const [synced] = await Promise.allSettled([this.#durable ? this.#commit() : undefined, file.discard()])
+  /** The companion first: who sees the file sees both. */
+  async #give(name: string, file: Publishable, companion: Companion | undefined): Promise<boolean> {
+    if (companion !== undefined && !(await companion.publish(name))) return false
+    try {
+      if (await publish(this.layout, file.path, name)) return true
+    } catch (error) {
+      await companion?.withdraw(name)
+      throw error
+    }
+    await companion?.withdraw(name)
+    return false
+  }
+
+  /** Makes the name that was given durable, and discards those before it. */
+  async #settle(choice: NameChoice, file: Publishable, companion: Companion | undefined): Promise<void> {
+    const [synced] = await Promise.allSettled([
+      this.durable ? this.#commit(companion) : undefined,
+      file.discard(),
+      companion?.discard(),
+    ])
     if (synced.status === 'rejected') {
-      await this.#takeBack(choice.name)
+      await this.#takeBack(choice.name, companion)
       throw synced.reason
     }
     // The disk works: so may what it refused before.
@@ -173,14 +231,15 @@ export class DurableFolder {
    * Removes what was published and could not be synced. The sync that failed may have reached the disk in
    * part, the new name included, so the removal is synced too, as far as that is possible.
    */
-  async #takeBack(name: string): Promise<void> {
+  async #takeBack(name: string, companion: Companion | undefined): Promise<void> {
     await this.#retraction.remove(name)
+    await companion?.withdraw(name)
     await this.#directory.sync().catch(() => undefined)
   }
 
-  async #commit(): Promise<void> {
+  async #commit(companion?: Companion): Promise<void> {
     // A folder that another store is just making again is visible before it is durable itself.
     await this.#making
-    await this.#directory.sync()
+    await Promise.all([this.#directory.sync(), companion?.sync()])
   }
 }

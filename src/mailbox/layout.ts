@@ -40,6 +40,22 @@ export const FILE_MODE = 0o600
 /** How the name of a message ends, and with that what counts as one (section 3). */
 export const MESSAGE_SUFFIX = '.json'
 
+/** How the name of a record ends; before it stands the name of the file. */
+export const RECORD_SUFFIX = '.json'
+
+/** Bytes by which the longest name in a hidden subfolder is longer than that of the file it is for. */
+export const HIDDEN_NAME_ROOM: number = '.json.claim'.length
+
+/** The layout of the hidden subfolder of records beside received files. */
+export function recordsLayout({ dir, temporaries }: FolderLayout): FolderLayout {
+  return { dir: join(dir, RECORDS), temporaries }
+}
+
+/** The path of the record of the file `name` of the received folder `dir`. */
+export function recordPath(dir: string, name: string): string {
+  return join(dir, RECORDS, `${name}${RECORD_SUFFIX}`)
+}
+
 /** A new path for a temporary: no other process, and no other call here, uses it. */
 export function temporaryPath(layout: FolderLayout): string {
   temporaryCount++
@@ -69,6 +85,7 @@ export function temporaryOwner(name: string): { pid: number; ours: boolean } | u
 const TEMPORARY = '.tmp'
 const IDS = '.ids'
 const PARTIAL = '.partial'
+const RECORDS = '.records'
 const CLAIM = '.claim'
 const TEMPORARY_NAME = /^(\d{1,10})-([0-9a-f]{16})-\d+\.tmp$/
 const PROCESS_TOKEN = randomBytes(8).toString('hex')

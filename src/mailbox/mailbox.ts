@@ -151,7 +151,7 @@ export class Mailbox {
     }
     const mailbox = new Mailbox(config, logger, folders)
     await prepare(folders.inbox, () => mailbox.#inbox.load(), logger)
-    await prepare(folders.received, () => mailbox.#transfers.load(), logger)
+    await prepare(folders.received, () => mailbox.#loadReceived(), logger)
     await orStoreFailure(mailbox.inboxDir, mailbox.#deliveries.load(folders))
     return mailbox
   }
@@ -213,6 +213,11 @@ export class Mailbox {
     await Promise.allSettled(this.#underWay)
     await this.#transfers.close()
     await this.#journal.close()
+  }
+
+  async #loadReceived(): Promise<void> {
+    await this.#received.load()
+    await this.#transfers.load()
   }
 
   async #once(

@@ -1,6 +1,6 @@
 import { fileTimestamp } from '../clock.ts'
 import { LIMITS } from '../limits.ts'
-import { MESSAGE_SUFFIX } from './layout.ts'
+import { HIDDEN_NAME_ROOM, MESSAGE_SUFFIX } from './layout.ts'
 
 /** `<NAME>-<YYYYMMDD-HHMMSS.mmm>-<%06d seq>.json` in local time (section 3). */
 export function messageFileName(type: string, atNs: bigint, seq: number): string {
@@ -11,7 +11,7 @@ export function messageFileName(type: string, atNs: bigint, seq: number): string
 /**
  * `<base>-<YYYYMMDD-HHMMSS.mmm>-<%06d seq><ext>` from the name the sender gave, made safe for the disk: ext
  * is what follows the last dot, with the dot, as Go's `filepath.Ext` has it (section 3). An empty name is
- * `unnamed`. The result has at most 255 bytes of UTF-8; where that needs cutting, the base gives way first
+ * `unnamed`. With what hidden subfolders add to it, it has at most 255 bytes of UTF-8; where that needs cutting, the base gives way first
  * and the ext only past half of the room.
  */
 export function receivedFileName(filename: string, atNs: bigint, seq: number): string {
@@ -20,7 +20,8 @@ export function receivedFileName(filename: string, atNs: bigint, seq: number): s
   const base = replaceUnsafe(dot < 0 ? whole : whole.slice(0, dot))
   const ext = replaceUnsafe(dot < 0 ? '' : whole.slice(dot))
   const unique = uniquePart(atNs, seq)
-  const room = LIMITS.maxFileName.value - unique.length - RESERVED_PREFIX.length
+  const longest = LIMITS.maxFileName.value - HIDDEN_NAME_ROOM
+  const room = longest - unique.length - RESERVED_PREFIX.length
   const extRoom = Math.max(Math.floor(room / 2), room - Buffer.byteLength(base))
   const shortExt = cutUtf8(ext, extRoom)
   const shortBase = cutUtf8(base, room - Buffer.byteLength(shortExt))

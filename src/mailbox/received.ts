@@ -1,13 +1,14 @@
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { wallClockNs } from '../clock.ts'
+import { rfc3339, wallClockNs } from '../clock.ts'
 import type { Delivery } from './delivery.ts'
-import type { DurableFolder, NameChoice, Publishable } from './durable-write.ts'
+import type { DurableFolder, NameChoice, Publishable, WriteSource } from './durable-write.ts'
+import { type FileRecord, FileRecords } from './file-records.ts'
 import { receivedFileName } from './names.ts'
 import { type Payload, pieces, whole } from './payload.ts'
 import type { ReceivedRoom } from './received-room.ts'
 import type { Reservation } from './room.ts'
 import type { Stores } from './stores.ts'
-import type { TemporaryFile } from './temporary-file.ts'
 
 /** A file to be stored. */
 export interface FileInput {
@@ -17,10 +18,20 @@ export interface FileInput {
   readonly length: number
   /** The sender's address, as text; with {@link messageId} it is part of what makes two deliveries the same. */
   readonly from?: string
+  /** The NAME of the type of the frame that it came in. @default FILE */
+  readonly type?: string
   /** The sender's id of the file, where it gave one. */
   readonly messageId?: string
   /** The id that this file answers, where the sender gave one. */
   readonly replyTo?: string
+}
+
+/** A whole file, whose content is durable, under a name that nobody reads. */
+export interface FinishedFile extends Publishable {
+  /** Of its content, 64 hex digits. */
+  readonly sha256: string
+  /** When it was last written, by the file system: ms since the Unix epoch. */
+  readonly modifiedMs: number
 }
 
 /** A file that is durable and visible. */
@@ -45,11 +56,19 @@ export interface ReceivedOptions {
 export class Received {
   readonly #folder: DurableFolder
   readonly #options: ReceivedOptions
+  readonly #records: FileRecords
   #seq = 0
 
   constructor(folder: DurableFolder, options: ReceivedOptions) {
     this.#folder = folder
     this.#options = options
+    this.#records = new FileRecords(folder.layout, folder.durable)
+  }
+
+  /** Makes the folder of records, and removes those that are nobody's. */
+  async load(): Promise<void> {
+    await this.#records.make()
+    await this.#records.sweep()
   }
 
   /**
@@ -59,13 +78,13 @@ export class Received {
   store(file: FileInput, payload: Payload, delivery?: Delivery): Promise<string | undefined> {
     const { room } = this.#options
     const { length, from = '' } = file
-    return this.#named(file, async claim => {
+    return this.#named(file, async (claim, receivedAt) => {
       // What is whole is known before it needs room.
       const isWhole = payload instanceof Uint8Array
       if (isWhole && delivery !== undefined && !(await delivery.confirm())) return undefined
       const reservation = await room.open(from, length)
       try {
-        return await this.#write(claim, payload, { from, length, record: delivery, reservation })
+        return await this.#write(claim, payload, { ...file, receivedAt }, { delivery, reservation })
       } finally {
         reservation.release()
       }
@@ -73,28 +92,31 @@ export class Received {
   }
 
   /**
-   * Gives a whole file, whose content is durable and which lies in a hidden subfolder, its final name, durably;
-   * resolves with that.
+   * Publishes a file that lies whole and durable in a hidden subfolder, with its record, and discards its own
+   * name. Its room is the caller's to reserve. Resolves when the file and its record are durable; where it
+   * rejects, neither is visible.
    */
-  async publish(input: FileInput, file: Publishable): Promise<StoredFile> {
-    const write = async (claim: NameChoice) => {
-      await this.#folder.publish(claim, file)
-      return input.length
+  async publish(file: FileInput, finished: FinishedFile): Promise<StoredFile> {
+    const write = async (claim: NameChoice, receivedAt: string) => {
+      const record = recordOf({ ...file, receivedAt }, finished.sha256)
+      const companion = await this.#records.write(record, finished.modifiedMs)
+      await this.#folder.publish(claim, finished, companion)
+      return file.length
     }
-    const name = (await this.#named(input, write)) ?? ''
-    return { path: join(this.#folder.layout.dir, name), name, bytes: input.length, duplicate: false }
+    const name = (await this.#named(file, write)) ?? ''
+    return { path: join(this.#folder.layout.dir, name), name, bytes: file.length, duplicate: false }
   }
 
   /** Finds a name for a file that `write` writes, and counts it. */
   async #named(
     { filename }: FileInput,
-    write: (choice: NameChoice) => Promise<number | undefined>,
+    write: (choice: NameChoice, receivedAt: string) => Promise<number | undefined>,
   ): Promise<string | undefined> {
     const atNs = wallClockNs()
     const { index } = this.#options.room
     const claim = index.claim(() => receivedFileName(filename, atNs, ++this.#seq))
     try {
-      const size = await write(claim)
+      const size = await write(claim, rfc3339(atNs))
       if (size === undefined) return undefined
       index.add(claim.name, size)
     } finally {
@@ -106,30 +128,72 @@ export class Received {
   async #write(
     choice: NameChoice,
     payload: Payload,
-    { from, length, record, reservation }: Writing,
+    file: FileFacts,
+    { delivery, reservation }: Writing,
   ): Promise<number | undefined> {
     const { room, stores } = this.#options
+    const { from = '', length } = file
     if (payload instanceof Uint8Array) {
       const bytes = await whole(payload, length)
       await room.grow(reservation, length)
-      return stores.small(from, () =>
-        this.#folder.write(choice, { fill: file => file.write([bytes]), repeatable: true, record }),
-      )
+      const content = async function* () {
+        yield bytes
+      }
+      const source = { ...this.#source(file, content, delivery), repeatable: true }
+      return stores.small(from, () => this.#folder.write(choice, source))
     }
-    const fill = async (file: TemporaryFile) => {
+    const content = async function* () {
       for await (const piece of pieces(payload, length)) {
         await room.grow(reservation, piece.length)
-        await file.write([piece])
+        yield piece
       }
     }
-    return stores.streamed(from, () => this.#folder.write(choice, { fill, repeatable: false, record }))
+    const source = { ...this.#source(file, content, delivery), repeatable: false }
+    return stores.streamed(from, () => this.#folder.write(choice, source))
+  }
+
+  #source(
+    file: FileFacts,
+    content: () => AsyncIterable<Uint8Array>,
+    delivery: Delivery | undefined,
+  ): Omit<WriteSource, 'repeatable'> {
+    let hash = createHash('sha256')
+    return {
+      fill: async temporary => {
+        hash = createHash('sha256')
+        for await (const piece of content()) {
+          // A delivery takes the hash on the way.
+          if (delivery === undefined) hash.update(piece)
+          await temporary.write([piece])
+        }
+      },
+      companion: temporary => {
+        const sha256 = delivery?.payloadSha256 ?? hash.digest('hex')
+        return this.#records.write(recordOf(file, sha256), temporary.modifiedMs)
+      },
+      record: delivery,
+    }
+  }
+}
+
+type FileFacts = FileInput & { readonly receivedAt: string }
+
+function recordOf(file: FileFacts, sha256: string): FileRecord {
+  const { filename: originalName, length: bytes, type = 'FILE', receivedAt, from, messageId, replyTo } = file
+  return {
+    ...(from !== undefined && { from }),
+    originalName,
+    bytes,
+    sha256,
+    type,
+    receivedAt,
+    ...(messageId !== undefined && { messageId }),
+    ...(replyTo !== undefined && { replyTo }),
   }
 }
 
 /** What a file is written with. */
 interface Writing {
-  readonly from: string
-  readonly length: number
-  readonly record: Delivery | undefined
+  readonly delivery: Delivery | undefined
   readonly reservation: Reservation
 }

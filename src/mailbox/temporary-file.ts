@@ -30,6 +30,11 @@ export class TemporaryFile {
     return fstatSync(this.#handle.fd).ino
   }
 
+  /** When it was last written, by the file system: ms since the Unix epoch. Only until {@link finish}. */
+  get modifiedMs(): number {
+    return fstatSync(this.#handle.fd).mtimeMs
+  }
+
   /** Appends all of `pieces`: the system may take less than it is given, and says so only by its count. */
   async write(pieces: readonly Uint8Array[]): Promise<void> {
     let rest = pieces.filter(piece => piece.length > 0)

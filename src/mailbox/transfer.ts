@@ -1,7 +1,6 @@
 import { type FileHandle, lstat } from 'node:fs/promises'
 import { MailboxError } from '../errors.ts'
-import type { Publishable } from './durable-write.ts'
-import type { StoredFile } from './received.ts'
+import type { FinishedFile, StoredFile } from './received.ts'
 import { TrailingHash } from './trailing-hash.ts'
 
 /** What a {@link Transfer} works with. */
@@ -19,7 +18,7 @@ export interface TransferOptions {
   readonly checkRoom: () => Promise<void>
   /** So many more bytes are on the disk. */
   readonly onGrown: (bytes: number) => void
-  readonly publish: (file: Publishable) => Promise<StoredFile>
+  readonly publish: (file: Omit<FinishedFile, 'sha256'>) => Promise<StoredFile>
   /** Removes the partial file. Never rejects. */
   readonly remove: () => Promise<void>
   /** The transfer is over and its file closed. */
@@ -99,8 +98,9 @@ export class Transfer {
     const stored = await this.#exclusively(async () => {
       if (this.#offset !== this.size) throw incomplete(this.#offset, this.size)
       await this.#verify()
-      await this.#sync()
-      return this.#options.publish({ path: this.#options.path, discard: this.#options.remove })
+      const modifiedMs = await this.#sync()
+      const { path, remove } = this.#options
+      return this.#options.publish({ path, discard: remove, modifiedMs })
     })
     await this.#end('it has been completed', true)
     return stored
@@ -143,10 +143,10 @@ export class Transfer {
     )
   }
 
-  /** Makes the content durable, and closes the file. */
-  async #sync(): Promise<void> {
+  /** Makes the content durable, and closes the file; resolves with when it was last written. */
+  async #sync(): Promise<number> {
     const { handle, path, durable } = this.#options
-    const { ino, dev, size } = await handle.stat()
+    const { ino, dev, size, mtimeMs } = await handle.stat()
     if (size !== this.size) throw new Error(`the partial file has ${size} bytes, not ${this.size}`)
     // Other programs may have removed it, or put something else in its place.
     const named = await lstat(path)
@@ -154,6 +154,7 @@ export class Transfer {
     if (durable) await handle.datasync()
     this.#isHandleOpen = false
     await handle.close()
+    return mtimeMs
   }
 
   #end(why: string, isKept: boolean): Promise<void> {

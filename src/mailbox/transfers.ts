@@ -120,7 +120,10 @@ export class Transfers {
           reserved -= bytes
           room.release(bytes)
         },
-        publish: file => received.publish({ filename, length: size }, file),
+        publish: file => {
+          const input = { filename, length: size, from: owner, type: 'FILESTREAM' }
+          return received.publish(input, { ...file, sha256: Buffer.from(sha256).toString('hex') })
+        },
         remove: () => this.#partials.remove(entry),
         onClosed,
         failure: error => storeFailure(this.#dir, error),

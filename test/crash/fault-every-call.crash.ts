@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { type Folders, foldersIn, Scratch, temporaries } from './folders.js'
+import { type Folders, foldersIn, Scratch, strayRecords, temporaries } from './folders.js'
 import { makeItem } from './items.js'
 import { Ledger } from './ledger.js'
 import type { Random } from './random.js'
@@ -135,6 +135,7 @@ class Trial {
       if (!canStay) say(`left behind: ${path}`)
       rmSync(path)
     }
+    if (!canStay) for (const name of strayRecords(this.#folders)) say(`a record without its file: ${name}`)
     const next = await this.service.save(makeItem(this.#random, 'TEXT', 200))
     if (next.outcome !== 'acknowledged') say(`the next save is ${next.outcome}`)
     for (const problem of this.#ledger.compare()) say(problem)

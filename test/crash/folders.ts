@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileNameOf, isWhole, keyOf } from './items.js'
+import { fileNameOf, isWhole, keyOf, sha256 } from './items.js'
 
 /** The two folders of a mailbox. */
 export interface Folders {
@@ -14,6 +14,8 @@ export interface Seen {
   readonly path: string
   /** As of {@link keyOf}; undefined where it is not a whole message or file. */
   readonly key: string | undefined
+  /** Of a file: whether its record tells where it came from, is not there, or tells something else. */
+  readonly record?: 'right' | 'none' | 'wrong'
 }
 
 export function foldersIn(root: string): Folders {
@@ -46,33 +48,59 @@ export function look(
     attempt(() => visible(dir), [], whatever)
       .map(name => join(dir, name))
       .filter(path => !known(path))
-      .flatMap(path => attempt(() => [{ path, key: keyAt(path, dir === folders.inboxDir) }], [], whatever)),
+      .flatMap(path => attempt(() => [seenAt(path, dir === folders.inboxDir)], [], whatever)),
   )
 }
 
 /** The names of all but the hidden subfolders. A missing folder is empty. */
 export function visible(dir: string): string[] {
-  return attempt(() => readdirSync(dir), []).filter(name => !NOT_READ.has(name))
+  return attempt(() => readdirSync(dir), []).filter(name => !HIDDEN.includes(name))
+}
+
+/** The records whose file is not there. */
+export function strayRecords({ receivedDir }: Folders): string[] {
+  const records = attempt(() => readdirSync(join(receivedDir, RECORDS)), [])
+  const files = new Set(visible(receivedDir))
+  return records.filter(name => !files.has(name.replace(/\.json$/, '')))
 }
 
 /** What is being written, or was left so. */
 export function temporaries(folders: Folders): string[] {
   return [folders.inboxDir, folders.receivedDir].flatMap(dir => {
-    const hidden = join(dir, HIDDEN)
+    const hidden = join(dir, TEMPORARIES)
     return attempt(() => readdirSync(hidden), []).map(name => join(hidden, name))
   })
 }
 
-/** The key of the payload at `path`, or undefined where that is no whole message, or no whole file. */
-function keyAt(path: string, isMessage: boolean): string | undefined {
+/** What lies at `path`; it has no key where that is no whole message, or no whole file. */
+function seenAt(path: string, isMessage: boolean): Seen {
   const name = path.slice(path.lastIndexOf('/') + 1)
   const content = readFileSync(path)
-  return isMessage ? messageKey(name, content) : fileKey(name, content)
+  if (isMessage) return { path, key: messageKey(name, content) }
+  return { path, key: fileKey(name, content), record: recordOf(path, name, content) }
 }
 
-const HIDDEN = '.tmp'
+function recordOf(path: string, name: string, content: Buffer): 'right' | 'none' | 'wrong' {
+  const json = attempt(() => readFileSync(join(path, '..', RECORDS, `${name}.json`), 'utf8'), undefined)
+  if (json === undefined) return 'none'
+  try {
+    const { original_name, bytes, sha256: hash, from, type } = JSON.parse(json)
+    const isRight =
+      original_name === fileNameOf(content) &&
+      bytes === content.length &&
+      hash === sha256(content) &&
+      /^\d+:[0-9A-F]{4}\.[0-9A-F]{4}\.[0-9A-F]{4}$/.test(from) &&
+      ['FILE', 'FILESTREAM'].includes(type)
+    return isRight ? 'right' : 'wrong'
+  } catch {
+    return 'wrong'
+  }
+}
+
+const TEMPORARIES = '.tmp'
+const RECORDS = '.records'
 /** Subfolders, which programs that list the folder skip. */
-const NOT_READ: ReadonlySet<string> = new Set([HIDDEN, '.ids', '.partial'])
+const HIDDEN = [TEMPORARIES, RECORDS, '.consumers', '.ids', '.partial']
 const STAMP = '-\\d{8}-\\d{6}\\.\\d{3}-\\d{6,}'
 const MESSAGE_NAME = new RegExp(`^(TEXT|JSON|BINARY)${STAMP}\\.json$`)
 const FILE_NAME = new RegExp(`^(f\\d+-[0-9a-f]{16})${STAMP}\\.bin$`)

@@ -52,6 +52,7 @@ function mark(bytes: Uint8Array): string {
   return sha256(bytes)
 }
 
-function sha256(bytes: Uint8Array): string {
+/** 64 hex digits. */
+export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
 }

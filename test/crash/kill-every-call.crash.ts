@@ -1,4 +1,4 @@
-import { foldersIn, Scratch, temporaries } from './folders.js'
+import { foldersIn, Scratch, strayRecords, temporaries } from './folders.js'
 import { makeItem } from './items.js'
 import { Ledger } from './ledger.js'
 import type { Row, RowContext, RowReport } from './row.js'
@@ -32,7 +32,8 @@ async function run({ random }: RowContext): Promise<RowReport> {
 
     async function killAt([callName, number]: [string, number]): Promise<boolean> {
       await using service = await TracedService.start(scratch.path, folders, ledger, random)
-      failures.push(...temporaries(folders).map(path => `not swept: ${path}`))
+      const left = [...temporaries(folders), ...strayRecords(folders)]
+      failures.push(...left.map(path => `not swept: ${path}`))
       const { outcome } = await service.save(makeItem(random, kind, size), [
         `${callName}:signal=SIGKILL:when=${number}`,
       ])

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { FolderReader } from './folder-reader.js'
-import { foldersIn, Scratch, temporaries } from './folders.js'
+import { type Folders, foldersIn, Scratch, strayRecords, temporaries } from './folders.js'
 import { Ledger } from './ledger.js'
 import { Load } from './load.js'
 import type { Random } from './random.js'
@@ -29,12 +29,16 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
       else failures.push(...(await killUnderLoad(victim, ledger, random)))
     }
     await using _ = await ServiceProcess.start(victim)
-    failures.push(...ledger.compare(), ...temporaries(folders).map(path => `not swept: ${path}`))
+    failures.push(...ledger.compare(), ...notSwept(folders))
     failures.push(...(await reader.pause()))
     counts.read += reader.reads
     for (const [name, count] of Object.entries(ledger.totals)) counts[name as keyof typeof counts] += count
   }
   return { n, failures, counts }
+}
+
+function notSwept(folders: Folders): string[] {
+  return [...temporaries(folders), ...strayRecords(folders)].map(path => `not swept: ${path}`)
 }
 
 /** Gives what is wrong with what earlier rounds have left. */

@@ -10,7 +10,7 @@ interface Entry {
 export class Ledger {
   readonly #entries = new Map<string, Entry>()
   /** What an earlier comparison has read: what is visible never changes. */
-  readonly #known = new Map<string, string>()
+  readonly #known = new Map<string, Seen>()
   readonly #folders: Folders
   #closed = false
 
@@ -54,9 +54,8 @@ export class Ledger {
     })
     const torn = fresh.filter(({ key }) => key === undefined).map(({ path }) => `not whole: ${path}`)
     for (const path of this.#known.keys()) if (!present.has(path)) this.#known.delete(path)
-    for (const { path, key } of fresh) if (key !== undefined) this.#known.set(path, key)
-    const found = [...this.#known].map(([path, key]): Seen => ({ path, key }))
-    return [...torn, ...this.judge(found)]
+    for (const seen of fresh) if (seen.key !== undefined) this.#known.set(seen.path, seen)
+    return [...torn, ...this.judge([...this.#known.values()])]
   }
 
   /** What of `found` breaks the promise, but for what is not whole. */
@@ -65,12 +64,20 @@ export class Ledger {
     isAcknowledged: (key: string) => number = key => this.#acknowledged(key),
   ): string[] {
     const counts = new Map<string, number>()
-    for (const { key } of found) if (key !== undefined) counts.set(key, (counts.get(key) ?? 0) + 1)
+    const recorded = new Map<string, number>()
     const problems: string[] = []
+    for (const { path, key, record } of found) {
+      if (key === undefined) continue
+      counts.set(key, (counts.get(key) ?? 0) + 1)
+      if (record !== 'none') recorded.set(key, (recorded.get(key) ?? 0) + 1)
+      if (record === 'wrong') problems.push(`a wrong record: ${path}`)
+    }
     for (const [key, { sent, refused }] of this.#entries) {
       const count = counts.get(key) ?? 0
       const due = isAcknowledged(key)
       if (count < due) problems.push(`lost: ${due} of ${key} acknowledged, ${count} found`)
+      else if ((recorded.get(key) ?? 0) < due)
+        problems.push(`lost: the record of ${key}, ${due} acknowledged`)
       if (count > sent - refused)
         problems.push(`left behind: ${sent - refused} of ${key} may be there, ${count} are`)
       counts.delete(key)

@@ -80,7 +80,7 @@ function faultsOf(dir: string, expected: ReadonlyMap<string, Buffer>): string[] 
   const faults: string[] = []
   for (const entry of readdirSync(dir, { withFileTypes: true, encoding: 'buffer' })) {
     const { name } = entry
-    if (name.equals(Buffer.from('.tmp'))) continue
+    if (['.tmp', '.records'].some(hidden => name.equals(Buffer.from(hidden)))) continue
     const text = name.toString()
     const content = entry.isFile() ? readFileSync(join(dir, text), 'utf8') : ''
     const sent = missing.get(content)

@@ -71,8 +71,8 @@ export class TracedService {
   #paths(): string[] {
     const { inboxDir, receivedDir } = this.#folders
     return [inboxDir, receivedDir].flatMap(dir => {
-      const next = [1, 2, 3].map(more => join(dir, '.tmp', `${this.#prefix}${this.#temporary + more}.tmp`))
-      return [dir, join(dir, '.tmp'), ...next]
+      const next = [1, 2, 3, 4].map(more => join(dir, '.tmp', `${this.#prefix}${this.#temporary + more}.tmp`))
+      return [dir, join(dir, '.tmp'), join(dir, '.records'), ...next]
     })
   }
 }

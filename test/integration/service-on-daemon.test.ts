@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Client, deliver, Runtime, Service } from 'pilot-dataexchange'
 import { startDaemon } from '../helpers/embedded.ts'
 import { type ServiceNode, startPeer, startServiceNode } from '../helpers/nodes.ts'
-import { readFiles, readMessages } from '../helpers/service-harness.ts'
+import { readFiles, readMessages, visible } from '../helpers/service-harness.ts'
 import { spawnLine, spawnNode } from '../helpers/spawn-line.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
@@ -148,7 +148,7 @@ test('[ack.err-nothing-left] [disk.no-strays] a peer killed in mid-frame leaves 
   child.kill('SIGKILL')
   await once(child, 'exit')
   await until(() => temporaries(node).length === 0)
-  for (const dir of [node.inboxDir, node.receivedDir]) assert.deepEqual(readdirSync(dir), ['.tmp'])
+  for (const dir of [node.inboxDir, node.receivedDir]) assert.deepEqual(visible(dir), [])
   assert.deepEqual(node.events, [])
   assert.equal((await deliver(peer.driver, node.daemon.address, { text: 'on' })).answer, 'ACK TEXT 2 bytes')
 })

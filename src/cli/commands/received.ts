@@ -9,13 +9,14 @@ import {
 import { watchFolder } from '../../mailbox/watch-folder.ts'
 import { type Context, receivedDir } from '../context.ts'
 import { CliError } from '../errors.ts'
-import { plural, table, timeText } from '../format.ts'
+import { facts, plural, table, timeText } from '../format.ts'
 import { safeLine } from '../safe-text.ts'
 
 /** Options of `received`; times in ms since the Unix epoch. */
 export interface ReceivedOptions {
   limit?: number
   since?: number
+  full?: boolean
   clear?: boolean
   before?: number
   watch?: boolean
@@ -31,19 +32,21 @@ export async function received(context: Context, options: ReceivedOptions): Prom
     })
   }
   if (options.clear) await clear(context, dir, options.before)
-  else if (options.watch) await watch(context, dir)
+  else if (options.watch) await watch(context, dir, options.full)
   else await list(context, dir, options)
 }
 
 const DEFAULT_LIMIT = 10
 
 async function list({ output }: Context, dir: string, options: ReceivedOptions): Promise<void> {
-  const { limit = DEFAULT_LIMIT, since } = options
+  const { limit = DEFAULT_LIMIT, since, full } = options
   const { files, total } = await listReceived(dir, { limit: limit === 0 ? undefined : limit, since })
   output.result({ files: files.map(fileData), total, shown: files.length, dir }, () => {
     const more = total > files.length ? `${files.length} of ` : ''
     const footer = `${more}${plural(total, 'file')} in ${safeLine(dir)}${more && ' (--limit 0 lists all)'}`
-    return [listText(files), footer].filter(text => text !== '').join('\n\n')
+    return [full ? files.map(fullText).join('\n\n') : listText(files), footer]
+      .filter(text => text !== '')
+      .join('\n\n')
   })
 }
 
@@ -56,7 +59,7 @@ async function clear({ output }: Context, dir: string, before?: number): Promise
   })
 }
 
-async function watch({ output }: Context, dir: string): Promise<void> {
+async function watch({ output }: Context, dir: string, full = false): Promise<void> {
   const onReady = () => {
     if (output.json) output.result({ watching: dir }, () => '')
     else output.note(`watching ${safeLine(dir)}; Ctrl-C ends it`)
@@ -64,15 +67,48 @@ async function watch({ output }: Context, dir: string): Promise<void> {
   for await (const names of watchFolder(dir, { accepts: isReceivedName, onReady })) {
     for (const name of names.sort()) {
       const file = await statReceived(dir, name)
-      if (file !== undefined) output.item(fileData(file), () => listText([file]))
+      if (file !== undefined)
+        output.item(fileData(file), () => (full ? `${fullText(file)}\n` : listText([file])))
     }
   }
 }
 
-function fileData({ name, bytes, modified, path }: ReceivedFile): Record<string, unknown> {
-  return { name, bytes, modified: new Date(modified).toISOString(), path }
+function fileData(file: ReceivedFile): Record<string, unknown> {
+  const { name, bytes, modified, path } = file
+  return {
+    name,
+    bytes,
+    modified: new Date(modified).toISOString(),
+    path,
+    // Those that it has; JSON leaves the others out.
+    from: file.from,
+    original_name: file.originalName,
+    type: file.type,
+    sha256: file.sha256,
+    received_at: file.receivedAt,
+    message_id: file.messageId,
+    reply_to: file.replyTo,
+    damaged_record: file.damagedRecord,
+  }
 }
 
 function listText(files: readonly ReceivedFile[]): string {
   return table(files.map(({ name, bytes, modified }) => [timeText(modified), bytes, safeLine(name)]))
+}
+
+function fullText(file: ReceivedFile): string {
+  const pairs: (readonly [string, string | undefined])[] = [
+    ['from', file.from],
+    ['name', file.originalName],
+    ['received', file.receivedAt],
+    ['sha256', file.sha256],
+    ['message id', file.messageId],
+    ['reply to', file.replyTo],
+    ['no record', file.damagedRecord],
+  ]
+  const known = pairs.flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, safeLine(value)] as const],
+  )
+  const origin = known.length === 0 ? [['from', 'not known: another program put it there'] as const] : known
+  return [listText([file]), facts(origin).replace(/^/gm, '    ')].join('\n')
 }

@@ -12,7 +12,10 @@ export function addReceived(program: Command): void {
     .description('Lists the files received, newest first.')
     .option('--limit <n>', 'how many to list, 0 for all (default: 10)', count(0))
     .option('--since <when>', 'only those of the last 1h, or since a time in RFC 3339', moment)
-    .addOption(new Option('--clear', 'remove all files, partial ones too').conflicts(['limit', 'since']))
+    .option('--full', 'also who sent each, its own name, its SHA-256')
+    .addOption(
+      new Option('--clear', 'remove all files, partial ones too').conflicts(['limit', 'since', 'full']),
+    )
     .option('--before <when>', 'with --clear: only those older than 7d, or than a time in RFC 3339', moment)
     .addOption(
       new Option('--watch', 'print files as they come, until Ctrl-C').conflicts(['clear', 'limit', 'since']),
@@ -22,6 +25,7 @@ export function addReceived(program: Command): void {
       'after',
       examples([
         'pilot-dx received --limit 0',
+        'pilot-dx received --full',
         'pilot-dx received --since 2026-01-31T00:00:00Z --json',
         'pilot-dx received --watch',
         'pilot-dx received --clear --before 30d',

@@ -29,7 +29,15 @@ export async function tempMailbox(
 
 /** The names in `dir`, sorted, without the hidden subfolders. */
 export async function namesIn(dir: string): Promise<string[]> {
-  return (await readdir(dir)).filter(name => !['.tmp', '.ids', '.partial'].includes(name)).sort()
+  return (await readdir(dir)).filter(name => !HIDDEN.has(name)).sort()
+}
+
+const HIDDEN: ReadonlySet<string> = new Set(['.tmp', '.records', '.ids', '.partial'])
+
+/** What lies in `dir`, at any depth, without empty hidden subfolders. */
+export async function contentOf(dir: string): Promise<string[]> {
+  const names = await readdir(dir, { recursive: true })
+  return names.filter(name => !HIDDEN.has(name)).sort()
 }
 
 /** What is being written in `dir`, or was left there. */
