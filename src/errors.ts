@@ -252,6 +252,12 @@ export const ERROR_CODES = {
     meaning: 'the mailbox is not open: the service has been stopped or has not been started',
     toPeer: 'service is stopping',
   },
+  LEASE_LOST: {
+    class: 'MailboxError',
+    meaning:
+      'the lease of a message ran out before it was extended or given back, and another consumer may have the message; make leases longer, or extend() in time',
+    toPeer: null,
+  },
   REGISTRY_STARTED: {
     class: 'PluginError',
     meaning:
@@ -372,7 +378,7 @@ export class AnswerError extends PilotError {
   }
 }
 
-/** A frame that could not be stored (section 3). */
+/** A frame that could not be stored, or a message that could not be taken (section 3). */
 export class MailboxError extends PilotError {
   override readonly name: string = 'MailboxError'
   declare readonly code: CodeOf<'MailboxError'>

@@ -37,7 +37,14 @@ export { transferFile } from './exchange/transfer/transfer-file.ts'
 export type { FileReceipt, FileTransfer, TransferOptions } from './exchange/transfer/transfer-types.ts'
 export { LIMITS, type Limit, type LimitName, MAX_FRAME_SIZE } from './limits.ts'
 export type { Logger, LogLine } from './logger.ts'
-export type { InboxMessage } from './mailbox/browse-inbox.ts'
+export type { DamagedMessage, InboxMessage } from './mailbox/browse-inbox.ts'
+export {
+  type ConsumerOptions,
+  InboxConsumer,
+  type MessagesOptions,
+  type NextOptions,
+} from './mailbox/inbox-consumer.ts'
+export type { LeasedMessage } from './mailbox/leased-message.ts'
 export { Mailbox, type MailboxConfig } from './mailbox/mailbox.ts'
 export {
   Address,

@@ -56,6 +56,9 @@ export type LimitName =
   | 'partialFiles'
   | 'partialFilesPerPeer'
   | 'partialTimeout'
+  | 'lease'
+  | 'maxLease'
+  | 'leaseAttempts'
   | 'dialTimeout'
   | 'requestTimeout'
   | 'answerTimeout'
@@ -332,6 +335,24 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     unit: 'ms',
     about: 'a partial file that nobody has gone on with for this long is removed',
     option: 'partialTimeout',
+  },
+  lease: {
+    value: 60_000,
+    unit: 'ms',
+    about: 'time that a consumer of the inbox has for a message; then another consumer gets it',
+    option: 'leaseMs of InboxConsumer.open()',
+  },
+  maxLease: {
+    value: 86_400_000,
+    unit: 'ms',
+    about: 'longest lease of a message, and longest delay before one that was given back comes again',
+    option: null,
+  },
+  leaseAttempts: {
+    value: 5,
+    unit: 'count',
+    about: 'how often a message is handed out to consumers; then it is dead, and listed as such',
+    option: 'maxAttempts of InboxConsumer.open()',
   },
   dialTimeout: {
     value: 30_000,

@@ -133,6 +133,11 @@ export function isMessageName(name: string): boolean {
   return name.endsWith(MESSAGE_SUFFIX) && !name.startsWith('.')
 }
 
+/** The ids of all messages of the inbox `dir`, oldest first. A folder that is missing is empty. */
+export async function messageIds(dir: string): Promise<string[]> {
+  return (await messageNames(dir)).map(idOf).reverse()
+}
+
 /** Names of the messages of the inbox `dir`, newest first; names without a time count as oldest. */
 export async function messageNames(dir: string): Promise<string[]> {
   const entries = await ifThere(readdir(dir, { withFileTypes: true }), [])

@@ -56,6 +56,11 @@ export function recordPath(dir: string, name: string): string {
   return join(dir, RECORDS, `${name}${RECORD_SUFFIX}`)
 }
 
+/** The layout of the hidden subfolder for the consumers of the group `group` of the inbox `inboxDir`. */
+export function groupLayout(inboxDir: string, group: string): FolderLayout {
+  return folderLayout(join(inboxDir, CONSUMERS, group))
+}
+
 /** A new path for a temporary: no other process, and no other call here, uses it. */
 export function temporaryPath(layout: FolderLayout): string {
   temporaryCount++
@@ -86,6 +91,7 @@ const TEMPORARY = '.tmp'
 const IDS = '.ids'
 const PARTIAL = '.partial'
 const RECORDS = '.records'
+const CONSUMERS = '.consumers'
 const CLAIM = '.claim'
 const TEMPORARY_NAME = /^(\d{1,10})-([0-9a-f]{16})-\d+\.tmp$/
 const PROCESS_TOKEN = randomBytes(8).toString('hex')

@@ -1,5 +1,5 @@
-import { type FSWatcher, watch } from 'node:fs'
 import { readdir } from 'node:fs/promises'
+import { FolderBell } from './folder-bell.ts'
 import { ifThere } from './missing.ts'
 
 /** Options of {@link watchFolder}. */
@@ -22,59 +22,20 @@ export async function* watchFolder(
   options: WatchOptions,
 ): AsyncGenerator<string[], void, undefined> {
   const { accepts, onReady, signal } = options
-  const bell = new Bell()
-  const ring = () => bell.ring()
-  const timer = setInterval(ring, LOOK_EVERY_MS)
-  signal?.addEventListener('abort', ring, { once: true })
-  let watcher = openWatcher(dir, ring)
+  const bell = new FolderBell(dir)
   try {
     let known = new Set(await namesIn(dir))
     onReady?.()
     while (!signal?.aborted) {
-      await bell.rung()
+      await bell.rung({ signal })
       if (signal?.aborted) return
-      watcher ??= openWatcher(dir, ring)
       const names = await namesIn(dir)
       const fresh = names.filter(name => !known.has(name) && accepts(name))
       known = new Set(names)
       if (fresh.length > 0) yield fresh
     }
   } finally {
-    clearInterval(timer)
-    signal?.removeEventListener('abort', ring)
-    watcher?.close()
-  }
-}
-
-const LOOK_EVERY_MS = 2_000
-
-/** Wakes one waiter; a ring that nobody waits for is kept for the next. */
-class Bell {
-  #pending = false
-  #wake: (() => void) | undefined
-
-  ring(): void {
-    this.#pending = true
-    this.#wake?.()
-  }
-
-  async rung(): Promise<void> {
-    if (!this.#pending) {
-      await new Promise<void>(resolve => {
-        this.#wake = resolve
-      })
-    }
-    this.#wake = undefined
-    this.#pending = false
-  }
-}
-
-/** Undefined where the folder is missing or the system has no watch left: the looks do without. */
-function openWatcher(dir: string, ring: () => void): FSWatcher | undefined {
-  try {
-    return watch(dir, ring).on('error', ring)
-  } catch {
-    return undefined
+    bell.close()
   }
 }
 
