@@ -76,8 +76,9 @@ const README = 'README.md'
 writeFileSync(
   README,
   readFileSync(README, 'utf8').replace(
-    /<!-- example: (\S+) -->\n```ts\n.*?```/gs,
-    (_, path) => `<!-- example: ${path} -->\n\`\`\`ts\n${readFileSync(path, 'utf8')}\`\`\``,
+    /<!-- example: (\S+\.(\w+)) -->\n```\w+\n.*?```/gs,
+    (_, path, language) =>
+      `<!-- example: ${path} -->\n\`\`\`${language}\n${readFileSync(path, 'utf8')}\`\`\``,
   ),
 )
 

@@ -100,8 +100,8 @@ export class LeaseFolder {
   async until(id: string, attempt: number): Promise<number | undefined> {
     const stats = await lstat(this.#path(id, attempt)).catch(ifMissing(undefined))
     if (stats === undefined) return undefined
-    // A clock that was set back must not keep a message for years.
-    return stats.mtimeMs > Date.now() + CLOCK_SET_BACK_MS ? 0 : stats.mtimeMs
+    // A clock that was set back must not keep a message for years. Up: seconds as a fraction come back a little less.
+    return stats.mtimeMs > Date.now() + CLOCK_SET_BACK_MS ? 0 : Math.ceil(stats.mtimeMs)
   }
 
   /** Moves the end of the nth lease. False where it is no longer the message's last one. */

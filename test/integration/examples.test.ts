@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
+import { InboxConsumer } from 'pilot-dataexchange'
 import { startDaemon } from '../helpers/embedded.ts'
 import { readFiles, readMessages } from '../helpers/service-harness.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
@@ -113,4 +114,21 @@ test('the ask example waits for the reply of a node that answers nothing', { tim
   await run(process.execPath, [cli, 'send-message', address, 'Nothing.', '--reply-to', id], { env })
   const { stdout } = await asking
   assert.equal(stdout, 'stored by the peer: ACK AUTOANSWER 19 bytes\nanswered later: Nothing.\n')
+})
+
+test('the worker example answers a question', { timeout: 30_000 }, async t => {
+  const { home, env } = await machine(t)
+  const cli = join('dist', 'cli', 'main.js')
+  const start = (args: string[]) => {
+    const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
+    t.after(() => child.kill('SIGKILL'))
+    return createInterface({ input: child.stdout })[Symbol.asyncIterator]().next()
+  }
+  const { value } = await start([cli, '--json', 'serve'])
+  await start([compiled('worker')])
+  await run(process.execPath, [cli, 'send-message', JSON.parse(value).data.address, 'Where is it?'], { env })
+  const inbox = await InboxConsumer.open({ dir: join(home, '.pilot', 'inbox'), group: 'test' })
+  const seen: string[] = []
+  while (seen.length < 2) seen.push((await inbox.next({ waitMs: Number.POSITIVE_INFINITY }))?.data ?? '')
+  assert.deepEqual(seen, ['Where is it?', 'I shall find out.'])
 })

@@ -89,7 +89,8 @@ async function watch(
   }
 }
 
-function messageData(message: InboxMessage | DamagedMessage, full = false): Record<string, unknown> {
+/** A message as JSON tells it. */
+export function messageData(message: InboxMessage | DamagedMessage, full = false): Record<string, unknown> {
   if ('damaged' in message) return { id: message.id, damaged: message.damaged }
   const { id, from, receivedAt, type, bytes, messageId, replyTo } = message
   return {
@@ -115,7 +116,8 @@ function previewOf({ data, encoding, bytes }: InboxMessage): string {
   return encoding === 'base64' ? `<${plural(bytes, 'byte')}, base64>` : shorten(data, PREVIEW_LENGTH)
 }
 
-function listText(messages: readonly (InboxMessage | DamagedMessage)[]): string {
+/** Messages for a terminal, a line each. */
+export function listText(messages: readonly (InboxMessage | DamagedMessage)[]): string {
   return table(
     messages.map(message =>
       'damaged' in message
@@ -131,7 +133,7 @@ function listText(messages: readonly (InboxMessage | DamagedMessage)[]): string 
 }
 
 /** The data is set in, so that nothing in it passes for the head of another message. */
-function fullText(message: InboxMessage | DamagedMessage): string {
+export function fullText(message: InboxMessage | DamagedMessage): string {
   if ('damaged' in message) return `${safeLine(message.id)}\n    <damaged: ${safeLine(message.damaged)}>`
   const { id, from, receivedAt, type, bytes, messageId, replyTo } = message
   const head = [

@@ -1,6 +1,8 @@
 import { type Command, Option } from 'commander'
 import type { InboxOptions } from '../commands/inbox.ts'
-import { count, moment } from '../values.ts'
+import type { WorkOptions } from '../commands/inbox-work.ts'
+import { CliError } from '../errors.ts'
+import { count, duration, moment, positiveDuration } from '../values.ts'
 import { act } from './action.ts'
 import { examples } from './help.ts'
 
@@ -8,8 +10,8 @@ import { examples } from './help.ts'
 export function addInbox(program: Command): void {
   const inbox = program
     .command('inbox')
-    .summary('list, read, watch or clear the messages received')
-    .description('Lists the messages received, newest first.')
+    .summary('list, read, watch, work through or clear the messages received')
+    .description('Lists the messages received, newest first; or hands them out, each to one worker.')
     // What follows `read` is for it alone.
     .enablePositionalOptions()
     .option('--limit <n>', 'how many to list, 0 for all (default: 10)', count(0))
@@ -29,7 +31,28 @@ export function addInbox(program: Command): void {
         'latest',
       ]),
     )
+    .addOption(new Option('--next', 'take the oldest message that nobody works on').conflicts(LISTING))
+    .option('--wait [duration]', 'with --next: wait for a message, for 30s, or as long as it takes', duration)
+    .option('--lease <duration>', 'with --next: how long nobody else gets it (default: 1m)', positiveDuration)
+    .addOption(new Option('--ack <id>', 'this message has been handled').conflicts([...LISTING, 'next']))
+    .option('--remove', 'with --ack: remove it from the inbox as well')
+    .addOption(
+      new Option('--nack <id>', 'give this message back, a dead one too').conflicts([
+        ...LISTING,
+        'next',
+        'ack',
+      ]),
+    )
+    .option('--delay <duration>', 'with --nack: when it is to come again (default: at once)', duration)
+    .addOption(
+      new Option(
+        '--dead',
+        'list the messages that were handed out five times and never acknowledged',
+      ).conflicts([...LISTING, 'next', 'ack', 'nack']),
+    )
+    .option('--group <name>', 'the workers who share the messages (default: default)')
     .option('--dir <dir>', 'the folder (default: inbox/ in the home folder)')
+    .addHelpText('after', WORK_HELP)
     .addHelpText(
       'after',
       examples([
@@ -41,7 +64,10 @@ export function addInbox(program: Command): void {
       ]),
     )
     .action((_options: unknown, command: Command) =>
-      act<InboxOptions>(command, async (context, options) => {
+      act<InboxOptions & WorkOptions>(command, async (context, options) => {
+        checkCompany(options)
+        const { isWork, workInbox } = await import('../commands/inbox-work.ts')
+        if (isWork(options)) return workInbox(context, options)
         const { inbox } = await import('../commands/inbox.ts')
         await inbox(context, options)
       }),
@@ -67,3 +93,31 @@ export function addInbox(program: Command): void {
       }),
     )
 }
+
+const LISTING = ['limit', 'from', 'since', 'latest', 'clear', 'before', 'watch']
+
+/** What each option is of no use without. */
+const COMPANY: readonly (readonly [option: keyof WorkOptions, of: readonly (keyof WorkOptions)[]])[] = [
+  ['wait', ['next']],
+  ['lease', ['next']],
+  ['remove', ['ack']],
+  ['delay', ['nack']],
+  ['group', ['next', 'ack', 'nack', 'dead']],
+]
+
+function checkCompany(options: WorkOptions): void {
+  for (const [option, of] of COMPANY) {
+    if (options[option] === undefined || of.some(name => options[name] !== undefined)) continue
+    throw new CliError(`--${option} goes with ${of.map(name => `--${name}`).join(' or ')}`)
+  }
+}
+
+const WORK_HELP = `
+--next hands a message to one worker of a group for the time of the lease; one that is not
+acknowledged by then comes again, and is dead after five times. Exit codes of --next: 1 where there is
+no message, 5 where none came in the time of --wait. With --quiet it prints the id alone:
+
+  while id=$(pilot-dx inbox --next --wait --quiet); do
+    if pilot-dx inbox read "$id" | ./handle; then pilot-dx inbox --ack "$id"
+    else pilot-dx inbox --nack "$id" --delay 30s; fi
+  done`
