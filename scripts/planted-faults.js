@@ -53,7 +53,7 @@ export const PLANTED_FAULTS = [
   {
     name: 'a rename that overwrites',
     edits: [['mailbox/publish.js', 'await link(temporary, ', 'await rename(temporary, ']],
-    foundBy: { 'two-processes': 2_000, clock: 2_000 },
+    foundBy: { 'two-processes': 2_000, clock: 2_000, consumers: 200 },
   },
   {
     name: 'no temporary: written under the final name',
@@ -142,5 +142,21 @@ export const PLANTED_FAULTS = [
       ],
     ],
     foundBy: { 'kill-random': 20 },
+  },
+  {
+    name: 'a lease is taken over before it has run out',
+    edits: [['mailbox/inbox-consumer.js', ' || state.until > Date.now()', '']],
+    foundBy: { consumers: 100 },
+  },
+  {
+    name: 'an acknowledgement that is not synced',
+    edits: [
+      [
+        'mailbox/lease-folder.js',
+        "'a', FILE_MODE)).close());\n        if (this.#durable)",
+        "'a', FILE_MODE)).close());\n        if (false)",
+      ],
+    ],
+    foundBy: { 'power-cut-acks': 10 },
   },
 ]

@@ -106,8 +106,8 @@ export class Cutter {
   }
 
   /** Cuts; what is answered from here on no peer would get to read. */
-  async cut(ledger: Pick<Ledger, 'close'>): Promise<void> {
-    ledger.close()
+  async cut(ledger?: Pick<Ledger, 'close'>): Promise<void> {
+    ledger?.close()
     this.#child.stdin?.end('cut\n')
     const [status] = await once(this.#child, 'exit')
     if (status !== 0) throw new HarnessError('the power could not be cut')
