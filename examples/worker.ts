@@ -10,7 +10,10 @@ console.log(`working through ${inbox.dir}`)
 
 for await (const message of inbox.messages({ signal: stop.signal })) {
   try {
-    if (message.data.endsWith('?')) await deliver(driver, message.from, { text: 'I shall find out.' })
+    if (message.data.endsWith('?')) {
+      const replyTo = message.messageId
+      await deliver(driver, message.from, { text: 'I shall find out.' }, { replyTo })
+    }
     await message.ack()
   } catch (error) {
     // It comes again in ten seconds; after five tries it is among inbox.dead().
