@@ -9,7 +9,7 @@ import { folderLayout, recordPath } from '#lib/mailbox/layout.js'
 import { Mailbox } from '#lib/mailbox/mailbox.js'
 import { Received } from '#lib/mailbox/received.js'
 import { ReceivedRoom } from '#lib/mailbox/received-room.js'
-import { Semaphore } from '#lib/mailbox/semaphore.js'
+import { Stores } from '#lib/mailbox/stores.js'
 import { inPieces, namesIn, tempDir, tempMailbox, temporariesIn } from './temp-mailbox.js'
 
 const FROM = '0:0000.0000.0001'
@@ -64,7 +64,7 @@ test('a whole file from a hidden subfolder is published with its record', async 
   const layout = folderLayout(join(await tempDir(t), 'received'))
   const folder = new DurableFolder(layout, true)
   await folder.make()
-  const received = new Received(folder, { room: new ReceivedRoom(folder, 1_000), slots: new Semaphore(1) })
+  const received = new Received(folder, { room: new ReceivedRoom(folder, 1_000), stores: new Stores() })
   await received.load()
   const path = join(layout.temporaries, 'whole')
   await writeFile(path, 'content')
