@@ -23,7 +23,7 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
   const counts = { acknowledged: 0, givenAgain: 0 }
   for (let i = 0; i < n; i++) {
     disk.format()
-    disk.mount()
+    await disk.mount()
     const mailbox = await Mailbox.open(folders)
     await Promise.all(Array.from({ length: MESSAGES }, () => store(mailbox)))
     await mailbox.close()
@@ -37,7 +37,7 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
     const log = join(scratch.path, `log-${i}`)
     const acknowledged = await cutPower(disk, { ...options, log }, random.integer(0, 100))
     await disk.unmount()
-    disk.mount()
+    await disk.mount()
     // What was leased comes again.
     await delay(2 * LEASE_MS)
     const again = await allOf(await InboxConsumer.open({ ...options, leaseMs: 3_600_000 }))
