@@ -39,6 +39,7 @@ export type LimitName =
   | 'refusalLogInterval'
   | 'descriptorReserve'
   | 'descriptorWait'
+  | 'streamedStoreWait'
   | 'streamedStores'
   | 'spooledBytes'
   | 'idleTimeout'
@@ -223,9 +224,15 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     option: null,
   },
   descriptorWait: {
+    value: 2_000,
+    unit: 'ms',
+    about: 'time that one step of a store waits for a descriptor; then the store fails',
+    option: null,
+  },
+  streamedStoreWait: {
     value: 15_000,
     unit: 'ms',
-    about: 'time that a store waits for a descriptor, or for its turn among large frames; then it fails',
+    about: 'time that a large frame waits for its turn to be stored; then it is refused with ERR',
     option: null,
   },
   streamedStores: {

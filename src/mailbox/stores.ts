@@ -25,11 +25,11 @@ export class Stores {
 
   /**
    * Runs a store whose payload comes in pieces: it takes as long as its sender likes. None waits for such
-   * ones for longer than `LIMITS.descriptorWait`; then it fails as if the system had no descriptor left.
+   * ones for longer than `LIMITS.streamedStoreWait`; then it fails as if the system had no descriptor left.
    */
   async streamed<T>(from: string, store: () => Promise<T>): Promise<T> {
     try {
-      return await this.#streamed.run(from, store, LIMITS.descriptorWait.value)
+      return await this.#streamed.run(from, store, LIMITS.streamedStoreWait.value)
     } catch (error) {
       if (!(error instanceof NoSlotError)) throw error
       const message = 'too many large frames are being stored at once'
