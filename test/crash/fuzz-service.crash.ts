@@ -65,6 +65,8 @@ const HONEST = 0xffff
 /** Types whose answers are known for good; FILESTREAM and TAGGED are sent where nobody looks at the answers. */
 const ANSWERED = [1, 1, 2, 3, 4, 4, 4, 5, 6, 0, 99, 2 ** 32 - 1]
 const ANY = [...ANSWERED, 7, 8, 9, 10]
+/** FILESTREAM has answers of its own, or none; what is in a TAGGED frame may be stored. */
+const UNANSWERED = new Set([7, 10])
 
 async function attack(context: Attack, frames: number): Promise<void> {
   const { service, random, counts } = context
@@ -104,8 +106,7 @@ async function cutOff(
 /** Sends, and compares the answers with those that are due. */
 async function wait(context: Attack, fuzz: WireFuzz, node: number): Promise<void> {
   const { service, ledger, random, counts, failures } = context
-  const wire = anyStream(random, fuzz, counts)
-  const { frames, end } = readWire(wire, CAP)
+  const { wire, frames, end } = answeredStream(random, fuzz, counts)
   counts.whole += frames.length
   for (const frame of frames) for (const { key } of storedOf(frame)) ledger.count(key, 'sent')
   const socket = await service.connect(node)
@@ -126,6 +127,15 @@ async function wait(context: Attack, fuzz: WireFuzz, node: number): Promise<void
     if (!isDue(frame, answer)) failures.push(`${text} to ${frame.type}: ${hex(frame.payload)}`)
     for (const { key, ack } of storedOf(frame))
       ledger.count(key, text.includes(ack) ? 'acknowledged' : 'refused')
+  }
+}
+
+/** A stream whose answers are known: a byte that was flipped may have made a frame one of the others. */
+function answeredStream(random: Random, fuzz: WireFuzz, counts: Attack['counts']) {
+  for (;;) {
+    const wire = anyStream(random, fuzz, counts)
+    const read = readWire(wire, CAP)
+    if (!read.frames.some(({ type }) => UNANSWERED.has(type))) return { wire, ...read }
   }
 }
 
