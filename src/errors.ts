@@ -258,6 +258,37 @@ export const ERROR_CODES = {
       'the lease of a message ran out before it was extended or given back, and another consumer may have the message; make leases longer, or extend() in time',
     toPeer: null,
   },
+  OUTBOX_FULL: {
+    class: 'OutboxError',
+    meaning:
+      'the outbox holds as many entries or bytes as it may; wait for deliveries, remove failed entries, or raise its limits',
+    toPeer: null,
+  },
+  OUTBOX_DUPLICATE: {
+    class: 'OutboxError',
+    meaning: 'a message with this id is in the outbox already; it will be sent, or is listed as failed',
+    toPeer: null,
+  },
+  OUTBOX_UNKNOWN: {
+    class: 'OutboxError',
+    meaning: 'the outbox has no entry with this id: it has been delivered or removed, or never was there',
+    toPeer: null,
+  },
+  OUTBOX_DAMAGED: {
+    class: 'OutboxError',
+    meaning: 'the file of an outbox entry is cut short or was changed; it is set aside and never sent',
+    toPeer: null,
+  },
+  OUTBOX_EXPIRED: {
+    class: 'OutboxError',
+    meaning: 'an outbox entry was not delivered in its time; retry() gives it the same time again',
+    toPeer: null,
+  },
+  OUTBOX_FAILED: {
+    class: 'OutboxError',
+    meaning: 'the file system refused to read or write the outbox; the cause says why',
+    toPeer: null,
+  },
   REGISTRY_STARTED: {
     class: 'PluginError',
     meaning:
@@ -384,6 +415,16 @@ export class MailboxError extends PilotError {
   declare readonly code: CodeOf<'MailboxError'>
 
   constructor(code: CodeOf<'MailboxError'>, message: string, options?: ErrorOptions) {
+    super(code, message, options)
+  }
+}
+
+/** What the outbox could not do with a message. */
+export class OutboxError extends PilotError {
+  override readonly name: string = 'OutboxError'
+  declare readonly code: CodeOf<'OutboxError'>
+
+  constructor(code: CodeOf<'OutboxError'>, message: string, options?: ErrorOptions) {
     super(code, message, options)
   }
 }

@@ -14,6 +14,7 @@ export {
   type ErrorCode,
   type ErrorEntry,
   MailboxError,
+  OutboxError,
   PilotError,
   PluginError,
   WireError,
@@ -22,7 +23,7 @@ export type { AcceptHook, AcceptRequest, AdmissionRules } from './exchange/admis
 export type { AnswerHook, AnswerRequest } from './exchange/answering.ts'
 export { Client, type ClientOptions, type DeliverOptions } from './exchange/client.ts'
 export { type DeliverOnceOptions, deliver } from './exchange/deliver.ts'
-export type { FileSource } from './exchange/file-source.ts'
+export type { FileSource, OpenSource } from './exchange/file-source.ts'
 export type { Message } from './exchange/outgoing.ts'
 export type { Rates } from './exchange/rate-limiter.ts'
 export type { Receipt } from './exchange/receipt.ts'
@@ -46,6 +47,11 @@ export {
 } from './mailbox/inbox-consumer.ts'
 export type { LeasedMessage } from './mailbox/leased-message.ts'
 export { Mailbox, type MailboxConfig } from './mailbox/mailbox.ts'
+export type { AddOptions } from './outbox/adder.ts'
+export type { TryError } from './outbox/entry-state.ts'
+export { Outbox, type OutboxCounts, type OutboxOptions, type RunOptions } from './outbox/outbox.ts'
+export type { OutboxEntry } from './outbox/outbox-entry.ts'
+export type { OutboxEvents } from './outbox/outbox-events.ts'
 export {
   Address,
   BROADCAST_NODE,

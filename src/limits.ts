@@ -93,6 +93,15 @@ export type LimitName =
   | 'earlyBytes'
   | 'unreadFrames'
   | 'eventQueue'
+  | 'outboxMaxEntries'
+  | 'outboxMaxBytes'
+  | 'outboxExpiry'
+  | 'outboxRetryMin'
+  | 'outboxRetryMax'
+  | 'outboxDaemonRetryMax'
+  | 'outboxRefusals'
+  | 'outboxPeersAtOnce'
+  | 'outboxTurn'
   | 'daemonClientStall'
   | 'daemonStreamBuffer'
   | 'daemonRequests'
@@ -564,6 +573,60 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     value: 1_024,
     unit: 'count',
     about: 'events that wait for a slow subscriber; the oldest are dropped then',
+    option: null,
+  },
+  outboxMaxEntries: {
+    value: 100_000,
+    unit: 'count',
+    about: 'messages in an outbox, failed ones included; past that, adding one is refused',
+    option: 'maxEntries',
+  },
+  outboxMaxBytes: {
+    value: 1 * GiB,
+    unit: 'bytes',
+    about: 'bytes in an outbox; files that are referenced, not copied, do not count',
+    option: 'maxBytes',
+  },
+  outboxExpiry: {
+    value: 7 * 24 * 3_600_000,
+    unit: 'ms',
+    about: 'a message that could not be delivered for so long is listed as failed',
+    option: 'expiresIn',
+  },
+  outboxRetryMin: {
+    value: 1_000,
+    unit: 'ms',
+    about: 'time before the second try to reach a peer; it doubles with each one, less up to half at random',
+    option: 'retryMin',
+  },
+  outboxRetryMax: {
+    value: 300_000,
+    unit: 'ms',
+    about: 'longest time between two tries to reach a peer',
+    option: 'retryMax',
+  },
+  outboxDaemonRetryMax: {
+    value: 5_000,
+    unit: 'ms',
+    about: 'longest time between two looks whether the daemon of this machine is back',
+    option: null,
+  },
+  outboxRefusals: {
+    value: 5,
+    unit: 'count',
+    about: 'refusals by a peer after which a message no longer keeps those behind it waiting',
+    option: null,
+  },
+  outboxPeersAtOnce: {
+    value: 16,
+    unit: 'count',
+    about: 'peers that an outbox sends to at once; at most half of them were not reached the last time',
+    option: 'peersAtOnce',
+  },
+  outboxTurn: {
+    value: 5_000,
+    unit: 'ms',
+    about: 'time after which a peer with more to get lets others that wait go first',
     option: null,
   },
   daemonClientStall: {

@@ -6,7 +6,7 @@ import { PluginError, WireError } from '../errors.ts'
 import type { FrameHead } from '../wire/encode.ts'
 import { FrameType } from '../wire/frame.ts'
 import { traceToFrame } from '../wire/trace.ts'
-import { type FileSource, openSource } from './file-source.ts'
+import { type FileSource, type OpenSource, openSource } from './file-source.ts'
 
 /** What can be delivered: one of these shapes. */
 export type Message =
@@ -23,6 +23,8 @@ export type Message =
   | { file: FileSource; name?: string; size?: number }
   /** A TRACE frame around a frame of `innerType` (see FrameType) with the payload `data`. */
   | { trace: Uint8Array; innerType?: number }
+  /** A frame of `type` whose payload is read while it is sent, perhaps twice; the caller closes it. */
+  | { type: number; source: OpenSource; filename?: string }
   /** Any frame, as it is. */
   | { type: number; payload: Uint8Array; filename?: string }
 
@@ -57,6 +59,7 @@ export async function prepare(message: Message, options: PrepareOptions): Promis
   if ('binary' in message) return whole({ type: FrameType.Binary }, message.binary)
   if ('trace' in message) return prepareTrace(message.trace, message.innerType ?? FrameType.Text)
   if ('file' in message) return prepareFile(message, options)
+  if ('source' in message) return ofSource(message)
   const { type, payload, filename } = message
   if (!(payload instanceof Uint8Array)) {
     throw new PluginError('CONFIG_INVALID', 'no message: it needs text, json, binary, file, trace or payload')
@@ -86,6 +89,22 @@ async function prepareFile(
     head: { type: FrameType.File, filename: name, length: source.size },
     payload: { [Symbol.asyncIterator]: () => source.pieces()[Symbol.asyncIterator]() },
     close: () => source.close(),
+  }
+}
+
+function ofSource({
+  type,
+  source,
+  filename,
+}: {
+  type: number
+  source: OpenSource
+  filename?: string
+}): Outgoing {
+  return {
+    head: { type, length: source.size, ...(filename !== undefined && { filename }) },
+    payload: { [Symbol.asyncIterator]: () => source.pieces()[Symbol.asyncIterator]() },
+    close: async () => {},
   }
 }
 

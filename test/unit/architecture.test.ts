@@ -14,8 +14,9 @@ const ALLOWED: Record<string, string[]> = {
   plugin: ['base', 'pilot'],
   exchange: ['base', 'wire', 'pilot', 'mailbox', 'plugin'],
   embedded: ['base', 'pilot'],
-  index: ['base', 'wire', 'pilot', 'mailbox', 'plugin', 'exchange', 'embedded'],
-  cli: ['base', 'wire', 'pilot', 'mailbox', 'plugin', 'exchange', 'embedded', 'index'],
+  outbox: ['base', 'wire', 'pilot', 'mailbox', 'exchange', 'embedded'],
+  index: ['base', 'wire', 'pilot', 'mailbox', 'plugin', 'exchange', 'embedded', 'outbox'],
+  cli: ['base', 'wire', 'pilot', 'mailbox', 'plugin', 'exchange', 'embedded', 'outbox', 'index'],
 }
 
 const BASE_FILES = ['bytes.ts', 'clock.ts', 'errors.ts', 'limits.ts', 'logger.ts']
