@@ -23,7 +23,7 @@ export type { AcceptHook, AcceptRequest, AdmissionRules } from './exchange/admis
 export type { AnswerHook, AnswerRequest } from './exchange/answering.ts'
 export { Client, type ClientOptions, type DeliverOptions } from './exchange/client.ts'
 export { type DeliverOnceOptions, deliver } from './exchange/deliver.ts'
-export type { FileSource, OpenSource } from './exchange/file-source.ts'
+export type { FileSource, OpenSource, SeekableSource } from './exchange/file-source.ts'
 export type { Message } from './exchange/outgoing.ts'
 export type { Rates } from './exchange/rate-limiter.ts'
 export type { Receipt } from './exchange/receipt.ts'

@@ -102,6 +102,7 @@ export type LimitName =
   | 'outboxRefusals'
   | 'outboxPeersAtOnce'
   | 'outboxTurn'
+  | 'outboxFrameFile'
   | 'daemonClientStall'
   | 'daemonStreamBuffer'
   | 'daemonRequests'
@@ -622,6 +623,13 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     unit: 'count',
     about: 'peers that an outbox sends to at once; at most half of them were not reached the last time',
     option: 'peersAtOnce',
+  },
+  outboxFrameFile: {
+    value: 8 * MiB,
+    unit: 'bytes',
+    about:
+      'a file up to this size goes from the outbox in one frame with its message id, so that it arrives once; a larger one in chunks that resume',
+    option: null,
   },
   outboxTurn: {
     value: 5_000,

@@ -6,8 +6,15 @@ import { addAbortSignal, type Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 import { DeliveryError, PilotError, systemCode, WireError } from '../errors.ts'
 
-/** Where the bytes of a file come from: a path, bytes, a Blob, a Node stream or a Web stream. */
-export type FileSource = string | URL | Uint8Array | Blob | Readable | ReadableStream<Uint8Array>
+/** Where the bytes of a file come from: a path, bytes, a Blob, a Node stream, a Web stream, or a source of your own. */
+export type FileSource =
+  | string
+  | URL
+  | Uint8Array
+  | Blob
+  | Readable
+  | ReadableStream<Uint8Array>
+  | SeekableSource
 
 /** A source whose size is known. */
 export interface OpenSource {
@@ -59,7 +66,9 @@ export async function openSeekable(
   try {
     const opened = await openAny(source, maxSize, signal)
     return {
-      ...opened,
+      size: opened.size,
+      check: () => opened.check(),
+      close: () => opened.close(),
       pieces: () => withReadErrors(opened.pieces()),
       read: async (into, at) => {
         try {
@@ -82,12 +91,17 @@ async function openAny(
   if (typeof source === 'string' || source instanceof URL) return openPath(source, maxSize)
   if (source instanceof Uint8Array) return ofBytes(source)
   if (source instanceof Blob) return ofBlob(source)
+  if (isOpen(source)) return source
   return spool(bytesOf(source, signal), maxSize)
 }
 
 function isStream(source: FileSource): source is Readable | ReadableStream<Uint8Array> {
   const isWhole = source instanceof Uint8Array || source instanceof Blob || source instanceof URL
-  return typeof source !== 'string' && !isWhole
+  return typeof source !== 'string' && !isWhole && !isOpen(source)
+}
+
+function isOpen(source: FileSource): source is SeekableSource {
+  return typeof source === 'object' && 'pieces' in source
 }
 
 const PIECE = 256 * 1024

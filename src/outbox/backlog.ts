@@ -1,6 +1,7 @@
 import { systemCode } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { Semaphore } from '../mailbox/semaphore.ts'
+import { FrameType } from '../wire/frame.ts'
 import { EntryReader } from './entry-file.ts'
 import { FRESH } from './entry-state.ts'
 import type { EntryStore, Seen } from './entry-store.ts'
@@ -132,7 +133,7 @@ export class Backlog {
     try {
       const reader = await EntryReader.open(this.#store.dir, stem)
       await reader.close()
-      const { target, expiresIn, file } = reader.head
+      const { target, type, expiresIn, file } = reader.head
       const key = await peerKey(target)
       const state = (hasState ? await this.#store.readState(stem) : undefined) ?? FRESH
       const entry: Waiting = {
@@ -141,6 +142,7 @@ export class Backlog {
         id,
         target,
         hasFile: file !== undefined,
+        fileSize: type === FrameType.File ? (file?.size ?? reader.size) : 0,
         expiresAt: expiresIn === null ? Number.POSITIVE_INFINITY : reader.since + expiresIn,
         // Whoever ran the outbox before may have been without a network: the first try is not put off.
         state: { ...state, nextTryAt: 0, sending: false },

@@ -1,10 +1,12 @@
-import { createHash, type Hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { utf8 } from '../bytes.ts'
+import type { SeekableSource } from '../exchange/file-source.ts'
 import type { TemporaryFile } from '../mailbox/temporary-file.ts'
 import { damaged, decodeHead, type EntryHead, encodeHead, MAX_HEAD } from './entry-head.ts'
 import { ENTRY_SUFFIX, parseStem } from './entry-name.ts'
+import { VerifiedSource } from './verified-source.ts'
 
 /**
  * Writes an entry: its head as one line of JSON, the payload as it is, and the SHA-256 of both in hex as the
@@ -64,28 +66,25 @@ export class EntryReader {
   }
 
   /**
-   * The payload in pieces. The last one comes after the sum has been checked: a frame that misses it is
-   * never complete, so that what was changed on the disk cannot be taken for the message.
-   *
-   * @throws {OutboxError} OUTBOX_DAMAGED in place of the last piece
+   * The payload, checked against the sum at the end of the file: OUTBOX_DAMAGED in place of its last piece. It
+   * is open as long as this is.
    */
-  async *payload(): AsyncGenerator<Uint8Array, void, undefined> {
-    const hash = await this.#hashOfHead()
-    let at = this.#start
-    const end = this.#start + this.size
-    do {
-      const piece = await this.#read(at, Math.min(PIECE, end - at))
-      hash.update(piece)
-      at += piece.length
-      if (at === end) await this.#check(hash, end)
-      if (piece.length > 0) yield piece
-    } while (at < end)
+  async payload(): Promise<SeekableSource> {
+    const sum = await this.#read(this.#start + this.size, SUM_SIZE)
+    return new VerifiedSource({
+      handle: this.#handle,
+      start: this.#start,
+      size: this.size,
+      hash: createHash('sha256').update(await this.#read(0, this.#start)),
+      sha256: sum.toString('latin1', 0, SUM_SIZE - 1),
+      wrong: damaged,
+    })
   }
 
   /** The whole payload, checked: for one that is small. */
   async whole(): Promise<Uint8Array> {
     const pieces: Uint8Array[] = []
-    for await (const piece of this.payload()) pieces.push(piece)
+    for await (const piece of (await this.payload()).pieces()) pieces.push(piece)
     return Buffer.concat(pieces)
   }
 
@@ -93,23 +92,10 @@ export class EntryReader {
     await this.#handle.close()
   }
 
-  async #hashOfHead(): Promise<Hash> {
-    return createHash('sha256').update(await this.#read(0, this.#start))
-  }
-
-  async #check(hash: Hash, end: number): Promise<void> {
-    const sum = await this.#read(end, SUM_SIZE)
-    if (sum.toString('latin1') !== `${hash.digest('hex')}\n`) throw damaged('its checksum is wrong')
-  }
-
   async #read(at: number, length: number): Promise<Buffer> {
     const buffer = Buffer.allocUnsafeSlow(length)
-    let filled = 0
-    while (filled < length) {
-      const { bytesRead } = await this.#handle.read(buffer, filled, length - filled, at + filled)
-      if (bytesRead === 0) throw damaged('its file is cut short')
-      filled += bytesRead
-    }
+    const { bytesRead } = await this.#handle.read(buffer, 0, length, at)
+    if (bytesRead < length) throw damaged('its file is cut short')
     return buffer
   }
 }
@@ -127,6 +113,5 @@ async function readHead(handle: FileHandle, size: number): Promise<{ head: Entry
 }
 
 const SHORT_HEAD = 1024
-const PIECE = 256 * 1024
 /** 64 hex digits and the end of the line. */
 const SUM_SIZE = 65

@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto'
 import { open, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { DeliveryError, systemCode } from '../errors.ts'
+import { openSeekable, type SeekableSource } from '../exchange/file-source.ts'
+import { hashSource } from '../exchange/transfer/hash-source.ts'
 import type { FileReference } from './entry-head.ts'
+import { VerifiedSource } from './verified-source.ts'
 
 /**
  * Takes down what the file at `path` is now: its size, its time and its SHA-256.
@@ -11,12 +14,14 @@ import type { FileReference } from './entry-head.ts'
  */
 export async function referTo(path: string): Promise<FileReference> {
   const absolute = resolve(path)
-  const { size, mtimeMs } = await statFile(absolute)
-  const hash = createHash('sha256')
-  for await (const piece of piecesOf(absolute, size)) hash.update(piece)
-  const after = await statFile(absolute)
-  if (after.size !== size || after.mtimeMs !== mtimeMs) throw changed(absolute)
-  return { path: absolute, size, mtimeMs, sha256: hash.digest('hex') }
+  const source = await openSeekable(absolute)
+  try {
+    const { mtimeMs } = await statFile(absolute)
+    const sha256 = Buffer.from(await hashSource(source, new AbortController().signal)).toString('hex')
+    return { path: absolute, size: source.size, mtimeMs, sha256 }
+  } finally {
+    await source.close()
+  }
 }
 
 /**
@@ -29,45 +34,26 @@ export async function checkReference(file: FileReference): Promise<void> {
   const { size, mtimeMs } = await statFile(file.path)
   if (size !== file.size) throw changed(file.path)
   if (mtimeMs === file.mtimeMs) return
-  for await (const _ of readReference(file));
+  const source = await openReference(file)
+  try {
+    for await (const _ of source.pieces());
+  } finally {
+    await source.close()
+  }
 }
 
 /**
- * The content of the file in pieces, the last one only where all of them are what was there when the file
- * was added: a receiver cannot complete any other.
+ * The content of the file, checked while it is read: SOURCE_CHANGED in place of the last piece of anything else
+ * than what was there when it was added.
  *
- * @throws {DeliveryError} SOURCE_UNREADABLE, SOURCE_CHANGED
+ * @throws {DeliveryError} SOURCE_UNREADABLE
  */
-export async function* readReference(file: FileReference): AsyncGenerator<Uint8Array, void, undefined> {
-  const hash = createHash('sha256')
-  let read = 0
-  for await (const piece of piecesOf(file.path, file.size)) {
-    hash.update(piece)
-    read += piece.length
-    if (read === file.size && hash.copy().digest('hex') !== file.sha256) throw changed(file.path)
-    yield piece
-  }
-}
-
-const PIECE = 256 * 1024
-
-async function* piecesOf(path: string, size: number): AsyncGenerator<Uint8Array, void, undefined> {
+export async function openReference({ path, size, sha256 }: FileReference): Promise<SeekableSource> {
   const handle = await open(path, 'r').catch(error => {
     throw unreadable(path, error)
   })
-  try {
-    for (let at = 0; at < size; ) {
-      const buffer = Buffer.allocUnsafeSlow(Math.min(PIECE, size - at))
-      const { bytesRead } = await handle.read(buffer, 0, buffer.length, at).catch(error => {
-        throw unreadable(path, error)
-      })
-      if (bytesRead === 0) throw changed(path)
-      at += bytesRead
-      yield buffer.subarray(0, bytesRead)
-    }
-  } finally {
-    await handle.close()
-  }
+  const wrong = () => changed(path)
+  return new VerifiedSource({ handle, start: 0, size, hash: createHash('sha256'), sha256, wrong })
 }
 
 /** Before it is opened: to open a FIFO would wait for its writer. */

@@ -9,6 +9,8 @@ export interface Waiting {
   readonly target: string
   /** True where its payload is a file that it refers to. */
   readonly hasFile: boolean
+  /** Bytes of a file; 0 for a message. */
+  readonly fileSize: number
   /** ms since the Unix epoch. */
   readonly expiresAt: number
   state: EntryState

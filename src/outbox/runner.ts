@@ -1,8 +1,9 @@
 import { Client } from '../exchange/client.ts'
-import type { Receipt } from '../exchange/receipt.ts'
+import { defaultMaxFrameSize } from '../exchange/max-frame-size.ts'
 import { resolveTarget } from '../exchange/target.ts'
 import { LIMITS } from '../limits.ts'
 import type { Logger } from '../logger.ts'
+import type { Address } from '../pilot/address.ts'
 import type { Resolver, Streams } from '../pilot/transport.ts'
 import { Backlog } from './backlog.ts'
 import { type EntryState, FRESH } from './entry-state.ts'
@@ -11,7 +12,7 @@ import type { FolderBell } from './folder-bell.ts'
 import type { Lane, Waiting } from './lane.ts'
 import { expiredError, type OutboxEvents, type Publish } from './outbox-events.ts'
 import { type Backoff, backoffMs, tryError, verdictOf } from './retry.ts'
-import { checkFile, sendEntry } from './send-entry.ts'
+import { checkFile, type Delivered, sendFrame, sendInChunks } from './send-entry.ts'
 
 /** What a {@link Runner} works with. */
 export interface RunnerOptions {
@@ -144,49 +145,60 @@ export class Runner {
     }
   }
 
-  /** One try. Resolves with the connection where the entry was delivered. */
+  /** One try. Resolves with the connection where the entry was delivered on it. */
   async #try(lane: Lane, entry: Waiting, client: Client | undefined): Promise<Client | undefined> {
-    const { store } = this.#options
+    const { store, driver, maxFrameSize, timeoutMs } = this.#options
     const before = entry.state
     const sending = new AbortController()
     entry.sending = sending
+    const options = { dir: store.dir, stem: entry.stem, signal: sending.signal, timeoutMs }
     let open = client
     try {
       if (entry.hasFile) await checkFile(store.dir, entry.stem)
-      open ??= await this.#connect(lane, entry, sending.signal)
-      // Written before the entry is opened: who removes the entry and then finds no such word knows that it
-      // was not sent.
-      await this.#note(entry, {
-        ...entry.state,
-        tries: entry.state.tries + 1,
-        sending: true,
-        maybeStored: true,
-      })
-      const receipt = await sendEntry(open, {
-        dir: store.dir,
-        stem: entry.stem,
-        signal: sending.signal,
-        timeoutMs: this.#options.timeoutMs,
-      })
-      await this.#delivered(lane, entry, receipt)
-      return open
+      if (this.#goesInChunks(entry)) {
+        const address = await this.#resolve(lane, entry, sending.signal)
+        await this.#begin(entry)
+        await this.#delivered(lane, entry, await sendInChunks(driver, address, { ...options, maxFrameSize }))
+      } else {
+        if (open === undefined) {
+          const address = await this.#resolve(lane, entry, sending.signal)
+          open = await Client.dial(driver, address, { signal: sending.signal, maxFrameSize })
+        }
+        await this.#begin(entry)
+        await this.#delivered(lane, entry, await sendFrame(open, options))
+        return open
+      }
     } catch (error) {
-      await open?.close()
       await this.#failed(lane, entry, { error, before })
-      return undefined
     } finally {
       entry.sending = undefined
     }
+    await open?.close()
+    return undefined
   }
 
-  async #connect(lane: Lane, { target }: Waiting, signal: AbortSignal): Promise<Client> {
-    const { driver, maxFrameSize } = this.#options
-    const address = await resolveTarget(driver, target, { signal })
+  #goesInChunks({ fileSize }: Waiting): boolean {
+    const cap = this.#options.maxFrameSize ?? defaultMaxFrameSize()
+    // What is around a file takes much less than the other half of a frame.
+    return fileSize > Math.min(LIMITS.outboxFrameFile.value, cap / 2)
+  }
+
+  async #resolve(lane: Lane, { target }: Waiting, signal: AbortSignal): Promise<Address> {
+    const address = await resolveTarget(this.#options.driver, target, { signal })
     lane.address = address.toString()
-    return Client.dial(driver, address, { signal, maxFrameSize })
+    return address
   }
 
-  async #delivered(lane: Lane, entry: Waiting, { type, bytes, duplicate }: Receipt): Promise<void> {
+  /**
+   * Written before the entry is opened: who removes the entry, and then finds no such word, knows that it was not
+   * sent.
+   */
+  #begin(entry: Waiting): Promise<void> {
+    const { state } = entry
+    return this.#note(entry, { ...state, tries: state.tries + 1, sending: true, maybeStored: true })
+  }
+
+  async #delivered(lane: Lane, entry: Waiting, { type, bytes, duplicate }: Delivered): Promise<void> {
     const { store, logger, publish, bell } = this.#options
     await store.remove(entry.stem)
     // Nobody waits for it: an entry that a power cut brings back is sent again with its id, and known there.
@@ -237,9 +249,12 @@ export class Runner {
         await this.#putOff(lane, entry, { ...tried, maybeStored: before.maybeStored, refusals, nextTryAt })
         return
       }
-      case 'peer':
-        await this.#putOff(lane, entry, { ...tried, tries: before.tries + 1 })
+      case 'peer': {
+        // A transfer begins before it is connected.
+        const maybeStored = lastError.code === 'DIAL_FAILED' ? before.maybeStored : tried.maybeStored
+        await this.#putOff(lane, entry, { ...tried, maybeStored, tries: before.tries + 1 })
         return
+      }
     }
   }
 

@@ -1,12 +1,22 @@
 import type { Client } from '../exchange/client.ts'
-import type { Message } from '../exchange/outgoing.ts'
-import type { Receipt } from '../exchange/receipt.ts'
+import type { SeekableSource } from '../exchange/file-source.ts'
+import { transferFile } from '../exchange/transfer/transfer-file.ts'
 import { LIMITS } from '../limits.ts'
+import type { Address } from '../pilot/address.ts'
+import type { Resolver, Streams } from '../pilot/transport.ts'
 import { EntryReader } from './entry-file.ts'
-import { checkReference, readReference } from './file-reference.ts'
+import { checkReference, openReference } from './file-reference.ts'
 
-/** How {@link sendEntry} sends. */
-export interface SendEntryOptions {
+/** What the peer said. */
+export interface Delivered {
+  readonly type: string
+  readonly bytes: number
+  /** True where the peer had it already. */
+  readonly duplicate: boolean
+}
+
+/** Which entry is sent, and how. */
+export interface SendOptions {
   /** Of the outbox. */
   readonly dir: string
   readonly stem: string
@@ -16,21 +26,34 @@ export interface SendEntryOptions {
 }
 
 /**
- * Sends what an entry holds, and resolves with the peer's receipt. Small payloads are checked before a byte is
- * sent, large ones before the last: no peer gets to complete a wrong one.
+ * Sends what an entry holds in one frame, and resolves with what the peer said. Small payloads are checked
+ * before a byte is sent, large ones before the last: no peer gets to complete a wrong one.
  *
- * @throws what {@link EntryReader.open}, {@link checkReference} and `Client.deliver` throw
+ * @throws what {@link EntryReader.open}, {@link openReference} and `Client.deliver` throw
  */
-export async function sendEntry(client: Client, options: SendEntryOptions): Promise<Receipt> {
-  const { dir, stem, signal, timeoutMs } = options
-  const reader = await EntryReader.open(dir, stem)
-  try {
-    const { messageId, replyTo } = reader.head
-    const message = await messageOf(reader)
-    return await client.deliver(message, { messageId, replyTo, signal, timeoutMs })
-  } finally {
-    await reader.close()
-  }
+export function sendFrame(client: Client, options: SendOptions): Promise<Delivered> {
+  const { signal, timeoutMs } = options
+  return withEntry(options, async (reader, source) => {
+    const { messageId, replyTo, type, filename, file } = reader.head
+    const named = { type, ...(filename !== undefined && { filename }) }
+    const isSmall = file === undefined && source.size <= LIMITS.wholeFrame.value
+    const message = isSmall ? { ...named, payload: await reader.whole() } : { ...named, source }
+    return client.deliver(message, { messageId, replyTo, signal, timeoutMs })
+  })
+}
+
+/** As {@link sendFrame}, for a file that is to be sent in chunks. `maxFrameSize` is for a peer that takes none. */
+export function sendInChunks(
+  driver: Pick<Streams, 'dial'> & Resolver,
+  address: Address,
+  options: SendOptions & { maxFrameSize: number | undefined },
+): Promise<Delivered> {
+  const { signal, maxFrameSize } = options
+  return withEntry(options, async ({ head: { filename = '' } }, source) => {
+    const transfer = transferFile(driver, address, source, { name: filename, signal, maxFrameSize })
+    const { bytes } = await transfer.result
+    return { type: 'FILE', bytes, duplicate: false }
+  })
 }
 
 /**
@@ -44,13 +67,32 @@ export async function checkFile(dir: string, stem: string): Promise<void> {
   if (reader.head.file !== undefined) await checkReference(reader.head.file)
 }
 
-async function messageOf(reader: EntryReader): Promise<Message> {
-  const { type, filename, file } = reader.head
-  const named = { type, ...(filename !== undefined && { filename }) }
-  if (file === undefined && reader.size <= LIMITS.wholeFrame.value) {
-    return { ...named, payload: await reader.whole() }
+async function withEntry<T>(
+  { dir, stem }: SendOptions,
+  send: (reader: EntryReader, source: SeekableSource) => Promise<T>,
+): Promise<T> {
+  const reader = await EntryReader.open(dir, stem)
+  try {
+    const { file } = reader.head
+    if (file === undefined) return await send(reader, withoutClose(await reader.payload()))
+    const source = await openReference(file)
+    try {
+      return await send(reader, withoutClose(source))
+    } finally {
+      await source.close()
+    }
+  } finally {
+    await reader.close()
   }
-  const [size, pieces] =
-    file === undefined ? [reader.size, () => reader.payload()] : [file.size, () => readReference(file)]
-  return { ...named, source: { size, pieces, close: async () => {} } }
+}
+
+/** A source that whoever sends it does not close. */
+function withoutClose(source: SeekableSource): SeekableSource {
+  return {
+    size: source.size,
+    pieces: () => source.pieces(),
+    read: (into, at) => source.read(into, at),
+    check: () => source.check(),
+    close: async () => {},
+  }
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import {
   appendFileSync,
+  existsSync,
   linkSync,
   readdirSync,
   readFileSync,
@@ -184,6 +186,40 @@ test('a file is what it was: gone and grown ones fail, one that was only touched
   )
 })
 
+test('a large file goes in chunks, goes on where it was, and never as another', async t => {
+  const { outbox, net, run } = await openOutbox(t)
+  const dir = tempDir(t)
+  const content = randomBytes(9 * 2 ** 20)
+  const path = join(dir, 'large')
+  const other = join(dir, 'other')
+  for (const name of [path, other]) writeFileSync(name, content)
+  const { mtimeMs } = statSync(other)
+  await outbox.add('bob', { file: path })
+  await outbox.add('bob', { file: path, name: 'copied' }, { copy: true })
+  const changed = await outbox.add('bob', { file: other })
+  writeFileSync(other, randomBytes(content.length))
+  utimesSync(other, mtimeMs / 1000, mtimeMs / 1000)
+
+  const bob = await addService(t, net)
+  const partial = () =>
+    existsSync(join(bob.receivedDir, '.partial')) ? readdirSync(join(bob.receivedDir, '.partial')) : []
+  const first = run()
+  await until(() => partial().length > 0)
+  await first.stop()
+  const events = await run().told(3 - first.events.length)
+  assert.deepEqual(
+    [...first.events, ...events].map(event => (event.topic === 'outbox.failed' ? event.code : event.bytes)),
+    [content.length, content.length, 'SOURCE_CHANGED'],
+  )
+  assert.deepEqual(
+    (await outbox.list()).map(({ id }) => id),
+    [changed],
+  )
+  const files = [...bob.files()]
+  assert.deepEqual(files.map(([name]) => name.replace(/-.*/, '')).sort(), ['copied', 'large'])
+  assert.ok(files.every(([, bytes]) => bytes.equals(content)))
+})
+
 test('a damaged entry is set aside with its reason, whatever is wrong with it', async t => {
   const { outbox, dir, net, run } = await openOutbox(t)
   const large = 'x'.repeat(400_000)
@@ -209,9 +245,9 @@ test('a damaged entry is set aside with its reason, whatever is wrong with it', 
   )
   const reasons = (await outbox.list()).map(({ status, lastError }) => `${status}: ${lastError?.message}`)
   assert.match(reasons[0] ?? '', /^failed: the entry is damaged: its file has \d+ bytes, not \d+; add/)
-  assert.match(reasons[1] ?? '', /its checksum is wrong/)
+  assert.match(reasons[1] ?? '', /its SHA-256 is another/)
   assert.match(reasons[2] ?? '', /no first line|no JSON object/)
-  assert.match(reasons[3] ?? '', /its checksum is wrong/)
+  assert.match(reasons[3] ?? '', /its SHA-256 is another/)
   assert.equal(await outbox.clearFailed(), 4)
 })
 
