@@ -14,7 +14,7 @@ export const PLANTED_FAULTS = [
   {
     name: 'no fsync of the folder',
     edits: [['mailbox/directory-sync.js', 'await handle.sync()', 'undefined']],
-    foundBy: POWER,
+    foundBy: { ...POWER, 'outbox-power-cut': 10 },
   },
   {
     name: 'a file in chunks is not synced',
@@ -158,5 +158,28 @@ export const PLANTED_FAULTS = [
       ],
     ],
     foundBy: { 'power-cut-acks': 10 },
+  },
+  {
+    name: 'an outbox entry is removed before its ACK',
+    edits: [
+      [
+        'outbox/runner.js',
+        'await this.#delivered(lane, entry, await sendFrame(open, options))',
+        'const sent = sendFrame(open, options); sent.catch(() => {}); await new Promise(setImmediate); ' +
+          'await store.remove(entry.stem); await this.#delivered(lane, entry, await sent)',
+      ],
+    ],
+    foundBy: { outbox: 200 },
+  },
+  {
+    name: 'an outbox entry gets a fresh message id at each try',
+    edits: [
+      [
+        'outbox/send-entry.js',
+        'client.deliver(message, { messageId,',
+        'client.deliver(message, { messageId: crypto.randomUUID(),',
+      ],
+    ],
+    foundBy: { outbox: 200 },
   },
 ]

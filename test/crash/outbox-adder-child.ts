@@ -13,5 +13,10 @@ const adder = async () => {
   }
 }
 console.log('adding')
-await Promise.all(Array.from({ length: 8 }, adder))
-console.log('added')
+try {
+  await Promise.all(Array.from({ length: 8 }, adder))
+  console.log('added')
+} catch (error) {
+  // What a disk without power says.
+  console.log(`failed: ${(error as Error).message}`)
+}

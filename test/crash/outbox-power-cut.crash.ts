@@ -54,7 +54,10 @@ async function addAndCut(dir: string, disk: Disk, random: Random): Promise<reado
   await once(adder.lines, 'line')
   if (!isShort) await delay(random.integer(0, 150))
   // With a few messages the last is there before the cut, and nothing else flushes the disk.
-  else await new Promise<void>(resolve => adder.lines.on('line', line => line === 'added' && resolve()))
+  else
+    await new Promise<void>(resolve =>
+      adder.lines.on('line', line => /^(added|failed)/.test(line) && resolve()),
+    )
   await cutter.cut({
     close: () => {
       ids = [...told]

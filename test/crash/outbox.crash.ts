@@ -46,21 +46,22 @@ async function deliverAll(count: number, random: Random): Promise<string[]> {
   const service = await Victim.start(startService)
   await using __ = service
   const deadline = performance.now() + DEADLINE_MS
-  const isOver = () => performance.now() > deadline
+  const mayGoOn = () => runner.isAlive && service.isAlive && performance.now() < deadline
   for (let kill = 0; kill < KILLS; kill++) {
     // All through the delivery: by how many are left.
     const left = Math.floor(count * (1 - (kill + random.next()) / KILLS))
-    while (waitingIn(dir) > left && !isOver()) await delay(1)
+    while (waitingIn(dir) > left && mayGoOn()) await delay(1)
     for (const victim of random.chance(0.5) ? [runner, service] : [service, runner]) {
       await delay(random.integer(0, 4))
       await victim.restart()
     }
   }
-  while (waitingIn(dir) > 0 && !isOver()) await delay(5)
+  while (waitingIn(dir) > 0 && mayGoOn()) await delay(5)
   return [...compare(sent, folders), ...(await outbox.list()).map(entry => `left: ${JSON.stringify(entry)}`)]
 }
 
-interface Killed extends AsyncDisposable {
+interface Killed {
+  readonly isAlive: boolean
   kill(): Promise<void>
 }
 
@@ -76,6 +77,10 @@ class Victim {
 
   static async start(start: () => Promise<Killed>): Promise<Victim> {
     return new Victim(start, await start())
+  }
+
+  get isAlive(): boolean {
+    return this.#process.isAlive
   }
 
   async restart(): Promise<void> {
