@@ -34,6 +34,11 @@ export function receivedDir(context: Context, dir?: string): string {
   return dir === undefined ? join(context.home, 'received') : resolve(dir)
 }
 
+/** The folder of what waits to be sent, unless a command is told another. */
+export function outboxDir(context: Context, dir?: string): string {
+  return dir === undefined ? join(context.home, 'outbox') : resolve(dir)
+}
+
 /** `$PILOT_HOME`, else `~/.pilot`. */
 function defaultHome(): string {
   return process.env.PILOT_HOME || join(homedir(), '.pilot')

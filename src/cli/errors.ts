@@ -161,6 +161,21 @@ const TABLE: Partial<Record<ErrorCode, Row>> = {
     code: 'internal',
     hint: 'attach to it (without --embedded), or give this node its own --socket and --home',
   },
+  OUTBOX_FULL: {
+    exitCode: ExitCode.Failed,
+    code: 'internal',
+    hint: 'nothing was added; pilot-dx outbox shows what waits, pilot-dx outbox clear removes what has failed',
+  },
+  OUTBOX_UNKNOWN: {
+    exitCode: ExitCode.Usage,
+    code: 'not_found',
+    hint: 'pilot-dx outbox lists the ids',
+  },
+  OUTBOX_FAILED: {
+    exitCode: ExitCode.Failed,
+    code: 'internal',
+    hint: 'check that the folder can be written and the disk has room, or choose another with --outbox or --home',
+  },
   STORE_FAILED: {
     exitCode: ExitCode.Failed,
     code: 'internal',

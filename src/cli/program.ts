@@ -5,6 +5,7 @@ import { Output } from './output.ts'
 import { addCompletion } from './verbs/completion.ts'
 import { examples } from './verbs/help.ts'
 import { addInbox } from './verbs/inbox.ts'
+import { addOutbox } from './verbs/outbox.ts'
 import { addReceived } from './verbs/received.ts'
 import { addSendFile } from './verbs/send-file.ts'
 import { addSendMessage } from './verbs/send-message.ts'
@@ -39,7 +40,7 @@ export function createProgram(): Command {
     .option('--socket <path>', 'socket of the Pilot daemon (default: PILOT_SOCKET, else the usual place)')
     .option(
       '--home <dir>',
-      'folder of inbox/, received/ and the identity (default: PILOT_HOME, else ~/.pilot)',
+      'folder of inbox/, received/, outbox/ and the identity (default: PILOT_HOME, else ~/.pilot)',
     )
     .option('--json', 'one line of JSON on stdout, errors as one line of JSON on stderr')
     .option('--quiet', 'print results and errors only')
@@ -63,6 +64,7 @@ const VERBS = [
   addSendFile,
   addInbox,
   addReceived,
+  addOutbox,
   addTrace,
   addStatus,
   addCompletion,

@@ -42,7 +42,7 @@ export function decodeState(text: string): EntryState {
   }
   const error = value.lastError as Partial<TryError> | undefined
   return {
-    tries: Math.max(1, number('tries')),
+    tries: typeof value.tries === 'number' ? number('tries') : 1,
     refusals: number('refusals'),
     maybeStored: value.maybeStored !== false,
     sending: value.sending === true,

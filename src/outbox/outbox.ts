@@ -6,10 +6,10 @@ import { configuredLimit, LIMITS } from '../limits.ts'
 import { type Logger, silentLogger } from '../logger.ts'
 import { Semaphore } from '../mailbox/semaphore.ts'
 import type { Address } from '../pilot/address.ts'
-import type { Resolver, Streams } from '../pilot/transport.ts'
 import { Adder, type AddOptions } from './adder.ts'
 import { EntryStore, type Seen } from './entry-store.ts'
 import { FolderBell } from './folder-bell.ts'
+import { LazyNetwork, type Network } from './lazy-network.ts'
 import { describe, type OutboxEntry } from './outbox-entry.ts'
 import type { OutboxEvents } from './outbox-events.ts'
 import { Runner, type RunnerOptions } from './runner.ts'
@@ -29,8 +29,11 @@ export interface OutboxOptions {
 
 /** Options of {@link Outbox.run}. */
 export interface RunOptions {
-  /** Finds and reaches peers. */
-  driver: Pick<Streams, 'dial'> & Resolver
+  /**
+   * Finds and reaches peers; or connects to what does, which is asked for when there is something to send, and
+   * again while that fails: `() => Driver.connect()`.
+   */
+  driver: Network | (() => Promise<Network>)
   /** Ends the run; what is being sent is given up and stays. */
   signal?: AbortSignal
   /** Ends the run when nothing is left to be tried. @default false */
@@ -240,7 +243,7 @@ export class Outbox {
     const { driver, events, logger = silentLogger, retryMin, retryMax, peersAtOnce, timeoutMs } = options
     return {
       store: this.#store,
-      driver,
+      driver: typeof driver === 'function' ? new LazyNetwork(driver) : driver,
       logger,
       publish: (topic, payload) => events?.publish(topic, payload),
       backoff: {

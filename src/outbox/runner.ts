@@ -4,12 +4,12 @@ import { resolveTarget } from '../exchange/target.ts'
 import { LIMITS } from '../limits.ts'
 import type { Logger } from '../logger.ts'
 import type { Address } from '../pilot/address.ts'
-import type { Resolver, Streams } from '../pilot/transport.ts'
 import { Backlog } from './backlog.ts'
 import { type EntryState, FRESH } from './entry-state.ts'
 import type { EntryStore, Seen } from './entry-store.ts'
 import type { FolderBell } from './folder-bell.ts'
 import type { Lane, Waiting } from './lane.ts'
+import type { Network } from './lazy-network.ts'
 import { expiredError, type OutboxEvents, type Publish } from './outbox-events.ts'
 import { type Backoff, backoffMs, tryError, verdictOf } from './retry.ts'
 import { checkFile, type Delivered, sendFrame, sendInChunks } from './send-entry.ts'
@@ -18,7 +18,7 @@ import { checkFile, type Delivered, sendFrame, sendInChunks } from './send-entry
 export interface RunnerOptions {
   readonly store: EntryStore
   readonly bell: FolderBell
-  readonly driver: Pick<Streams, 'dial'> & Resolver
+  readonly driver: Network
   readonly logger: Logger
   readonly publish: Publish
   readonly backoff: Backoff
@@ -81,10 +81,10 @@ export class Runner {
     }
   }
 
-  /** Tries the peer with this address at once, or all peers. */
+  /** Tries the peer with this address at once, and those whose names did not lead to any; or all peers. */
   wake(address?: string): void {
     for (const lane of this.#backlog.lanes.values()) {
-      if (address === undefined || lane.key === address || lane.address === address) lane.wake()
+      if (address === undefined || (lane.address ?? address) === address) lane.wake()
     }
     this.#options.bell.ring(false)
   }

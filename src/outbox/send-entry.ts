@@ -3,9 +3,9 @@ import type { SeekableSource } from '../exchange/file-source.ts'
 import { transferFile } from '../exchange/transfer/transfer-file.ts'
 import { LIMITS } from '../limits.ts'
 import type { Address } from '../pilot/address.ts'
-import type { Resolver, Streams } from '../pilot/transport.ts'
 import { EntryReader } from './entry-file.ts'
 import { checkReference, openReference } from './file-reference.ts'
+import type { Network } from './lazy-network.ts'
 
 /** What the peer said. */
 export interface Delivered {
@@ -44,7 +44,7 @@ export function sendFrame(client: Client, options: SendOptions): Promise<Deliver
 
 /** As {@link sendFrame}, for a file that is to be sent in chunks. `maxFrameSize` is for a peer that takes none. */
 export function sendInChunks(
-  driver: Pick<Streams, 'dial'> & Resolver,
+  driver: Network,
   address: Address,
   options: SendOptions & { maxFrameSize: number | undefined },
 ): Promise<Delivered> {

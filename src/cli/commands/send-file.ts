@@ -1,4 +1,4 @@
-import { basename } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { DriverError } from '../../errors.ts'
 import { openSource } from '../../exchange/file-source.ts'
 import { defaultMaxFrameSize } from '../../exchange/max-frame-size.ts'
@@ -13,11 +13,14 @@ import type { Context } from '../context.ts'
 import { CliError } from '../errors.ts'
 import { bytesText, plural } from '../format.ts'
 import { startProgress } from '../progress.ts'
+import { checkQueue, type QueueOptions, queueMessage } from '../queueing.ts'
 import { safeLine } from '../safe-text.ts'
 import { StopSignals } from '../stop-signals.ts'
 
 /** Options of `send-file`. */
-export interface SendFileOptions {
+export interface SendFileOptions extends QueueOptions {
+  /** With `queue`: the file is copied into the outbox. */
+  copy?: boolean
   name?: string
   /** Milliseconds without progress. @default 90000 */
   timeout?: number
@@ -30,11 +33,19 @@ export async function sendFile(
   context: Context,
   target: string,
   path: string,
-  { name = basename(path), timeout = DEFAULT_TIMEOUT_MS, stream }: SendFileOptions,
+  options: SendFileOptions,
 ): Promise<void> {
+  const { name = basename(path), timeout = DEFAULT_TIMEOUT_MS, stream, copy } = options
+  checkQueue(options, { '--timeout': options.timeout, '--no-stream': !stream })
+  if (copy && !options.queue) throw new CliError('--copy goes with --queue')
   if (name === '') throw new CliError('the file name is empty', { hint: 'give it one with --name' })
   await checkTarget(target)
   await checkFile(path, name, stream)
+  if (options.queue) {
+    const facts = { filename: name, path: resolve(path), copied: copy ?? false }
+    await queueMessage(context, options, { target, message: { file: path, name }, options: { copy }, facts })
+    return
+  }
   const signals = new StopSignals()
   const progress = startProgress(safeLine(name), context.output)
   try {

@@ -11,13 +11,14 @@ import { type Context, inboxDir } from '../context.ts'
 import { CliError, withDetails } from '../errors.ts'
 import { type MessageType, readMessage } from '../message-input.ts'
 import { MessageSender } from '../message-sender.ts'
+import { checkQueue, type QueueOptions, queueMessage } from '../queueing.ts'
 import { printReply } from '../reply-output.ts'
 import { replyToId } from '../reply-to.ts'
 import { resultText } from '../send-result.ts'
 import { Sending } from '../sending.ts'
 
 /** Options of `send-message`. */
-export interface SendMessageOptions {
+export interface SendMessageOptions extends QueueOptions {
   data?: string
   dataFile?: string
   type: MessageType
@@ -52,6 +53,12 @@ export async function sendMessage(
   const replyTo = options.replyTo === undefined ? undefined : await replyToId(inbox, options.replyTo)
   const cap = defaultMaxFrameSize() - (trace ? TRACE_HEADER_SIZE : 0)
   const payload = await readMessage({ text, data: options.data, dataFile: options.dataFile }, type, cap)
+  if (options.queue) {
+    const message = messageOf(type, payload, false)
+    const facts = { type, bytes: payload.length, ...(replyTo !== undefined && { reply_to: replyTo }) }
+    await queueMessage(context, options, { target, message, count, options: { replyTo }, facts })
+    return
+  }
 
   const sending = new Sending({
     // What is traced is a probe: it is not sent again.
@@ -81,7 +88,14 @@ export async function sendMessage(
 const DEFAULT_TIMEOUT_MS = 60_000
 
 function checkOptions(options: SendMessageOptions): void {
-  const { count, replyOnConn, trace, type } = options
+  const { count, replyOnConn, trace, type, wait, timeout } = options
+  checkQueue(options, {
+    '--trace': trace,
+    '--wait': wait,
+    '--reply-on-conn': replyOnConn,
+    '--timeout': timeout,
+    '--no-resend': !options.resend,
+  })
   if (waits(options) && count > 1) {
     throw new CliError('a reply is waited for to one message; --wait and --reply-on-conn go without --count')
   }

@@ -9,19 +9,22 @@ import type { NodeInfo } from '../../pilot/node-info.ts'
 import type { PublishedEvent } from '../../plugin/events.ts'
 import { Runtime } from '../../plugin/runtime.ts'
 import { answerCommand } from '../answer-command.ts'
-import { type Context, inboxDir, receivedDir } from '../context.ts'
+import { type Context, inboxDir, outboxDir, receivedDir } from '../context.ts'
 import { CliError } from '../errors.ts'
 import { bytesText, facts, timeText } from '../format.ts'
 import type { Output } from '../output.ts'
 import { safeLine } from '../safe-text.ts'
 import { sendCommand } from '../send-command.ts'
 import { createLogger, type LogLevel } from '../serve-log.ts'
+import { serveOutbox } from '../serve-outbox.ts'
 import { StopSignals } from '../stop-signals.ts'
 
 /** Options of `serve`. Limits: negative is off. */
 export interface ServeOptions {
   inbox?: string
   received?: string
+  /** False: what waits there is not sent. */
+  outbox?: string | false
   includeBase64?: boolean
   inboxMaxFiles?: number
   inboxMaxBytes?: number
@@ -68,10 +71,14 @@ export async function serve(context: Context, options: ServeOptions): Promise<vo
     await runtime.start(signals.signal)
     cleanUp.push(() => runtime.stop())
 
+    const outbox = options.outbox === false ? undefined : outboxDir(context, options.outbox)
+    if (outbox !== undefined) {
+      cleanUp.push(await serveOutbox(outbox, { driver, events: runtime.events, logger }))
+    }
     const { inbox, received } = service.folders ?? {}
     const node = await driver.info()
     const isEmbedded = embedded !== undefined
-    tellStart(context, { node, embedded: isEmbedded, inbox, received, answer: options.answer })
+    tellStart(context, { node, embedded: isEmbedded, inbox, received, outbox, answer: options.answer })
     await signals.stopped
     output.note('stopping')
   } catch (error) {
@@ -155,11 +162,12 @@ interface Started {
   embedded: boolean
   inbox?: string
   received?: string
+  outbox?: string
   answer?: string
 }
 
 function tellStart({ output, socketPath }: Context, started: Started): void {
-  const { node, embedded, inbox, received, answer } = started
+  const { node, embedded, inbox, received, outbox, answer } = started
   const address = node.address.toString()
   const send = sendCommand({ address, socketPath })
   const data = {
@@ -170,6 +178,7 @@ function tellStart({ output, socketPath }: Context, started: Started): void {
     embedded,
     inbox: inbox ?? null,
     received: received ?? null,
+    outbox: outbox ?? null,
     ...(answer !== undefined && { answer }),
     send_command: send,
   }
@@ -186,6 +195,7 @@ function tellStart({ output, socketPath }: Context, started: Started): void {
         ['socket', safeLine(socketPath)],
         ['inbox', inbox === undefined ? 'none: data exchange is disabled' : safeLine(inbox)],
         ['received', received === undefined ? 'none: data exchange is disabled' : safeLine(received)],
+        ['outbox', outbox === undefined ? 'not sent from here' : safeLine(outbox)],
         ...(answer === undefined ? [] : [['answers', safeLine(answer)] as const]),
       ])}\n\nFrom a second terminal:\n\n  ${safeLine(send)}\n`,
   )

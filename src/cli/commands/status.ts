@@ -2,10 +2,11 @@ import { DriverError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
 import { countMessages } from '../../mailbox/browse-inbox.ts'
 import { listReceived } from '../../mailbox/browse-received.ts'
+import { Outbox } from '../../outbox/outbox.ts'
 import type { Address } from '../../pilot/address.ts'
 import { Driver } from '../../pilot/driver.ts'
 import { DATA_EXCHANGE_PORT } from '../../pilot/transport.ts'
-import { type Context, inboxDir, receivedDir } from '../context.ts'
+import { type Context, inboxDir, outboxDir, receivedDir } from '../context.ts'
 import { bytesText, durationText, facts, plural } from '../format.ts'
 import { safeLine } from '../safe-text.ts'
 
@@ -21,7 +22,7 @@ export async function status(context: Context): Promise<void> {
     ...folders,
   }
   output.result(data, () => {
-    const { inbox, received } = folders
+    const { inbox, received, outbox } = folders
     return facts([
       ['daemon', isRunning ? daemonText(node.daemon) : 'none answers'],
       ['socket', safeLine(socketPath)],
@@ -45,6 +46,13 @@ export async function status(context: Context): Promise<void> {
         '',
         `unless serve is told otherwise: at most ${bytesText(received.max_bytes)}; then files are refused`,
       ],
+      [
+        'outbox',
+        `${plural(outbox.queued, 'message')} waiting, ${outbox.failed} failed, ${bytesText(outbox.bytes)}, ${safeLine(outbox.dir)}`,
+      ],
+      ...(outbox.running || outbox.queued === 0
+        ? []
+        : ([['', 'nobody sends it: start pilot-dx serve, or pilot-dx outbox run']] as const)),
     ])
   })
   if (!isRunning) throw node
@@ -105,7 +113,9 @@ async function answers(driver: Driver, address: Address): Promise<boolean> {
 async function lookIntoFolders(context: Context) {
   const inbox = { dir: inboxDir(context), ...(await countMessages(inboxDir(context))) }
   const received = { dir: receivedDir(context), ...(await listReceived(receivedDir(context))) }
+  const outbox = await (await Outbox.open({ dir: outboxDir(context) })).counts()
   return {
+    outbox: { dir: outboxDir(context), ...outbox },
     inbox: {
       dir: inbox.dir,
       messages: inbox.files,

@@ -23,12 +23,17 @@ export function addSendFile(program: Command): void {
       positiveDuration,
     )
     .option('--no-stream', 'send it in one frame, acknowledged and not verified')
+    .option('--queue', 'put it into the outbox: it is sent when the peer can be reached')
+    .option('--copy', 'with --queue: copy the file; without, it must not change until it is sent')
+    .option('--expires <duration>', 'with --queue: how long it is tried (default: 7d)', positiveDuration)
+    .option('--outbox <dir>', 'with --queue: the folder (default: outbox/ in the home folder)')
     .addHelpText(
       'after',
       examples([
         'pilot-dx send-file 0:0000.0000.0001 report.pdf',
         'pilot-dx send-file alice build/out.bin --name firmware.bin',
         'pilot-dx send-file alice backup.tar --timeout 10m --json',
+        'pilot-dx send-file alice report.pdf --queue --copy',
         'pilot-dx send-file alice -- -odd-name.txt',
       ]),
     )

@@ -32,6 +32,9 @@ export function addSendMessage(program: Command): void {
       'ask for the reply on the connection (default: 40s); a peer that answers none stores the request',
       positiveDuration,
     )
+    .option('--queue', 'put it into the outbox: it is sent when the peer can be reached')
+    .option('--expires <duration>', 'with --queue: how long it is tried (default: 7d)', positiveDuration)
+    .option('--outbox <dir>', 'with --queue: the folder (default: outbox/ in the home folder)')
     .option('--inbox <dir>', 'folder of this node’s messages (default: inbox/ in the home folder)')
     .addHelpText(
       'after',
@@ -47,6 +50,7 @@ ${examples([
   'pilot-dx send-message alice "what is left to do?" --wait 2m',
   'pilot-dx send-message alice "two things" --reply-to TEXT-20260131-120000.000-000001',
   'pilot-dx send-message alice "the time?" --reply-on-conn --quiet',
+  'pilot-dx send-message alice "when you are back" --queue --expires 2d',
 ])}`,
     )
     .action((target: string, text: string | undefined, _options: unknown, command: Command) =>

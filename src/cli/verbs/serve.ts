@@ -15,6 +15,8 @@ export function addServe(program: Command): void {
     )
     .option('--inbox <dir>', 'folder of the messages (default: inbox/ in the home folder)')
     .option('--received <dir>', 'folder of the files (default: received/ in the home folder)')
+    .option('--outbox <dir>', 'folder of what waits to be sent (default: outbox/ in the home folder)')
+    .option('--no-outbox', 'do not send what waits in the outbox')
     .option('--include-base64', 'write data_b64 into every message')
     .option('--inbox-max-files <n>', 'messages kept; past that the oldest go (default: 10000)', count(1))
     .option('--inbox-max-bytes <size>', 'bytes of messages kept, or off (default: 256MiB)', orOff(size))

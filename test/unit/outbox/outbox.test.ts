@@ -168,7 +168,7 @@ test('an outbox that is full says so, whoever has filled it', async t => {
 
 test('an expired message fails with the reason, and retry gives it its time again', async t => {
   const { outbox, net, run } = await openOutbox(t)
-  const id = await outbox.add('bob', { text: 'late' }, { expiresIn: 30 })
+  const id = await outbox.add('bob', { text: 'late' }, { expiresIn: 1_000 })
   const first = run()
   const [event] = await first.told(1)
   assert.equal(event?.topic, 'outbox.failed')

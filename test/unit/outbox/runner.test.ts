@@ -338,6 +338,13 @@ test('wake tries a peer that is in its pause', async t => {
   outbox.wake(SERVER_ADDRESS.toString())
   await running.told(1)
   assert.equal(net.dialled.length, 2)
+
+  // A name that leads nowhere yet may be anybody's.
+  await outbox.add('newcomer', { text: 'y' })
+  await until(async () => (await outbox.list())[0]?.status === 'waiting')
+  net.names.set('newcomer', SERVER_ADDRESS)
+  outbox.wake('1:0001.0000.0001')
+  await running.told(2)
 })
 
 test('untilEmpty ends when nothing is left to be tried, stop leaves what is being sent', async t => {
