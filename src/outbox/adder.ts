@@ -57,7 +57,9 @@ export class Adder {
       this.#claim(id)
       try {
         if (options.messageId !== undefined) await this.#refuseKnown(id)
-        await this.#slots.run(() => this.#write(message, { head, seq, turn, copy: options.copy ?? false }))
+        await this.#slots.run('', () =>
+          this.#write(message, { head, seq, turn, copy: options.copy ?? false }),
+        )
       } finally {
         this.#ids.delete(id)
       }

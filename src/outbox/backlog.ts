@@ -115,7 +115,7 @@ export class Backlog {
   }
 
   async #adopt(fresh: readonly Seen[]): Promise<void> {
-    const read = await Promise.all(fresh.map(seen => this.#slots.run(() => this.#read(seen))))
+    const read = await Promise.all(fresh.map(seen => this.#slots.run('', () => this.#read(seen))))
     for (const found of read) {
       if (found === undefined) continue
       const { entry, key } = found

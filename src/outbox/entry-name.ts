@@ -17,6 +17,9 @@ export const STATE_SUFFIX = '.try'
 /** Why it is not tried any more. */
 export const FAILED_SUFFIX = '.failed'
 
+/** The name to ring a bell with where no file has changed. */
+export const NO_FILE = ''
+
 /** The name without its suffix: the three files of an entry share it. */
 export function entryStem({ seq, bytes, id }: EntryName): string {
   return `${String(seq).padStart(16, '0')}-${bytes}-${id}`

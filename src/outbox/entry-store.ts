@@ -1,9 +1,9 @@
-import { lstat, readdir, readFile, rename, unlink, utimes } from 'node:fs/promises'
+import { lstat, readdir, readFile, rename, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { utf8 } from '../bytes.ts'
-import { systemCode } from '../errors.ts'
 import { DurableFolder } from '../mailbox/durable-write.ts'
 import { folderLayout } from '../mailbox/layout.ts'
+import { ifThere, removeFile } from '../mailbox/missing.ts'
 import { publish } from '../mailbox/publish.ts'
 import { sweepTemporaries } from '../mailbox/recovery.ts'
 import type { TemporaryFile } from '../mailbox/temporary-file.ts'
@@ -70,7 +70,7 @@ export class EntryStore {
   /** The entries in the folder, in their order, and the stems of leftovers that belong to none. */
   async look(): Promise<{ entries: Seen[]; orphans: string[] }> {
     const suffixes = new Map<string, Set<string>>()
-    for (const name of await namesIn(this.dir)) {
+    for (const name of await ifThere(readdir(this.dir), [])) {
       const { stem, suffix } = splitName(name) ?? {}
       if (stem === undefined || suffix === undefined) continue
       const known = suffixes.get(stem)
@@ -112,26 +112,20 @@ export class EntryStore {
     const [synced] = await Promise.allSettled([this.sync(), file.discard()])
     if (synced.status === 'fulfilled') return
     // A part of what could not be synced may have reached the disk.
-    await removed(path).catch(() => undefined)
+    await removeFile(path).catch(() => undefined)
     await this.sync().catch(() => undefined)
     throw synced.reason
   }
 
   /** Whether the entry is there. */
   async has(stem: string): Promise<boolean> {
-    try {
-      await lstat(this.#path(stem, ENTRY_SUFFIX))
-      return true
-    } catch (error) {
-      if (systemCode(error) === 'ENOENT') return false
-      throw error
-    }
+    return (await ifThere(lstat(this.#path(stem, ENTRY_SUFFIX)), undefined)) !== undefined
   }
 
   /** Removes an entry. Resolves with false where it had gone already. {@link sync} makes it durable. */
   async remove(stem: string): Promise<boolean> {
     // The entry first: what is left of it without it is swept, an entry without its state would be sent anew.
-    const wasThere = await removed(this.#path(stem, ENTRY_SUFFIX))
+    const wasThere = await removeFile(this.#path(stem, ENTRY_SUFFIX))
     await this.removeState(stem)
     return wasThere
   }
@@ -143,7 +137,7 @@ export class EntryStore {
   async take(stem: string): Promise<boolean | undefined> {
     // Who sends writes down that it will, and opens the entry then: with the entry gone, what is not written
     // down by now is not sent.
-    if (!(await removed(this.#path(stem, ENTRY_SUFFIX)))) return undefined
+    if (!(await removeFile(this.#path(stem, ENTRY_SUFFIX)))) return undefined
     const state = (await this.readFailure(stem)) ?? (await this.readState(stem))
     await this.removeState(stem)
     return state?.maybeStored ?? false
@@ -151,14 +145,13 @@ export class EntryStore {
 
   /** Removes all that is known about an entry but the entry. */
   async removeState(stem: string): Promise<void> {
-    await removed(this.#path(stem, STATE_SUFFIX))
-    await removed(this.#path(stem, FAILED_SUFFIX))
+    await removeFile(this.#path(stem, STATE_SUFFIX))
+    await removeFile(this.#path(stem, FAILED_SUFFIX))
   }
 
   /** Undefined where it was never tried. */
   async readState(stem: string): Promise<EntryState | undefined> {
-    const text = await contentOf(this.#path(stem, STATE_SUFFIX))
-    return text === undefined ? undefined : decodeState(text)
+    return this.#stateIn(this.#path(stem, STATE_SUFFIX))
   }
 
   /** Not synced: what it says is of use to the living, and lost without harm. */
@@ -168,14 +161,13 @@ export class EntryStore {
 
   /** Undefined where the entry has not failed. */
   async readFailure(stem: string): Promise<EntryState | undefined> {
-    const text = await contentOf(this.#path(stem, FAILED_SUFFIX))
-    return text === undefined ? undefined : decodeState(text)
+    return this.#stateIn(this.#path(stem, FAILED_SUFFIX))
   }
 
   /** From here on the entry is listed and not tried. Resolves when that is durable. */
   async fail(stem: string, state: EntryState): Promise<void> {
     await this.#replace(this.#path(stem, FAILED_SUFFIX), encodeState(state), true)
-    await removed(this.#path(stem, STATE_SUFFIX))
+    await removeFile(this.#path(stem, STATE_SUFFIX))
     await this.sync()
   }
 
@@ -197,6 +189,11 @@ export class EntryStore {
     }
   }
 
+  async #stateIn(path: string): Promise<EntryState | undefined> {
+    const text = await ifThere(readFile(path, 'utf8'), undefined)
+    return text === undefined ? undefined : decodeState(text)
+  }
+
   async #replace(path: string, text: string, durable: boolean): Promise<void> {
     const file: TemporaryFile = await this.#folder.createTemporary()
     try {
@@ -211,33 +208,5 @@ export class EntryStore {
 
   #path(stem: string, suffix: string): string {
     return join(this.dir, stem + suffix)
-  }
-}
-
-async function namesIn(dir: string): Promise<string[]> {
-  try {
-    return await readdir(dir)
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return []
-    throw error
-  }
-}
-
-async function removed(path: string): Promise<boolean> {
-  try {
-    await unlink(path)
-    return true
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return false
-    throw error
-  }
-}
-
-async function contentOf(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined
-    throw error
   }
 }

@@ -4,11 +4,11 @@ import { OutboxError, PilotError, PluginError, systemCode } from '../errors.ts'
 import type { Message } from '../exchange/outgoing.ts'
 import { configuredLimit, LIMITS } from '../limits.ts'
 import { type Logger, silentLogger } from '../logger.ts'
+import { FolderBell } from '../mailbox/folder-bell.ts'
 import { Semaphore } from '../mailbox/semaphore.ts'
 import type { Address } from '../pilot/address.ts'
 import { Adder, type AddOptions } from './adder.ts'
 import { EntryStore, type Seen } from './entry-store.ts'
-import { FolderBell } from './folder-bell.ts'
 import { LazyNetwork, type Network } from './lazy-network.ts'
 import { describe, type OutboxEntry } from './outbox-entry.ts'
 import type { OutboxEvents } from './outbox-events.ts'
@@ -124,7 +124,7 @@ export class Outbox {
       const [seen, running] = await Promise.all([this.#look(), isRunning(this.dir)])
       const slots = new Semaphore(READS_AT_ONCE)
       const entries = await Promise.all(
-        seen.map(entry => slots.run(() => describe(this.#store, entry, running))),
+        seen.map(entry => slots.run('', () => describe(this.#store, entry, running))),
       )
       return entries.filter(entry => entry !== undefined)
     })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isListening, type PublishedSocket, publishSocket } from '../embedded/socket-file.ts'
 import { DriverError } from '../errors.ts'
-import type { FolderBell } from './folder-bell.ts'
+import type { FolderBell } from '../mailbox/folder-bell.ts'
 
 /**
  * Who runs the outbox: the process that listens on a socket in its folder. The system closes the socket with
@@ -69,33 +69,24 @@ export async function waitForLock(
   dir: string,
   { bell, signal, isDone }: LockWait,
 ): Promise<RunnerLock | undefined> {
-  const onAbort = () => bell.ring(false)
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    while (!signal.aborted) {
-      const lock = await RunnerLock.take(dir)
-      if (lock !== undefined) return lock
-      if (await isDone()) return undefined
-      let isFree = false
-      const endWait = whenFree(dir, () => {
-        isFree = true
-        bell.ring()
-      })
-      do {
-        bell.takeChanged()
-        await bell.wait(LOOK_EVERY_MS)
-      } while (!isFree && !signal.aborted && !(await isDone()))
-      endWait()
-      // All that wait are woken at once.
-      if (!signal.aborted) await delay(Math.random() * PAUSE_MS)
-    }
-    return undefined
-  } finally {
-    signal.removeEventListener('abort', onAbort)
+  while (!signal.aborted) {
+    const lock = await RunnerLock.take(dir)
+    if (lock !== undefined) return lock
+    if (await isDone()) return undefined
+    let isFree = false
+    const endWait = whenFree(dir, () => {
+      isFree = true
+      bell.ring()
+    })
+    do await bell.rung({ signal })
+    while (!isFree && !signal.aborted && !(await isDone()))
+    endWait()
+    // All that wait are woken at once.
+    if (!signal.aborted) await delay(Math.random() * PAUSE_MS)
   }
+  return undefined
 }
 
-const LOOK_EVERY_MS = 2_000
 const PAUSE_MS = 20
 
 /** Calls `onFree` once, when whoever runs the outbox in `dir` has ended, or nobody does. The result ends the wait. */

@@ -3,11 +3,12 @@ import { defaultMaxFrameSize } from '../exchange/max-frame-size.ts'
 import { resolveTarget } from '../exchange/target.ts'
 import { LIMITS } from '../limits.ts'
 import type { Logger } from '../logger.ts'
+import type { FolderBell } from '../mailbox/folder-bell.ts'
 import type { Address } from '../pilot/address.ts'
 import { Backlog } from './backlog.ts'
+import { NO_FILE, splitName } from './entry-name.ts'
 import { type EntryState, FRESH } from './entry-state.ts'
 import type { EntryStore, Seen } from './entry-store.ts'
-import type { FolderBell } from './folder-bell.ts'
 import type { Lane, Waiting } from './lane.ts'
 import type { Network } from './lazy-network.ts'
 import { expiredError, type OutboxEvents, type Publish } from './outbox-events.ts'
@@ -47,30 +48,31 @@ export class Runner {
     const { bell, store } = this.#options
     const stop = () => {
       this.#stopped = true
-      bell.ring(false)
+      bell.ring(NO_FILE)
     }
     signal.addEventListener('abort', stop, { once: true })
     if (signal.aborted) stop()
-    let lookAt = 0
+    let isDue = false
     let nextLook = 0
     try {
       while (!this.#stopped) {
+        const { names, list } = bell.take()
+        isDue ||= list || names.some(name => splitName(name) !== undefined)
         const clock = performance.now()
-        lookAt = bell.takeChanged() ? Math.min(lookAt, nextLook) : lookAt
-        if (lookAt <= clock) {
+        if (isDue && clock >= nextLook) {
+          isDue = false
           await this.#backlog.look()
           // A look at a full outbox takes its time: it takes no more than a tenth of all.
           const took = performance.now() - clock
           nextLook = clock + took + Math.max(LOOK_PAUSE_MS, took * 9)
-          lookAt = clock + Math.max(LOOK_EVERY_MS, took * 100)
           continue
         }
         await this.#expire()
         const now = Date.now()
         this.#serveDue(now)
         if (untilEmpty && this.#backlog.size === 0 && !this.#backlog.isIncomplete) return
-        const lookIn = lookAt - performance.now()
-        await bell.wait(Math.max(0, Math.min(lookIn, this.#nextAt(now) - now)))
+        const wait = Math.min(this.#nextAt(now) - now, isDue ? nextLook - clock : LONGEST_WAIT_MS)
+        await bell.rung({ ms: Math.max(0, Math.min(wait, LONGEST_WAIT_MS)) })
       }
     } finally {
       signal.removeEventListener('abort', stop)
@@ -86,7 +88,7 @@ export class Runner {
     for (const lane of this.#backlog.lanes.values()) {
       if (address === undefined || (lane.address ?? address) === address) lane.wake()
     }
-    this.#options.bell.ring(false)
+    this.#options.bell.ring(NO_FILE)
   }
 
   /** Starts what is due, those first that were reached the last time, and of these who has waited longest. */
@@ -113,7 +115,7 @@ export class Runner {
       this.#failing -= failing
       this.#serving.delete(serving)
       this.#backlog.release(lane)
-      this.#options.bell.ring(false)
+      this.#options.bell.ring(NO_FILE)
     })
     this.#serving.add(serving)
   }
@@ -219,7 +221,7 @@ export class Runner {
     }
     publish('outbox.delivered', event)
     logger.info(event, 'delivered from the outbox')
-    bell.ring(false)
+    bell.ring(NO_FILE)
   }
 
   async #failed(lane: Lane, entry: Waiting, { error, before }: Failure): Promise<void> {
@@ -358,5 +360,4 @@ interface Failure {
 
 /** Between two looks at a folder that changes all the time. */
 const LOOK_PAUSE_MS = 20
-/** For changes that a file system does not tell of. */
-const LOOK_EVERY_MS = 2_000
+const LONGEST_WAIT_MS = 60_000

@@ -27,12 +27,12 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
     if (i % CUTS_A_DISK === 0) {
       await disk.unmount()
       disk.format()
-      disk.mount()
+      await disk.mount()
     }
     const dir = join(disk.mountPoint, `outbox-${i}`)
     const added = await addAndCut(dir, disk, random)
     await disk.unmount()
-    disk.mount()
+    await disk.mount()
     const found = await (await Outbox.open({ dir })).list()
     const whole = new Set(found.filter(({ status }) => status === 'queued').map(({ id }) => id))
     failures.push(...added.filter(id => !whole.has(id)).map(id => `added, and lost: ${id}`))

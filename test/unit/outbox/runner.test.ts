@@ -19,7 +19,7 @@ import { Address } from '#lib/pilot/address.js'
 import { FrameType } from '#lib/wire/frame.js'
 import { readFrame, writeFrame } from '#lib/wire/frame-io.js'
 import { addService, NO_DAEMON, openOutbox, until } from '../../helpers/outbox-harness.ts'
-import { SERVER_ADDRESS, SocketStreams } from '../../helpers/socket-streams.ts'
+import { SERVER_ADDRESS, socketStreams } from '../../helpers/socket-streams.ts'
 import { tempDir } from '../../helpers/temp-dir.ts'
 
 const entryFiles = (dir: string, suffix = '.msg') => readdirSync(dir).filter(name => name.endsWith(suffix))
@@ -285,7 +285,7 @@ test('a lost answer is mended by the same id at the next try', async t => {
 
 test('cancel gives up what is being sent, and says that the peer may have it', async t => {
   const { outbox, net, run } = await openOutbox(t)
-  const streams = new SocketStreams(t)
+  const streams = socketStreams(t)
   const listener = await streams.listen(1001)
   net.peers.set(SERVER_ADDRESS.toString(), () => streams.dial(SERVER_ADDRESS, 1001))
   const id = await outbox.add('bob', { text: 'no answer' })
