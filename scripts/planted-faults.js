@@ -163,10 +163,10 @@ export const PLANTED_FAULTS = [
     name: 'an outbox entry is removed before its ACK',
     edits: [
       [
-        'outbox/runner.js',
-        'await this.#delivered(lane, entry, await sendFrame(open, options))',
-        'const sent = sendFrame(open, options); sent.catch(() => {}); await new Promise(setImmediate); ' +
-          'await store.remove(entry.stem); await this.#delivered(lane, entry, await sent)',
+        'outbox/attempt.js',
+        'return sendFrame(client, send)',
+        'const sent = sendFrame(client, send); sent.catch(() => {}); await new Promise(setImmediate); ' +
+          "await (await import('node:fs/promises')).unlink(dir + '/' + stem + '.msg'); return sent",
       ],
     ],
     foundBy: { outbox: 200 },
