@@ -185,7 +185,7 @@ export class Runner {
       ? this.#serving.size > 0
       : this.#serving.size >= this.#options.peersAtOnce
     if (isWaitedFor) return Number.POSITIVE_INFINITY
-    if (this.#daemon.isAway) return this.#daemon.nextAt
+    if (this.#daemon.isAway && this.#daemon.nextAt > now) return this.#daemon.nextAt
     let next = Number.POSITIVE_INFINITY
     for (const lane of this.#backlog.lanes.values()) {
       if (lane.active) continue

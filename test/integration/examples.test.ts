@@ -132,3 +132,34 @@ test('the worker example answers a question', { timeout: 30_000 }, async t => {
   while (seen.length < 2) seen.push((await inbox.next({ waitMs: Number.POSITIVE_INFINITY }))?.data ?? '')
   assert.deepEqual(seen, ['Where is it?', 'I shall find out.'])
 })
+
+test('the outbox example delivers what an earlier run could not, which was killed', {
+  timeout: 30_000,
+}, async t => {
+  const { home, env } = await machine(t)
+  const killed = spawn(process.execPath, [compiled('outbox'), 'a'], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  t.after(() => killed.kill('SIGKILL'))
+  const lines = createInterface({ input: killed.stdout })[Symbol.asyncIterator]()
+  const first = /^queued (\w+)$/.exec((await lines.next()).value)?.[1]
+  killed.kill('SIGKILL')
+  await once(killed, 'exit')
+
+  const cli = join('dist', 'cli', 'main.js')
+  const options = ['serve', '--json', '--no-outbox']
+  const node = spawn(process.execPath, [cli, ...options], { env, stdio: ['ignore', 'pipe', 'ignore'] })
+  t.after(() => node.kill('SIGKILL'))
+  await createInterface({ input: node.stdout })[Symbol.asyncIterator]().next()
+  const { stdout } = await run(process.execPath, [compiled('outbox'), 'a'], { env })
+  const second = /^queued (\w+)$/m.exec(stdout)?.[1]
+  assert.equal(
+    stdout,
+    [`queued ${second}`, `outbox.delivered ${first}`, `outbox.delivered ${second}`, ''].join('\n'),
+  )
+  assert.deepEqual(
+    readMessages(join(home, '.pilot', 'inbox')).map(({ message_id: id }) => id),
+    [first, second],
+  )
+})

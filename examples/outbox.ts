@@ -1,0 +1,21 @@
+import { Driver, Outbox } from 'pilot-dataexchange'
+
+const target = process.argv[2] ?? 'alice'
+const outbox = await Outbox.open()
+
+// It is on the disk when this resolves. It is tried for two days, whatever is restarted meanwhile.
+const expiresIn = 2 * 24 * 3_600_000
+const id = await outbox.add(target, { text: 'The night run is done.' }, { expiresIn })
+console.log(`queued ${id}`)
+
+// Sends this, and what earlier runs could not. Neither the peer nor the daemon need be there yet.
+const stop = new AbortController()
+process.once('SIGTERM', () => stop.abort())
+await outbox.run({
+  driver: () => Driver.connect(),
+  signal: stop.signal,
+  untilEmpty: true,
+  events: { publish: (topic, { id }) => console.log(`${topic} ${id}`) },
+})
+
+for (const { id, lastError } of await outbox.list()) console.log(`${id} failed: ${lastError?.message}`)
