@@ -74,6 +74,7 @@ export class Outbox {
   readonly #store: EntryStore
   readonly #adder: Adder
   readonly #maxFrameSize: number | undefined
+  #isRun = false
   #bell: FolderBell | undefined
   #runner: Runner | undefined
 
@@ -87,14 +88,13 @@ export class Outbox {
   }
 
   /**
-   * Opens an outbox; its folder is made, mode 0700, where it is missing.
+   * Opens an outbox. Its folder is made, mode 0700, when the first message is added, or when it is run.
    *
    * @throws {OutboxError} OUTBOX_FAILED
    */
   static async open(options: OutboxOptions = {}): Promise<Outbox> {
     const store = new EntryStore(resolve(options.dir ?? join(homedir(), '.pilot', 'outbox')))
     return explained(async () => {
-      await store.make()
       const { entries } = await store.look()
       return new Outbox(store, entries.at(-1)?.seq ?? 0, options)
     })
@@ -177,7 +177,7 @@ export class Outbox {
     return explained(async () => {
       const failed = (await this.#look()).filter(({ hasFailed }) => hasFailed)
       for (const { stem } of failed) await this.#store.remove(stem)
-      await this.#store.sync()
+      if (failed.length > 0) await this.#store.sync()
       return failed.length
     })
   }
@@ -196,27 +196,12 @@ export class Outbox {
    * @throws {OutboxError} OUTBOX_FAILED
    */
   async run(options: RunOptions): Promise<void> {
-    if (this.#bell !== undefined) throw new PluginError('CONFIG_INVALID', 'this outbox is being run already')
-    const { signal = new AbortController().signal, untilEmpty = false } = options
-    const bell = new FolderBell(this.dir)
-    this.#bell = bell
+    if (this.#isRun) throw new PluginError('CONFIG_INVALID', 'this outbox is being run already')
+    this.#isRun = true
     try {
-      await explained(async () => {
-        const isDone = async () => untilEmpty && (await this.counts()).queued === 0
-        const lock = await waitForLock(this.dir, { bell, signal, isDone })
-        if (lock === undefined) return
-        try {
-          await this.#store.sweep()
-          this.#runner = new Runner({ ...this.#runnerOptions(options), bell })
-          await this.#runner.run(signal, untilEmpty)
-        } finally {
-          this.#runner = undefined
-          await lock.release()
-        }
-      })
+      await explained(() => this.#run(options))
     } finally {
-      this.#bell = undefined
-      bell.close()
+      this.#isRun = false
     }
   }
 
@@ -227,6 +212,29 @@ export class Outbox {
    */
   wake(address?: string): void {
     this.#runner?.wake(address)
+  }
+
+  async #run(options: RunOptions): Promise<void> {
+    const { signal = new AbortController().signal, untilEmpty = false } = options
+    await this.#store.make()
+    const bell = new FolderBell(this.dir)
+    this.#bell = bell
+    try {
+      const isDone = async () => untilEmpty && (await this.counts()).queued === 0
+      const lock = await waitForLock(this.dir, { bell, signal, isDone })
+      if (lock === undefined) return
+      try {
+        await this.#store.sweep()
+        this.#runner = new Runner({ ...this.#runnerOptions(options), bell })
+        await this.#runner.run(signal, untilEmpty)
+      } finally {
+        this.#runner = undefined
+        await lock.release()
+      }
+    } finally {
+      this.#bell = undefined
+      bell.close()
+    }
   }
 
   async #look(): Promise<readonly Seen[]> {

@@ -90,7 +90,8 @@ test('what is queued while nothing runs is sent once both nodes do', { timeout: 
   await alice.errorLine(/not delivered yet/)
   const bob = startBob(box)
   await bob.line(/"status"/)
-  await box.ok(['outbox', 'retry', id])
+  // Unless it has been delivered by itself.
+  await box.run(['outbox', 'retry', id])
   const delivered = JSON.parse(await alice.line(new RegExp(`outbox.delivered.*${many.message_ids[2]}`)))
   assert.equal(delivered.target, 'bob')
   assert.deepEqual(

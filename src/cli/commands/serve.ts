@@ -71,7 +71,8 @@ export async function serve(context: Context, options: ServeOptions): Promise<vo
     await runtime.start(signals.signal)
     cleanUp.push(() => runtime.stop())
 
-    const outbox = options.outbox === false ? undefined : outboxDir(context, options.outbox)
+    const isOn = options.outbox !== false && service.folders !== undefined
+    const outbox = isOn ? outboxDir(context, options.outbox || undefined) : undefined
     if (outbox !== undefined) {
       cleanUp.push(await serveOutbox(outbox, { driver, events: runtime.events, logger }))
     }
@@ -195,7 +196,7 @@ function tellStart({ output, socketPath }: Context, started: Started): void {
         ['socket', safeLine(socketPath)],
         ['inbox', inbox === undefined ? 'none: data exchange is disabled' : safeLine(inbox)],
         ['received', received === undefined ? 'none: data exchange is disabled' : safeLine(received)],
-        ['outbox', outbox === undefined ? 'not sent from here' : safeLine(outbox)],
+        ['outbox', outbox === undefined ? 'not sent by this process' : safeLine(outbox)],
         ...(answer === undefined ? [] : [['answers', safeLine(answer)] as const]),
       ])}\n\nFrom a second terminal:\n\n  ${safeLine(send)}\n`,
   )

@@ -111,6 +111,7 @@ test('what cannot be sent is refused when it is added, and leaves nothing', asyn
   const { outbox, dir } = await openOutbox(t, { maxFrameSize: 1000 })
   const file = join(tempDir(t), 'f')
   writeFileSync(file, 'x')
+  await outbox.cancel(await outbox.add('bob', { text: 'the folder is made' }))
   const refused: [() => Promise<unknown>, string][] = [
     [() => outbox.add('0:0000.0000', { text: 'a' }), 'ADDRESS_INVALID'],
     [() => outbox.add('', { text: 'a' }), 'ADDRESS_INVALID'],

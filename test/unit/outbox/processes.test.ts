@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { Outbox } from '#lib/outbox/outbox.js'
@@ -77,6 +77,7 @@ test('what a process that died was adding is swept, and leftovers without an ent
   const { outbox, dir, net, run } = await openOutbox(t)
   const torn = join(dir, '.tmp', `999999999-${'0'.repeat(16)}-1.tmp`)
   const orphan = join(dir, `${'1'.padStart(16, '0')}-100-gone.failed`)
+  mkdirSync(join(dir, '.tmp'), { recursive: true })
   writeFileSync(torn, 'half')
   writeFileSync(orphan, '{}')
   await addService(t, net)
@@ -101,8 +102,8 @@ test('an outbox is not run twice by one object, nor in a folder whose path is to
 
 test('an outbox whose folder has been removed is made again', async t => {
   const { outbox, dir, net, run } = await openOutbox(t)
-  const { rmSync } = await import('node:fs')
   await addService(t, net)
+  await outbox.add('bob', { text: 'lost' })
   rmSync(dir, { recursive: true })
   await outbox.add('bob', { text: 'x' })
   await run().told(1)
