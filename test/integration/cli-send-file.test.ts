@@ -45,7 +45,7 @@ test('send-file sends in chunks that the peer verifies, and tells it in pilotctl
     bytes_resumed: 0,
     sha256,
     destination: address,
-    transport: 'stream',
+    transport: 'filestream',
     verified: true,
     reconnects: 0,
   })

@@ -122,7 +122,7 @@ test('send-file in chunks to the original’s service: resumed, and past a damag
     const stored = [...bert.files().values()].filter(content => content.equals(bytes)).length
     return { transport, verified, sent, resumed, stored }
   }
-  const all = { transport: 'stream', verified: true, sent: bytes.length, resumed: 0 }
+  const all = { transport: 'filestream', verified: true, sent: bytes.length, resumed: 0 }
   assert.deepEqual(await send(), { ...all, stored: 1 })
 
   writeFileSync(partial, bytes.subarray(0, 1_234_567))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -27,7 +27,7 @@ export function originalBox(
   return new Box(t, registry)
 }
 
-/** What `pilotctl --json` did. */
+/** What `pilotctl --json` did, or `pilot-dx --json`. */
 export interface Outcome {
   code: number | null
   // biome-ignore lint/suspicious/noExplicitAny: what a test looks into
@@ -51,9 +51,12 @@ class Box extends Sandbox {
 
   /** Runs `pilotctl --json` to its end. */
   async pilotctl(...args: string[]): Promise<Outcome> {
-    const program = this.startProgram(join(PROGRAMS, 'pilotctl'), ['--json', ...args])
-    const { code, stdout, stderr } = await program.done
-    return { code, data: parsed(stdout)?.data, error: parsed(stderr) }
+    return outcome(this.startPilotctl(...args))
+  }
+
+  /** Starts `pilotctl --json` and does not wait for its end. */
+  startPilotctl(...args: string[]): Running {
+    return this.startProgram(join(PROGRAMS, 'pilotctl'), ['--json', ...args])
   }
 
   /** The same; it must succeed. */
@@ -118,6 +121,12 @@ class Box extends Sandbox {
 
 export type { Box }
 
+/** What a program with `--json` did, once it has ended. */
+export async function outcome(program: Running): Promise<Outcome> {
+  const { code, stdout, stderr } = await program.done
+  return { code, data: parsed(stdout)?.data, error: parsed(stderr) }
+}
+
 /** Two of the original's daemons that trust each other, and the registry that knows both. */
 export async function twoNodes(
   t: TestContext,
@@ -169,7 +178,9 @@ function assertIsolated(): void {
   assert.deepEqual(outward, [], 'run with npm run test:interop, which shuts the network off')
 }
 
+/** Both services make their folders when they need them. */
 function filesIn(folder: string): string[] {
+  if (!existsSync(folder)) return []
   return readdirSync(folder, { withFileTypes: true })
     .filter(entry => entry.isFile())
     .map(entry => entry.name)

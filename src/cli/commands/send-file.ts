@@ -92,7 +92,7 @@ interface Result {
   destination: string
   elapsed_ms: number
   throughput_mbps: number
-  transport: FileReceipt['transport']
+  transport: 'filestream' | 'file'
   verified: boolean
   reconnects: number
   /** Of a FILE frame. */
@@ -110,7 +110,7 @@ function resultOf(receipt: FileReceipt, address: Address): Result {
     destination: address.toString(),
     elapsed_ms: Math.round(elapsedMs),
     throughput_mbps: Number(((bytesSent * 8) / 1000 / elapsedMs).toFixed(3)),
-    transport,
+    transport: transport === 'stream' ? 'filestream' : 'file',
     verified,
     reconnects,
     ...(transport === 'file' && { ack: receipt.answer }),
