@@ -3,11 +3,8 @@ import { createHash, randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { parseAddress } from '#lib/pilot/address.js'
-import type { Driver } from '#lib/pilot/driver.js'
-import { DATA_EXCHANGE_PORT } from '#lib/pilot/transport.js'
 import { type Frame, FrameType } from '#lib/wire/frame.js'
-import { readFrame, writeFrame } from '#lib/wire/frame-io.js'
+import { answerTo, bytes, rawFrame, text } from './frames.js'
 import { IS_OLD, twoNodes } from './original.js'
 
 // Our service and our command line on the original's daemons, against the original's service and its pilotctl.
@@ -214,8 +211,6 @@ test('the daemon is killed and comes back: serve binds again, and messages arriv
   )
 })
 
-const bytes = (...values: number[]) => Uint8Array.from(values)
-const text = (value: string) => Buffer.from(value)
 const file = (filename: string, data: string): Frame => ({
   type: FrameType.File,
   filename,
@@ -239,23 +234,3 @@ const SAME_ANSWER: [string, Frame | Uint8Array][] = [
   ['a name that is no UTF-8', rawFrame(FrameType.File, bytes(0, 2, 0xff, 0x41, 1))],
   ['a length over the cap', bytes(0, 0, 0, 1, 0x20, 0, 0, 1)],
 ]
-
-function rawFrame(type: number, payload: Uint8Array): Uint8Array {
-  const header = Buffer.alloc(8)
-  header.writeUInt32BE(type)
-  header.writeUInt32BE(payload.length, 4)
-  return Buffer.concat([header, payload])
-}
-
-/** The type and the text of the answer, or `closed`. */
-async function answerTo(driver: Driver, to: string, frame: Frame | Uint8Array): Promise<string> {
-  const stream = await driver.dial(parseAddress(to), DATA_EXCHANGE_PORT)
-  try {
-    if (frame instanceof Uint8Array) stream.write(frame)
-    else await writeFrame(stream, frame)
-    const answer = await readFrame(stream)
-    return answer === null ? 'closed' : `${answer.type} ${Buffer.from(answer.payload)}`
-  } finally {
-    stream.destroy()
-  }
-}
