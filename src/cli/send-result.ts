@@ -9,7 +9,8 @@ export interface SendResult extends Partial<Legs> {
   bytes: number
   message_id?: string
   reply_to?: string
-  tagged?: true
+  /** False where the peer knows no ids, and got the message without. */
+  tagged?: boolean
   duplicate?: true
   resent?: true
   ack: string
@@ -24,7 +25,7 @@ export function resultOf(receipt: Receipt, seq: number, replyTo?: string): SendR
     bytes,
     ...(messageId !== undefined && { message_id: messageId }),
     ...(replyTo !== undefined && { reply_to: replyTo }),
-    ...(tagged && { tagged }),
+    ...((messageId !== undefined || replyTo !== undefined) && { tagged }),
     ...(duplicate && { duplicate }),
     ...(resent && { resent }),
     ack: answer,

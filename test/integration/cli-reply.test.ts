@@ -147,7 +147,7 @@ test(
       }
     })
     const waited = await a.box.ok(a.send('bob', 'x', '--wait', '20s'))
-    assert.deepEqual([waited.reply.data, waited.tagged], ['from old bob', undefined])
+    assert.deepEqual([waited.reply.data, waited.tagged], ['from old bob', false])
     assert.deepEqual(seen, ['TAGGED', 'TEXT'])
 
     const asked = await a.box.ok(a.send('bob', 'x', '--reply-on-conn', '--wait', '20s'))

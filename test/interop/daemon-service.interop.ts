@@ -69,11 +69,13 @@ test('send-message and send-file reach the original’s service, by name and by 
   const bytes = randomBytes(IS_OLD ? SAFE_SIZE : 700_000)
   const file = join(anna.dir, 'photo.raw')
   writeFileSync(file, bytes)
-  assert.equal((await anna.ok(['send-message', BERT, 'hi'])).ack, 'ACK TEXT 2 bytes')
+  const hi = await anna.ok(['send-message', BERT, 'hi'])
+  assert.deepEqual([hi.ack, hi.tagged], ['ACK TEXT 2 bytes', !IS_OLD])
   assert.equal((await anna.ok(['send-message', 'bert', '[1]', '--type', 'json'])).ack, 'ACK JSON 3 bytes')
   const binary = ['send-message', 'bert', '--data-file', file, '--type', 'binary']
   assert.equal((await anna.ok(binary)).ack, `ACK BINARY ${bytes.length} bytes`)
-  await anna.ok(['send-file', BERT, file])
+  const { transport } = await anna.ok(['send-file', BERT, file])
+  assert.equal(transport, IS_OLD ? 'file' : 'filestream')
 
   const [text, json, large] = bert.messages()
   assert.deepEqual([text?.type, text?.data, text?.from], ['TEXT', 'hi', ANNA])

@@ -79,3 +79,20 @@ test('send-file to the original’s service: verified, content equal', { skip },
     )
   }
 })
+
+test('a file over the quota of serve is refused at INIT: pilotctl says so and sends no FILE', {
+  skip,
+}, async t => {
+  const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
+  await anna.serve('--received-max-bytes', '1MiB')
+  for (const { path, content } of filesOf(bert)) {
+    const sent = await bert.pilotctl('send-file', 'anna', path)
+    if (content.length < 1_000_000) {
+      assert.equal(sent.code, 0)
+    } else {
+      assert.deepEqual([sent.code, sent.error.code], [1, 'connection_failed'])
+      assert.match(sent.error.message, /^streamed send-file failed: .*received folder full/)
+      assert.deepEqual(storedOf(anna, content.length), [])
+    }
+  }
+})
