@@ -128,6 +128,38 @@ export const PLANTED_FAULTS = [
     foundBy: POWER,
   },
   {
+    name: 'the archive of a folder goes before the folder is there',
+    edits: [
+      [
+        'mailbox/unpacker.js',
+        'await room.reserve(bytes)',
+        'await removeFile(this.#path(name)); await room.reserve(bytes)',
+      ],
+    ],
+    foundBy: { unpack: 20 },
+  },
+  {
+    name: 'a folder is unpacked where it is seen',
+    edits: [
+      [
+        'mailbox/unpacker.js',
+        'const temporary = temporaryPath(layout)',
+        'const temporary = this.#path(target)',
+      ],
+      [
+        'mailbox/unpacker.js',
+        'await rm(temporary, { recursive: true, force: true })',
+        'await Promise.resolve()',
+      ],
+    ],
+    foundBy: { unpack: 20 },
+  },
+  {
+    name: 'half-unpacked folders are not swept',
+    edits: [['mailbox/recovery.js', 'await rm(path, { recursive: true, force: true })', 'undefined']],
+    foundBy: { unpack: 20 },
+  },
+  {
     name: 'records without a file are not swept',
     edits: [['mailbox/received.js', 'await this.#records.sweep()', 'undefined']],
     foundBy: { 'kill-every-call': 0 },

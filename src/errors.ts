@@ -221,6 +221,12 @@ export const ERROR_CODES = {
     meaning: 'a file does not fit what the received folder may hold (receivedMaxBytes)',
     toPeer: 'received folder full',
   },
+  ARCHIVE_INVALID: {
+    class: 'MailboxError',
+    meaning:
+      'the archive of a folder is not unpacked: it is damaged, not what its manifest says, or has paths or entries that are not safe; it stays as it is',
+    toPeer: null,
+  },
   STORE_FAILED: {
     class: 'MailboxError',
     meaning: 'the file system refused to store a frame; the cause says why',

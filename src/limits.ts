@@ -60,6 +60,11 @@ export type LimitName =
   | 'lease'
   | 'maxLease'
   | 'leaseAttempts'
+  | 'folderEntries'
+  | 'folderDepth'
+  | 'folderPath'
+  | 'unpackQueue'
+  | 'unpackTries'
   | 'dialTimeout'
   | 'requestTimeout'
   | 'answerTimeout'
@@ -370,6 +375,38 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     unit: 'count',
     about: 'how often a message is handed out to consumers; then it is dead, and listed as such',
     option: 'maxAttempts of InboxConsumer.open()',
+  },
+  folderEntries: {
+    value: 100_000,
+    unit: 'count',
+    about:
+      'files and folders in a folder that is sent; one with more is refused, and is not unpacked where it comes',
+    option: null,
+  },
+  folderDepth: {
+    value: 100,
+    unit: 'count',
+    about: 'folders within each other in a folder that is sent, the outermost counted; else as folderEntries',
+    option: null,
+  },
+  folderPath: {
+    value: 2 * KiB,
+    unit: 'bytes',
+    about: 'longest path in a folder that is sent, from the folder’s own name on; else as folderEntries',
+    option: null,
+  },
+  unpackQueue: {
+    value: 1_000,
+    unit: 'count',
+    about: 'received folders that wait to be unpacked; those that come then stay archives',
+    option: null,
+  },
+  unpackTries: {
+    value: 3,
+    unit: 'count',
+    about:
+      'starts of the service at which a received folder is unpacked that a crash has cut off; then it stays an archive',
+    option: null,
   },
   dialTimeout: {
     value: 30_000,

@@ -165,8 +165,9 @@ export class FileStreamReceiver {
     if (incoming === undefined) return this.#failed(id, NO_TRANSFER)
     const { file, filename } = incoming
     try {
-      const { path, bytes } = await file.finish()
-      this.#context.events.publish('file.received', { filename, size: bytes, path })
+      const { path, bytes, unpacking } = await file.finish()
+      // Of what is being unpacked it is told when that is over.
+      if (!unpacking) this.#context.events.publish('file.received', { filename, size: bytes, path })
       return answer({ kind: 'complete', id, ok: true, message: '' })
     } catch (error) {
       return this.#failed(id, wordsFor(error), reasonForPeer(error), error)

@@ -10,6 +10,7 @@ import { defaultMaxFrameSize } from './max-frame-size.ts'
 import { Peers, type PeersOptions } from './peers.ts'
 import type { Rates } from './rate-limiter.ts'
 import { RefusalLog } from './refusal-log.ts'
+import { publishUnpacked } from './unpacked-events.ts'
 
 /**
  * Configuration of {@link Service}. For limits, zero and undefined mean the default and a negative value
@@ -80,7 +81,9 @@ export class Service implements PluginService {
     const { streams, logger, trust } = deps
     const peers = new Peers(this.#peersOptions())
     const times = this.#times()
-    const mailbox = await Mailbox.open(this.#config, logger)
+    const mailbox = await Mailbox.open(this.#config, logger, {
+      onUnpacked: outcome => publishUnpacked(deps.events, outcome),
+    })
     const listener = await streams.listen(DATA_EXCHANGE_PORT, { signal }).catch(async error => {
       await mailbox.close()
       throw error

@@ -31,10 +31,11 @@ export async function makeFolder(dir: string, durable: boolean): Promise<void> {
 }
 
 /**
- * The folder is opened anew each time: a descriptor kept from before could be of a folder that has been
- * removed and made again since, and one whose fsync has failed must not be trusted with another.
+ * Resolves when the entries of `dir` are durable. It is opened anew each time: a descriptor kept from before could be
+ * of a folder that has been removed and made again since, and one whose fsync has failed must not be trusted with
+ * another.
  */
-async function syncDirectory(dir: string): Promise<void> {
+export async function syncDirectory(dir: string): Promise<void> {
   const handle = await openFile(dir, 'r')
   try {
     await handle.sync()

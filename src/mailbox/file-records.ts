@@ -26,6 +26,15 @@ export interface FileRecord {
   readonly replyTo?: string
 }
 
+/** What a record is looked up for: its name, and, of a file, what tells whether the record is its own. */
+export type Recorded = { name: string; isFolder?: false; bytes: number; modified: number } | RecordedFolder
+
+/** A folder that was unpacked. Its record is that of the archive; what is in it may have changed. */
+export interface RecordedFolder {
+  readonly name: string
+  readonly isFolder: true
+}
+
 /** A record that is there and cannot be trusted. */
 export interface DamagedRecord {
   /** What is wrong with it. */
@@ -116,16 +125,16 @@ export class FileRecords {
 const SWEEP_EVERY = 1_000
 
 /**
- * The record of the file `name` of the received folder `dir`; undefined where it has none, as files of other
+ * The record of `entry` of the received folder `dir`; undefined where it has none, as files of other
  * programs do. One that does not fit the file, by its size or the time it was written, is not the file's.
  */
 export async function readRecord(
   dir: string,
-  { name, bytes, modified }: { name: string; bytes: number; modified: number },
+  entry: Recorded,
 ): Promise<FileRecord | DamagedRecord | undefined> {
   let json: string
   try {
-    json = await readFile(recordPath(dir, name), 'utf8')
+    json = await readFile(recordPath(dir, entry.name), 'utf8')
   } catch (error) {
     // ENAMETOOLONG: a file of another program, whose name leaves no room for a record's.
     if (['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'].includes(systemCode(error) ?? '')) return undefined
@@ -135,7 +144,8 @@ export async function readRecord(
     const record = fromJson(JSON.parse(json))
     if ('damaged' in record) return record
     const { modifiedMs, ...rest } = record
-    const isSame = rest.bytes === bytes && Math.abs(modifiedMs - modified) <= TIME_STEP_MS
+    if (entry.isFolder) return rest
+    const isSame = rest.bytes === entry.bytes && Math.abs(modifiedMs - entry.modified) <= TIME_STEP_MS
     return isSame ? rest : { damaged: 'the file has changed since it was received' }
   } catch (error) {
     return { damaged: messageOf(error) }

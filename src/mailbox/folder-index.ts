@@ -1,9 +1,10 @@
 import { lstat, opendir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { NameChoice } from './durable-write.ts'
+import { measureTree } from './measure-tree.ts'
 import { ifThere } from './missing.ts'
 
-/** One file of a folder. */
+/** One file of a folder, or a subfolder that counts as one. */
 export interface FolderEntry {
   readonly name: string
   /** Bytes. */
@@ -23,6 +24,7 @@ export class FolderIndex {
   readonly #dir: string
   readonly #accepts: (name: string) => boolean
   readonly #onForget: (entry: FolderEntry) => void
+  readonly #acceptsFolder: (name: string) => boolean
   readonly #entries = new Map<string, FolderEntry>()
   /** Names that are being written: a listing may see them, but they are counted by whoever writes them. */
   readonly #claims = new Set<string>()
@@ -32,16 +34,19 @@ export class FolderIndex {
 
   /**
    * Nothing is listed yet: call {@link refresh}. Only files whose name `accepts` takes count. `onForget` is
-   * told of every file that counts no more.
+   * told of every file that counts no more. A subfolder whose name `acceptsFolder` takes counts with all that was
+   * in it when it was first seen: to look again each time would cost too much.
    */
   constructor(
     dir: string,
     accepts: (name: string) => boolean,
     onForget: (entry: FolderEntry) => void = () => {},
+    acceptsFolder: (name: string) => boolean = () => false,
   ) {
     this.#dir = dir
     this.#accepts = accepts
     this.#onForget = onForget
+    this.#acceptsFolder = acceptsFolder
   }
 
   get files(): number {
@@ -72,6 +77,12 @@ export class FolderIndex {
     this.#onForget(entry)
   }
 
+  /** Counts the file `name` no more. */
+  remove(name: string): void {
+    const entry = this.#entries.get(name)
+    if (entry !== undefined) this.forget(entry)
+  }
+
   /** Names for a file to be written, from `make`; each is kept out of listings until {@link NameClaim.release}. */
   claim(make: () => string): NameClaim {
     return new NameClaim(this.#claims, make)
@@ -97,7 +108,9 @@ export class FolderIndex {
     const read = async () => {
       const names = new Set<string>()
       for await (const entry of await opendir(this.#dir, { bufferSize: LISTING_BUFFER })) {
-        if (entry.isFile() && this.#accepts(entry.name)) names.add(entry.name)
+        const { name } = entry
+        if (entry.isFile() ? this.#accepts(name) : entry.isDirectory() && this.#acceptsFolder(name))
+          names.add(name)
       }
       return names
     }
@@ -119,9 +132,11 @@ export class FolderIndex {
   }
 
   async #stat(name: string): Promise<FolderEntry | undefined> {
-    const stats = await ifThere(lstat(join(this.#dir, name)), undefined)
+    const path = join(this.#dir, name)
+    const stats = await ifThere(lstat(path), undefined)
     if (stats === undefined) return undefined
-    return { name, size: stats.size, mtimeMs: stats.mtimeMs, listing: this.#listings, gone: false }
+    const size = stats.isDirectory() ? (await measureTree(path)).bytes : stats.size
+    return { name, size, mtimeMs: stats.mtimeMs, listing: this.#listings, gone: false }
   }
 
   #insert(entry: FolderEntry): FolderEntry {

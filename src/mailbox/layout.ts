@@ -72,6 +72,11 @@ export function partialDir(receivedDir: string): string {
   return join(receivedDir, PARTIAL)
 }
 
+/** The hidden subfolder of the received files in which it is noted what is being unpacked. */
+export function unpackingDir(receivedDir: string): string {
+  return join(receivedDir, UNPACKING)
+}
+
 /** The path that reserves the final name `name` where the file system cannot make hard links. */
 export function claimPath(layout: FolderLayout, name: string): string {
   return join(layout.temporaries, `${name}${CLAIM}`)
@@ -92,6 +97,7 @@ const IDS = '.ids'
 const PARTIAL = '.partial'
 const RECORDS = '.records'
 const CONSUMERS = '.consumers'
+const UNPACKING = '.unpacking'
 const CLAIM = '.claim'
 const TEMPORARY_NAME = /^(\d{1,10})-([0-9a-f]{16})-\d+\.tmp$/
 const PROCESS_TOKEN = randomBytes(8).toString('hex')

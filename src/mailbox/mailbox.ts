@@ -17,12 +17,14 @@ import { storeFailure } from './store-failure.ts'
 import { Stores } from './stores.ts'
 import type { Transfer } from './transfer.ts'
 import { type TransferInput, Transfers } from './transfers.ts'
+import { Unpacker, type UnpackOutcome } from './unpacker.ts'
 
 export type { MessageInput, StoredMessage } from './inbox.ts'
 export type { Payload } from './payload.ts'
 export type { FileInput, StoredFile } from './received.ts'
 export type { Transfer } from './transfer.ts'
 export type { TransferInput } from './transfers.ts'
+export type { UnpackOutcome } from './unpacker.ts'
 
 /** Where a {@link Mailbox} keeps what it stores, and how much of it. */
 export interface MailboxConfig {
@@ -82,11 +84,23 @@ export interface MailboxConfig {
    */
   transferTimeout?: number
   /**
+   * Whether the archives of folders that were sent as such are unpacked, every path checked, and replaced by the
+   * folder. One that is not as it should be stays as it is, and so does every other archive.
+   * @default true
+   */
+  unpack?: boolean
+  /**
    * `full`: what is stored survives a power cut. `os`: it survives the death of this process only; files
    * and folders are not synced, all else is the same.
    * @default full
    */
   durability?: 'full' | 'os'
+}
+
+/** Who is told of what a {@link Mailbox} does by itself. */
+export interface MailboxEvents {
+  /** A folder’s archive, which was stored as `unpacking`, has been unpacked, or stays as it is. */
+  onUnpacked?: (outcome: UnpackOutcome) => void
 }
 
 /**
@@ -107,10 +121,11 @@ export class Mailbox {
   readonly #journal: IdJournal
   readonly #deliveries: Deliveries
   readonly #transfers: Transfers
+  readonly #unpacker: Unpacker | undefined
   readonly #underWay = new Set<Promise<unknown>>()
   #closed = false
 
-  private constructor(config: MailboxConfig, logger: Logger, folders: Folders) {
+  private constructor(config: MailboxConfig, logger: Logger, folders: Folders, events: MailboxEvents) {
     this.inboxDir = folders.inbox.layout.dir
     this.receivedDir = folders.received.layout.dir
     this.limits = limitsOf(config)
@@ -124,9 +139,16 @@ export class Mailbox {
     })
     const room = new ReceivedRoom(folders.received, receivedMaxBytes)
     this.#received = new Received(folders.received, { room, stores })
+    const { onUnpacked: onOutcome = () => {} } = events
+    if (config.unpack !== false) {
+      const { records } = this.#received
+      this.#unpacker = new Unpacker(folders.received, { room, records, logger, onOutcome })
+    }
     this.#transfers = new Transfers(folders.received.layout.dir, {
       room,
-      received: this.#received,
+      received: {
+        publish: async (file, finished) => this.#offer(await this.#received.publish(file, finished)),
+      },
       durable: config.durability !== 'os',
       partialTimeout: configuredLimit(config.partialTimeout, LIMITS.partialTimeout),
       transferTimeout: configuredLimit(config.transferTimeout, LIMITS.transferStall),
@@ -143,16 +165,21 @@ export class Mailbox {
    *
    * @throws {MailboxError} STORE_FAILED where a folder cannot be used
    */
-  static async open(config: MailboxConfig = {}, logger: Logger = silentLogger): Promise<Mailbox> {
+  static async open(
+    config: MailboxConfig = {},
+    logger: Logger = silentLogger,
+    events: MailboxEvents = {},
+  ): Promise<Mailbox> {
     const durable = config.durability !== 'os'
     const folders = {
       inbox: new DurableFolder(folderLayout(resolve(config.inboxDir ?? defaultInboxDir())), durable),
       received: new DurableFolder(folderLayout(resolve(config.receivedDir ?? defaultReceivedDir())), durable),
     }
-    const mailbox = new Mailbox(config, logger, folders)
+    const mailbox = new Mailbox(config, logger, folders, events)
     await prepare(folders.inbox, () => mailbox.#inbox.load(), logger)
     await prepare(folders.received, () => mailbox.#loadReceived(), logger)
     await orStoreFailure(mailbox.inboxDir, mailbox.#deliveries.load(folders))
+    await orStoreFailure(mailbox.receivedDir, mailbox.#unpacker?.load() ?? Promise.resolve())
     return mailbox
   }
 
@@ -189,7 +216,8 @@ export class Mailbox {
     const { name, duplicate } = await this.#track(receivedDir, () =>
       this.#once(identity, payload, (body, delivery) => this.#received.store(file, body, delivery)),
     )
-    return { path: join(receivedDir, name), name, bytes: file.length, duplicate }
+    const stored = { path: join(receivedDir, name), name, bytes: file.length, duplicate }
+    return duplicate ? stored : this.#offer(stored)
   }
 
   /**
@@ -206,18 +234,24 @@ export class Mailbox {
 
   /**
    * Resolves when the stores under way have settled; later ones reject with MAILBOX_CLOSED. Open transfers are
-   * closed, and their partial files stay.
+   * closed, and their partial files stay. What is being unpacked is gone on with by the next one.
    */
   async close(): Promise<void> {
     this.#closed = true
     await Promise.allSettled(this.#underWay)
     await this.#transfers.close()
+    await this.#unpacker?.close()
     await this.#journal.close()
   }
 
   async #loadReceived(): Promise<void> {
     await this.#received.load()
     await this.#transfers.load()
+  }
+
+  async #offer(stored: StoredFile): Promise<StoredFile> {
+    const unpacking = await this.#unpacker?.take(stored.name)
+    return unpacking ? { ...stored, unpacking } : stored
   }
 
   async #once(

@@ -1,3 +1,4 @@
+import { ARCHIVE_SUFFIX } from '../archive/manifest.ts'
 import { fileTimestamp } from '../clock.ts'
 import { LIMITS } from '../limits.ts'
 import { HIDDEN_NAME_ROOM, MESSAGE_SUFFIX } from './layout.ts'
@@ -29,6 +30,20 @@ export function receivedFileName(filename: string, atNs: bigint, seq: number): s
 }
 
 /**
+ * The name of the folder that a received archive is unpacked to: its own without the ending. Undefined for one
+ * that this mailbox has not given.
+ */
+export function unpackedName(archive: string): string | undefined {
+  const name = archive.endsWith(ARCHIVE_SUFFIX) ? archive.slice(0, -ARCHIVE_SUFFIX.length) : ''
+  return isUnpackedName(name) ? name : undefined
+}
+
+/** Whether a folder of this name among the received files is one that was received. */
+export function isUnpackedName(name: string): boolean {
+  return UNPACKED.test(name)
+}
+
+/**
  * By this text messages sort oldest first: the time and the number in the name of the file, or, in a name
  * that has none, the time the file was changed.
  */
@@ -41,6 +56,7 @@ export function messageAge(name: string, mtimeMs: number): string {
 const MAX_TYPE_NAME = 64
 /** Before what would do harm at the start of a name. */
 const RESERVED_PREFIX = '_'
+const UNPACKED = /^[^.].*-\d{8}-\d{6}\.\d{3}-\d{6,16}$/su
 const STAMPED = /-(\d{8}-\d{6}\.\d{3})-(\d{6,16})\.json$/
 
 // Controls (C0, DEL, C1), format characters (bidi controls, zero-width ones, U+FEFF), lone surrogates, line

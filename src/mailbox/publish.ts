@@ -21,6 +21,24 @@ export async function publish(layout: FolderLayout, temporary: string, name: str
   }
 }
 
+/**
+ * Gives the finished folder at `temporary` the name `name` beside the files, all of it at once: resolves with false
+ * where something has that name that is not an empty folder.
+ */
+export async function publishFolder(layout: FolderLayout, temporary: string, name: string): Promise<boolean> {
+  try {
+    // Of a folder with anything in it, rename() takes no name away.
+    await rename(temporary, join(layout.dir, name))
+    return true
+  } catch (error) {
+    const isTaken = (await ifThere(lstat(join(layout.dir, name)), undefined)) !== undefined
+    if (!isTaken || !TAKEN.has(systemCode(error) ?? '')) throw error
+    return false
+  }
+}
+
+const TAKEN: ReadonlySet<string> = new Set(['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EPERM', 'EACCES'])
+
 /** What link() answers on file systems that have no hard links (FAT, some network and FUSE mounts). */
 const NO_HARD_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
 

@@ -3,6 +3,7 @@ import { coalesce } from './coalesce.ts'
 import type { DurableFolder } from './durable-write.ts'
 import { FolderIndex } from './folder-index.ts'
 import { partialDir } from './layout.ts'
+import { isUnpackedName } from './names.ts'
 import { PartialFolder } from './partial-folder.ts'
 import { type Reservation, Room } from './room.ts'
 
@@ -21,7 +22,12 @@ export class ReceivedRoom {
     const { dir } = folder.layout
     this.#maxBytes = maxBytes
     this.#open = new Room(maxBytes * SHARE)
-    this.index = new FolderIndex(dir, () => true)
+    this.index = new FolderIndex(
+      dir,
+      () => true,
+      () => {},
+      isUnpackedName,
+    )
     this.partials = new PartialFolder(partialDir(dir), () => folder.make())
     this.refresh = coalesce(async () => {
       await this.index.refresh()

@@ -43,6 +43,8 @@ export interface StoredFile {
   readonly bytes: number
   /** True where this delivery was stored before, by its message id: `path` is that of the first copy, which may be gone. */
   readonly duplicate: boolean
+  /** True where it is a folder’s archive that is being unpacked: a folder without the `.tar` takes its place soon. */
+  readonly unpacking?: boolean
 }
 
 /** How {@link Received} is set up. */
@@ -63,6 +65,11 @@ export class Received {
     this.#folder = folder
     this.#options = options
     this.#records = new FileRecords(folder.layout, folder.durable)
+  }
+
+  /** Beside the files. */
+  get records(): FileRecords {
+    return this.#records
   }
 
   /** Makes the folder of records, and removes those that are nobody's. */

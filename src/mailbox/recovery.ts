@@ -1,4 +1,4 @@
-import { lstat, readdir } from 'node:fs/promises'
+import { lstat, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCode } from '../errors.ts'
 import { type FolderLayout, temporaryOwner } from './layout.ts'
@@ -15,7 +15,7 @@ export async function sweepTemporaries(layout: FolderLayout): Promise<number> {
   let swept = 0
   for (const name of await readdir(layout.temporaries)) {
     const path = join(layout.temporaries, name)
-    if ((await isAbandoned(path, name)) && (await removeFile(path))) swept++
+    if ((await isAbandoned(path, name)) && (await remove(path))) swept++
   }
   return swept
 }
@@ -27,7 +27,9 @@ async function isAbandoned(path: string, name: string): Promise<boolean> {
   if (owner?.ours) return false
   if (owner !== undefined && !isAlive(owner.pid)) return true
   const stats = await ifThere(lstat(path), undefined)
-  return stats?.isFile() === true && Date.now() - stats.mtimeMs > ABANDONED_AFTER_MS
+  // A folder is one that was being unpacked, or removed.
+  const isOurs = stats?.isFile() === true || (owner !== undefined && stats?.isDirectory() === true)
+  return isOurs && Date.now() - (stats?.mtimeMs ?? 0) > ABANDONED_AFTER_MS
 }
 
 /** Whether a process has this id; it may be another one than the one that is meant. */
@@ -38,5 +40,16 @@ export function isAlive(pid: number): boolean {
   } catch (error) {
     // EPERM: alive, but of another user.
     return systemCode(error) !== 'ESRCH'
+  }
+}
+
+async function remove(path: string): Promise<boolean> {
+  try {
+    return await removeFile(path)
+  } catch (error) {
+    // What is said of folders.
+    if (!['EISDIR', 'EPERM'].includes(systemCode(error) ?? '')) throw error
+    await rm(path, { recursive: true, force: true })
+    return true
   }
 }

@@ -1,7 +1,7 @@
-import { statfs } from 'node:fs/promises'
 import { MailboxError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Logger } from '../logger.ts'
+import { checkDisk } from './disk-room.ts'
 import { KeyedLock } from './keyed-lock.ts'
 import type { PartialEntry, PartialFolder } from './partial-folder.ts'
 import { ownerTag } from './partial-names.ts'
@@ -26,7 +26,7 @@ export interface TransferInput {
 /** How {@link Transfers} are set up. */
 export interface TransfersOptions {
   readonly room: ReceivedRoom
-  readonly received: Received
+  readonly received: Pick<Received, 'publish'>
   readonly durable: boolean
   /** Milliseconds; Infinity: never. */
   readonly partialTimeout: number
@@ -193,12 +193,4 @@ function ofWhoHasMost(entries: readonly PartialEntry[]): readonly PartialEntry[]
     else byOwner.set(entry.owner, [entry])
   }
   return [...byOwner.values()].reduce((most, own) => (own.length > most.length ? own : most), [])
-}
-
-/** A disk that is full is told at the start, not after most of the file has been sent. */
-async function checkDisk(dir: string, bytes: number): Promise<void> {
-  const disk = await statfs(dir).catch(() => undefined)
-  // Some file systems tell nothing.
-  if (disk === undefined || disk.blocks === 0 || disk.bavail * disk.bsize >= bytes) return
-  throw Object.assign(new Error(`the disk has no room for ${bytes} bytes`), { code: 'ENOSPC' })
 }

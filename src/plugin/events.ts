@@ -4,7 +4,20 @@ import { type Logger, silentLogger } from '../logger.ts'
 /** The events of data exchange and their payloads (section 3). */
 export interface DataExchangeEvents {
   'message.received': { type: string; from: string; size: number; message_id?: string; reply_to?: string }
-  'file.received': { filename: string; size: number; path: string; message_id?: string; reply_to?: string }
+  /** Of a folder that was unpacked, `path` is the folder, and `size` that of the archive which it came in. */
+  'file.received': {
+    filename: string
+    size: number
+    path: string
+    folder?: true
+    /** In the folder: how many files, and the bytes of all. */
+    files?: number
+    bytes?: number
+    message_id?: string
+    reply_to?: string
+  }
+  /** A folder’s archive that was stored and is not unpacked; not an event of the original. */
+  'folder.kept': { filename: string; path: string; reason: string }
   /** A request that was answered on its connection and not stored (section 6); not an event of the original. */
   'request.answered': {
     from: string

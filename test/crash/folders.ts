@@ -100,7 +100,7 @@ function recordOf(path: string, name: string, content: Buffer): 'right' | 'none'
 const TEMPORARIES = '.tmp'
 const RECORDS = '.records'
 /** Subfolders, which programs that list the folder skip. */
-const HIDDEN = [TEMPORARIES, RECORDS, '.consumers', '.ids', '.partial']
+const HIDDEN = [TEMPORARIES, RECORDS, '.consumers', '.ids', '.partial', '.unpacking']
 const STAMP = '-\\d{8}-\\d{6}\\.\\d{3}-\\d{6,}'
 const MESSAGE_NAME = new RegExp(`^(TEXT|JSON|BINARY)${STAMP}\\.json$`)
 const FILE_NAME = new RegExp(`^(f\\d+-[0-9a-f]{16})${STAMP}\\.bin$`)

@@ -74,10 +74,11 @@ async function watch({ output }: Context, dir: string, full = false): Promise<vo
 }
 
 function fileData(file: ReceivedFile): Record<string, unknown> {
-  const { name, bytes, modified, path } = file
+  const { name, bytes, modified, path, files } = file
   return {
     name,
     bytes,
+    ...(files !== undefined && { folder: true, files }),
     modified: new Date(modified).toISOString(),
     path,
     // Those that it has; JSON leaves the others out.
@@ -93,7 +94,12 @@ function fileData(file: ReceivedFile): Record<string, unknown> {
 }
 
 function listText(files: readonly ReceivedFile[]): string {
-  return table(files.map(({ name, bytes, modified }) => [timeText(modified), bytes, safeLine(name)]))
+  return table(files.map(file => [timeText(file.modified), file.bytes, nameText(file)]))
+}
+
+/** A folder as one. */
+function nameText({ name, files }: ReceivedFile): string {
+  return files === undefined ? safeLine(name) : `${safeLine(name)}/  (${plural(files, 'file')})`
 }
 
 function fullText(file: ReceivedFile): string {

@@ -1,7 +1,8 @@
-import { basename, resolve } from 'node:path'
+import { resolve } from 'node:path'
+import { Readable } from 'node:stream'
 import { DriverError } from '../../errors.ts'
-import { openSource } from '../../exchange/file-source.ts'
 import { defaultMaxFrameSize } from '../../exchange/max-frame-size.ts'
+import { openToSend } from '../../exchange/transfer/open-to-send.ts'
 import { transferFile } from '../../exchange/transfer/transfer-file.ts'
 import type { FileReceipt } from '../../exchange/transfer/transfer-types.ts'
 import type { Address } from '../../pilot/address.ts'
@@ -26,24 +27,29 @@ export interface SendFileOptions extends QueueOptions {
   timeout?: number
   /** False: one FILE frame. @default true */
   stream: boolean
+  /** Of a folder: leave out links, devices, sockets and FIFOs. */
+  skipSpecial?: boolean
 }
 
-/** Sends one file and tells what came of it. */
+/** Sends one file, a folder, or, for the path `-`, stdin, and tells what came of it. */
 export async function sendFile(
   context: Context,
   target: string,
   path: string,
   options: SendFileOptions,
 ): Promise<void> {
-  const { name = basename(path), timeout = DEFAULT_TIMEOUT_MS, stream, copy } = options
+  const { name: givenName, timeout = DEFAULT_TIMEOUT_MS, stream, copy, skipSpecial } = options
   checkQueue(options, { '--timeout': options.timeout, '--no-stream': !stream })
   if (copy && !options.queue) throw new CliError('--copy goes with --queue')
-  if (name === '') throw new CliError('the file name is empty', { hint: 'give it one with --name' })
+  const isStdin = path === STDIN
+  if (isStdin && givenName === undefined) throw noName()
+  if (givenName === '') throw new CliError('the file name is empty', { hint: 'give it one with --name' })
   await checkTarget(target)
-  await checkFile(path, name, stream)
+  const name = isStdin
+    ? checkedName(givenName ?? '')
+    : await checkFile(path, { givenName, stream, skipSpecial })
   if (options.queue) {
-    const facts = { filename: name, path: resolve(path), copied: copy ?? false }
-    await queueMessage(context, options, { target, message: { file: path, name }, options: { copy }, facts })
+    await queueFile(context, options, { target, path, name })
     return
   }
   const signals = new StopSignals()
@@ -51,8 +57,9 @@ export async function sendFile(
   try {
     const { signal } = signals
     const result = await withDriver(context, target, { signal }, async (driver, address) => {
-      const transfer = transferFile(driver, address, path, {
+      const transfer = transferFile(driver, address, isStdin ? process.stdin : path, {
         name,
+        skipSpecial,
         signal,
         timeoutMs: timeout,
         transport: stream ? 'stream' : 'file',
@@ -72,14 +79,53 @@ export async function sendFile(
 
 const DEFAULT_TIMEOUT_MS = 90_000
 
-/** Refuses what cannot be sent before anybody is asked for anything. */
-async function checkFile(path: string, name: string, stream: boolean): Promise<void> {
-  const cap = defaultMaxFrameSize()
+/** What is no file on the disk is copied into the outbox: stdin, and a folder as its archive. */
+async function queueFile(
+  context: Context,
+  options: SendFileOptions,
+  { target, path, name }: { target: string; path: string; name: string },
+): Promise<void> {
+  const isStdin = path === STDIN
+  const opened = isStdin ? undefined : await openToSend(path, { name, skipSpecial: options.skipSpecial })
+  await opened?.source.close()
+  const folder = opened?.folder
+  const file = isStdin ? process.stdin : folder === undefined ? path : Readable.from(folder.pieces())
+  const size = folder === undefined ? {} : { size: folder.size }
+  const { copy } = options
+  const copied = file === path ? (copy ?? false) : true
+  const facts = { filename: name, path: isStdin ? path : resolve(path), copied }
+  await queueMessage(context, options, { target, message: { file, name, ...size }, options: { copy }, facts })
+}
+
+/** Stands for stdin; a file of that name is `./-`. */
+const STDIN = '-'
+
+function noName(): CliError {
+  return new CliError('what comes from stdin has no name', {
+    hint: 'give it one with --name; a file that is called - is ./-',
+  })
+}
+
+function checkedName(name: string): string {
   encodeFilePrefix(name)
-  const source = await openSource(path, stream ? Number.POSITIVE_INFINITY : cap)
+  return name
+}
+
+/** Refuses what cannot be sent before anybody is asked for anything; resolves with the name that the peer is told. */
+async function checkFile(
+  path: string,
+  {
+    givenName,
+    stream,
+    skipSpecial,
+  }: { givenName?: string | undefined; stream: boolean; skipSpecial?: boolean },
+): Promise<string> {
+  const cap = defaultMaxFrameSize()
+  const { source, name } = await openToSend(path, { name: givenName, skipSpecial })
   await source.close()
-  if (stream) return
-  encodeHeader({ type: FrameType.File, filename: name, length: source.size }, { maxFrameSize: cap })
+  if (!stream)
+    encodeHeader({ type: FrameType.File, filename: name, length: source.size }, { maxFrameSize: cap })
+  return name
 }
 
 /** What `--json` prints, in pilotctl’s words. */
@@ -97,6 +143,10 @@ interface Result {
   reconnects: number
   /** Of a FILE frame. */
   ack?: string
+  /** Of a folder: how many files and folders went, and what was left out. */
+  files?: number
+  folders?: number
+  skipped?: readonly string[]
 }
 
 function resultOf(receipt: FileReceipt, address: Address): Result {
@@ -114,11 +164,15 @@ function resultOf(receipt: FileReceipt, address: Address): Result {
     verified,
     reconnects,
     ...(transport === 'file' && { ack: receipt.answer }),
+    ...receipt.folder,
   }
 }
 
 function resultText(result: Result): string {
+  const { files, skipped = [] } = result
   const remarks = [
+    ...(files !== undefined ? [plural(files, 'file')] : []),
+    ...(skipped.length > 0 ? [`left out: ${skipped.map(safeLine).join(', ')}`] : []),
     ...(result.bytes_resumed > 0 ? [`${bytesText(result.bytes_resumed)} were there already`] : []),
     ...(result.reconnects > 0 ? [`connected again ${plural(result.reconnects, 'time')}`] : []),
   ]

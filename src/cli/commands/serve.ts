@@ -11,7 +11,7 @@ import { Runtime } from '../../plugin/runtime.ts'
 import { answerCommand } from '../answer-command.ts'
 import { type Context, inboxDir, outboxDir, receivedDir } from '../context.ts'
 import { CliError } from '../errors.ts'
-import { bytesText, facts, timeText } from '../format.ts'
+import { bytesText, facts, plural, timeText } from '../format.ts'
 import type { Output } from '../output.ts'
 import { safeLine } from '../safe-text.ts'
 import { sendCommand } from '../send-command.ts'
@@ -45,6 +45,8 @@ export interface ServeOptions {
   answer?: string
   answerTimeout?: number
   durability: 'full' | 'os'
+  /** False: archives of folders stay. */
+  unpack: boolean
   hostname?: string
   logLevel?: LogLevel
   /** True: never attach. False: only attach. @default attach where a daemon answers */
@@ -155,6 +157,7 @@ function serviceConfig(context: Context, options: ServeOptions, logger: Logger):
     answer: options.answer === undefined ? undefined : answerCommand(options.answer, logger),
     replyTimeout: options.answerTimeout,
     durability: options.durability,
+    unpack: options.unpack,
   }
 }
 
@@ -220,9 +223,13 @@ function eventText({ topic, payload }: PublishedEvent): string | undefined {
     case 'message.received':
       return `${text('type')} from ${text('from')}, ${bytesText(Number(fields.size))}`
     case 'file.received':
+      if (fields.folder === true)
+        return `folder ${text('filename')}, ${plural(Number(fields.files), 'file')}, ${bytesText(Number(fields.bytes))}, stored as ${text('path')}`
       return `file ${text('filename')}, ${bytesText(Number(fields.size))}, stored as ${text('path')}`
     case 'request.answered':
       return `request from ${text('from')}, ${bytesText(Number(fields.size))}, answered with ${bytesText(Number(fields.reply_size))}`
+    case 'folder.kept':
+      return `folder ${text('filename')} stays an archive: ${text('reason')}`
     default:
       return undefined
   }

@@ -9,7 +9,7 @@ export function addReceived(program: Command): void {
   program
     .command('received')
     .summary('list, watch or clear the files received')
-    .description('Lists the files received, newest first.')
+    .description('Lists the files received, and folders, which end in a slash; newest first.')
     .option('--limit <n>', 'how many to list, 0 for all (default: 10)', count(0))
     .option('--since <when>', 'only those of the last 1h, or since a time in RFC 3339', moment)
     .option('--full', 'also who sent each, its own name, its SHA-256')

@@ -66,6 +66,7 @@ export function addServe(program: Command): void {
       'time for one answer, at most 40s (default: 30s)',
       atMost(positiveDuration, '40s'),
     )
+    .option('--no-unpack', 'keep folders as the archives that they come in')
     .option('--hostname <name>', 'name of this node')
     .addOption(
       new Option('--log-level <level>', 'lines logged to stderr (default: info, warn with --quiet)').choices([

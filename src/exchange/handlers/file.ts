@@ -11,9 +11,13 @@ export async function handleFile(frame: IncomingFrame, context: HandlerContext):
     throw new WireError('FILENAME_MISSING', 'the FILE payload has no room for the name it declares')
   }
   try {
-    const { path, duplicate } = await mailbox.storeFile({ filename, length, from, ...idsOf(frame) }, payload)
+    const { path, duplicate, unpacking } = await mailbox.storeFile(
+      { filename, length, from, ...idsOf(frame) },
+      payload,
+    )
     if (duplicate) return duplicateText(frame.type, length)
-    events.publish('file.received', { filename, size: length, path, ...idFields(frame) })
+    // Of what is being unpacked it is told when that is over.
+    if (!unpacking) events.publish('file.received', { filename, size: length, path, ...idFields(frame) })
   } catch (error) {
     if (error instanceof MailboxError && error.code === 'RECEIVED_FULL') {
       const limits = { frame_bytes: length, max_bytes: mailbox.limits.receivedMaxBytes }

@@ -3,15 +3,14 @@ import { LIMITS } from '../../limits.ts'
 import type { Address } from '../../pilot/address.ts'
 import type { Resolver, Streams } from '../../pilot/transport.ts'
 import { encodeHeader } from '../../wire/encode.ts'
-import { encodeFilePrefix } from '../../wire/file.ts'
 import { TRANSFER_ID_SIZE } from '../../wire/file-stream.ts'
 import { FrameType } from '../../wire/frame.ts'
-import { type FileSource, openSeekable, type SeekableSource } from '../file-source.ts'
+import type { FileSource } from '../file-source.ts'
 import { defaultMaxFrameSize } from '../max-frame-size.ts'
-import { nameOf } from '../outgoing.ts'
 import { resolveTarget } from '../target.ts'
 import { hashSource } from './hash-source.ts'
 import type { Job } from './job.ts'
+import { openToSend, type ToSend } from './open-to-send.ts'
 import { ProgressFeed, type TransferProgress } from './progress.ts'
 import { sendByFrame } from './send-frame.ts'
 import { sendByStream } from './send-stream.ts'
@@ -28,6 +27,12 @@ import { Watchdog } from './watchdog.ts'
  * to a temporary file. It must not change meanwhile: size and time of change are compared as it is read, and
  * where the peer finds another hash, it is hashed again, so that the error names the right reason.
  *
+ * A folder is sent as a tar archive, named `<folder>.tar`, which a receiver of this library unpacks and any other
+ * keeps; it is made as it is read, and the same folder can be resumed. Regular files and folders go with their
+ * permission bits and the times of their content, not with their owners. Anything else in it, symbolic links too,
+ * is an error that names it, or is left out with `skipSpecial`. Files and folders that change while it is sent are
+ * an error.
+ *
  * `timeoutMs` (@default 60 s, `LIMITS.uploadStall`) is the longest time without progress: bytes that the peer
  * acknowledges, or that a FILE frame is written of. When `signal` fires, the peer is told ABORT and the connection
  * is closed before the result rejects; what the peer has of the file it may keep, and resume from.
@@ -37,7 +42,7 @@ import { Watchdog } from './watchdog.ts'
  * @throws {DeliveryError} PEER_REFUSED with what the peer said. PEER_UNSUPPORTED where it does not speak FILESTREAM,
  * and `fallback` is false or the file is over the frame cap. CONNECTION_CLOSED when the tries are used up: send it
  * again to resume. ANSWER_TIMED_OUT: all is sent, and no answer came. ANSWER_INVALID. SOURCE_UNREADABLE, also for
- * a folder. SOURCE_CHANGED
+ * what a folder holds that cannot be sent. SOURCE_CHANGED
  * @throws {DriverError} TIMED_OUT without progress; ABORTED; what resolving and the first dial throw
  * @throws {WireError} FILENAME_TOO_LONG, FILENAME_UNSAFE; FRAME_TOO_LARGE with `transport: 'file'`
  * @throws {AddressError} for a target that is none
@@ -63,7 +68,7 @@ async function run(
   options: TransferOptions,
   progress: ProgressFeed,
 ): Promise<FileReceipt> {
-  const { name = nameOf(file), timeoutMs = LIMITS.uploadStall.value } = options
+  const { name, skipSpecial, timeoutMs = LIMITS.uploadStall.value } = options
   const giveUp = new AbortController()
   const { signal } = giveUp
   const onAbort = () => {
@@ -74,13 +79,13 @@ async function run(
   options.signal?.addEventListener('abort', onAbort, { once: true })
   try {
     signal.throwIfAborted()
-    encodeFilePrefix(name)
-    const source = await openSeekable(file, Number.POSITIVE_INFINITY, signal)
+    const opened = await openToSend(file, { name, skipSpecial, signal })
+    const { source } = opened
     try {
       const address = typeof target === 'string' ? await resolveTarget(driver, target, { signal }) : target
       progress.update({ total: source.size })
       const job = { driver, address, signal, progress, watchdog, ...capOf(options) }
-      return await sendOpened(job, source, name, options)
+      return await sendOpened(job, opened, options)
     } finally {
       await source.close()
     }
@@ -94,8 +99,7 @@ async function run(
 
 async function sendOpened(
   parts: Omit<Job, 'file'>,
-  source: SeekableSource,
-  name: string,
+  { source, name, folder }: ToSend,
   { transport = 'stream', fallback = true }: TransferOptions,
 ): Promise<FileReceipt> {
   const checkFrame = () => {
@@ -121,6 +125,7 @@ async function sendOpened(
       elapsedMs: performance.now() - startedAt,
       reconnects,
       answer,
+      ...(folder && { folder: { files: folder.files, folders: folder.folders, skipped: folder.skipped } }),
     }
   }
   if (transport === 'stream') {

@@ -3,8 +3,14 @@ import type { TransferProgress } from './progress.ts'
 
 /** Options of `transferFile()`. */
 export interface TransferOptions extends WaitOptions {
-  /** Name that the peer is told: at most 255 bytes, without folders. @default that of the path or the File */
+  /**
+   * Name that the peer is told: at most 255 bytes, without folders. That of a folder ends in `.tar`, which is added
+   * where it is missing.
+   * @default that of the path or the File
+   */
   name?: string
+  /** Of a folder: leave out links, devices, sockets and FIFOs, which else are an error. @default false */
+  skipSpecial?: boolean
   /** `file` sends one FILE frame and tries nothing else. @default 'stream' */
   transport?: 'stream' | 'file'
   /** Whether a peer that does not speak FILESTREAM gets a FILE frame. @default true */
@@ -37,6 +43,8 @@ export interface FileReceipt {
   reconnects: number
   /** The peer’s last word: of FILESTREAM often empty, of FILE its ACK. */
   answer: string
+  /** Where a folder was sent: what went, and the paths in it of what was left out. */
+  folder?: { files: number; folders: number; skipped: readonly string[] }
 }
 
 /** A transfer that is under way. */

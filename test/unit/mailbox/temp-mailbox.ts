@@ -32,7 +32,7 @@ export async function namesIn(dir: string): Promise<string[]> {
   return (await readdir(dir)).filter(name => !HIDDEN.has(name)).sort()
 }
 
-const HIDDEN: ReadonlySet<string> = new Set(['.tmp', '.records', '.ids', '.partial'])
+const HIDDEN: ReadonlySet<string> = new Set(['.tmp', '.records', '.ids', '.partial', '.unpacking'])
 
 /** What lies in `dir`, at any depth, without empty hidden subfolders. */
 export async function contentOf(dir: string): Promise<string[]> {

@@ -1,0 +1,104 @@
+import { utf8 } from '../bytes.ts'
+import { LIMITS } from '../limits.ts'
+import { archiveError } from './archive-error.ts'
+import type { FolderManifest } from './manifest.ts'
+import type { TarEntry } from './tar-entry.ts'
+
+/**
+ * Decides whether the entries of a folder’s archive may be unpacked: each lies below the root, in a folder that
+ * came before it, under a name that is safe and is no other’s, whatever a disk makes of case and accents; and all
+ * of them are what the manifest says.
+ */
+export class EntryChecker {
+  readonly #manifest: FolderManifest
+  /** Paths of what came, as a disk that tells neither case nor ways to write accents would know them. */
+  readonly #taken = new Set<string>()
+  /** Those of folders, as they are. */
+  readonly #folders = new Set<string>()
+  #files = 0
+  #bytes = 0
+
+  /** @throws {MailboxError} ARCHIVE_INVALID for a manifest of more than is allowed */
+  constructor(manifest: FolderManifest) {
+    const { root, files, folders } = manifest
+    const most = LIMITS.folderEntries.value
+    if (files + folders > most)
+      throw archiveError(`it has ${files + folders} entries, and ${most} are allowed`)
+    checkPath(root, root.split('/'))
+    this.#manifest = manifest
+  }
+
+  /**
+   * The path of an entry below the root; empty for the root itself.
+   *
+   * @throws {MailboxError} ARCHIVE_INVALID
+   */
+  accept({ path, kind, size }: TarEntry): string {
+    const names = path.split('/')
+    checkPath(path, names)
+    const shown = JSON.stringify(path)
+    const { root, files, folders, bytes } = this.#manifest
+    const isRoot = path === root && kind === 'folder'
+    if (!isRoot && names[0] !== root) throw archiveError(`${shown} is not below ${JSON.stringify(root)}`)
+    if (!isRoot && !this.#folders.has(names.slice(0, -1).join('/'))) {
+      throw archiveError(`${shown} comes before its folder`)
+    }
+    const key = path.normalize('NFC').toLowerCase()
+    if (this.#taken.has(key)) throw archiveError(`${shown} is there twice, or differs in case only`)
+    this.#taken.add(key)
+    if (kind === 'folder') this.#folders.add(path)
+    else {
+      this.#files++
+      this.#bytes += size
+    }
+    if (this.#files > files || this.#folders.size - 1 > folders || this.#bytes > bytes) throw unlikeManifest()
+    return names.slice(1).join('/')
+  }
+
+  /**
+   * There are no more.
+   *
+   * @throws {MailboxError} ARCHIVE_INVALID
+   */
+  finish(): void {
+    const { files, folders, bytes } = this.#manifest
+    const isAll = this.#files === files && this.#folders.size - 1 === folders && this.#bytes === bytes
+    if (!isAll) throw unlikeManifest()
+  }
+}
+
+/** Why `path` is too much for any folder that is sent; undefined where it is not. */
+export function pathExcess(path: string): string | undefined {
+  const { folderDepth, folderPath } = LIMITS
+  if (path.split('/').length > folderDepth.value) return `is more than ${folderDepth.value} folders deep`
+  if (utf8(path).length > folderPath.value) return `has a path of more than ${folderPath.value} bytes`
+  return undefined
+}
+
+function unlikeManifest(): Error {
+  return archiveError('it is not what its manifest says')
+}
+
+function checkPath(path: string, names: readonly string[]): void {
+  const problem = pathExcess(path) ?? names.map(problemOf).find(found => found !== undefined)
+  // What is wrong with it may be its length.
+  if (problem !== undefined) throw archiveError(`${JSON.stringify(path.slice(0, MOST_SHOWN))} ${problem}`)
+}
+
+const MOST_SHOWN = 200
+
+function problemOf(name: string): string | undefined {
+  if (name === '') return 'begins with a slash, or has an empty name in it'
+  if (name === '.' || name === '..') return 'leads elsewhere'
+  if (utf8(name).length > LIMITS.maxFileName.value) {
+    return `has a name of more than ${LIMITS.maxFileName.value} bytes`
+  }
+  if (UNSAFE.test(name)) return 'has a character that is not safe in names'
+  if (process.platform === 'win32' && UNSAFE_ON_WINDOWS.test(name)) return 'cannot be a name on Windows'
+  return undefined
+}
+
+// Controls, lone surrogates, line and paragraph separators, what turns the direction of writing, the byte order
+// mark, and what separates folders on Windows. Joiners stay: names of several scripts need them.
+const UNSAFE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\\]/u
+const UNSAFE_ON_WINDOWS = /[<>:"|?*]|[. ]$|^(?:con|prn|aux|nul|com[1-9¹²³]|lpt[1-9¹²³])(?:\.|$)/i
