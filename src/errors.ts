@@ -202,7 +202,8 @@ export const ERROR_CODES = {
   },
   SOURCE_UNREADABLE: {
     class: 'DeliveryError',
-    meaning: 'a file to send is missing, not readable, or not a regular file',
+    meaning:
+      'a file to send is missing, not readable, or not a regular file; or a folder to send holds such, or too much',
     toPeer: null,
   },
   SOURCE_CHANGED: {

@@ -69,10 +69,10 @@ export class EntryChecker {
 
 /** Why `path` is too much for any folder that is sent; undefined where it is not. */
 export function pathExcess(path: string): string | undefined {
-  const { folderDepth, folderPath } = LIMITS
-  if (path.split('/').length > folderDepth.value) return `is more than ${folderDepth.value} folders deep`
-  if (utf8(path).length > folderPath.value) return `has a path of more than ${folderPath.value} bytes`
-  return undefined
+  const depth = LIMITS.folderDepth.value
+  const length = LIMITS.folderPath.value
+  if (path.split('/').length > depth) return `is more than ${depth} folders deep`
+  return utf8(path).length > length ? `has a path of more than ${length} bytes` : undefined
 }
 
 function unlikeManifest(): Error {

@@ -111,8 +111,10 @@ async function openPath(path: string | URL, maxSize: number): Promise<SeekableSo
     // Before opening: to open a FIFO would wait for its writer.
     const found = await stat(path)
     if (!found.isFile()) {
-      const what = found.isDirectory() ? 'a folder, not a file' : 'not a regular file'
-      throw new DeliveryError('SOURCE_UNREADABLE', `${path} is ${what}; send files one by one`)
+      const what = found.isDirectory()
+        ? 'a folder, not a file (send-file sends folders)'
+        : 'not a regular file'
+      throw new DeliveryError('SOURCE_UNREADABLE', `${path} is ${what}`)
     }
     const handle = await open(path, 'r')
     return await closingOnError(handle, async () =>

@@ -75,7 +75,7 @@ const usage: [what: string, args: string[], message: RegExp, input?: Uint8Array]
   ['networks that differ', ['send-message', '1:0002.0000.0001', 'y'], /1 before the colon and 2 after it/],
   ['a node id that is too large', ['send-message', '4294967296', 'y'], /node 4294967296 is not 0 to/],
   ['a bad address to filter by', ['inbox', '--from', 'alice'], /there is no colon/],
-  ['a folder as a file', ['send-file', 'x', dir], /a folder, not a file/],
+  ['a device as a file', ['send-file', 'x', '/dev/null'], /not a regular file/],
   ['a folder as a message', ['send-message', 'x', '--data-file', dir], /a folder, not a file/],
   ['a name over 255 bytes', ['send-file', 'x', file, '--name', 'é'.repeat(128)], /256|255/],
   ['a name with a separator', ['send-file', 'x', file, '--name', '../x'], /holds|separator|\//],

@@ -32,7 +32,7 @@ test('a folder of 2,000 files arrives identical', async t => {
   }
   const before = snapshot(source)
   const sent = await box.ok(['send-file', address, source])
-  assert.deepEqual([sent.filename, sent.transport, sent.skipped], ['ordner ☂.tar', 'stream', []])
+  assert.deepEqual([sent.filename, sent.transport, sent.skipped], ['ordner ☂.tar', 'filestream', []])
   assert.ok(sent.files >= 2_000)
   const { event: topic, folder, files, path, filename, size } = await event(/"file\.received"/)
   assert.deepEqual(
@@ -136,4 +136,19 @@ test('stdin without a name is an error that says so, before it is read', async t
   const { code, message, hint } = await box.fails(['send-file', '0:0000.0000.0001', '-'])
   assert.deepEqual([code, message], ['invalid_argument', 'what comes from stdin has no name'])
   assert.match(hint, /--name/)
+})
+
+test('a folder and stdin can wait in the outbox, as copies', async t => {
+  const { box, event, address } = await served(t)
+  const source = makeTree(join(box.dir, 'x'), { a: 'abc', 'd/': '' })
+  const queued = await box.ok(['send-file', address, source, '--queue'])
+  assert.deepEqual([queued.filename, queued.queued, queued.copied], ['x.tar', true, true])
+  assert.deepEqual(
+    (await box.ok(['send-file', address, '-', '--name', 'n', '--queue'], 'from stdin')).copied,
+    true,
+  )
+  const { path } = await event(/"file\.received".*"folder":true/)
+  assert.deepEqual(snapshot(String(path)), snapshot(source))
+  const other = await event(/"file\.received".*"filename":"n"/)
+  assert.equal(readFileSync(String(other.path), 'utf8'), 'from stdin')
 })
