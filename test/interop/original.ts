@@ -155,8 +155,8 @@ export async function until(isSo: () => boolean | Promise<boolean>, timeoutMs = 
   }
 }
 
-/** Before the numbered versions programs called themselves `dev`. */
-function isOlderThan(major: number, minor: number): boolean {
+/** Whether the programs are older than this version. Before the numbered versions they called themselves `dev`. */
+export function isOlderThan(major: number, minor: number): boolean {
   const { stdout } = spawnSync(join(PROGRAMS, 'pilotctl'), ['version'], { encoding: 'utf8' })
   const [, first = '0', second = '0'] = /^(\d+)\.(\d+)\./.exec(stdout) ?? []
   return Number(first) < major || (Number(first) === major && Number(second) < minor)
