@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { type TestContext, test } from 'node:test'
@@ -13,6 +13,7 @@ import { LIMITS, type LimitName } from '#lib/limits.js'
 import { decodeFileStream, type FileStreamMessage } from '#lib/wire/file-stream.js'
 import { type Frame, FrameType } from '#lib/wire/frame.js'
 import { writeFrame } from '#lib/wire/frame-io.js'
+import { makeTree } from '../../../helpers/folder-tree.ts'
 import { type Deviation, MemoryReceiver } from '../../../helpers/memory-receiver.ts'
 import { closed, text } from '../../../helpers/service-harness.ts'
 import { SERVER_ADDRESS } from '../../../helpers/socket-streams.ts'
@@ -533,6 +534,7 @@ test('what cannot be sent is refused before anybody is asked', async t => {
   const peer = await MemoryReceiver.start(t)
   const dir = tempDir(t)
   mkdirSync(join(dir, 'folder'))
+  symlinkSync('nowhere', join(dir, 'folder', 'link'))
   const cases: [FileSource, TransferOptions, string][] = [
     [join(dir, 'none'), {}, 'SOURCE_UNREADABLE'],
     [join(dir, 'folder'), {}, 'SOURCE_UNREADABLE'],
@@ -548,6 +550,43 @@ test('what cannot be sent is refused before anybody is asked', async t => {
     code: 'ADDRESS_INVALID',
   })
   assert.equal(peer.connections, 0)
+})
+
+test('a folder is sent as an archive, and gone on with as a file is', async t => {
+  const peer = await MemoryReceiver.start(t)
+  const dir = makeTree(join(tempDir(t), 'photos'), { 'a.jpg': content, 'd/b.jpg': 'b', 'empty/': '' })
+  symlinkSync('a.jpg', join(dir, 'link'))
+  const sent = await transferFile(peer.streams, 'server', dir, { skipSpecial: true }).result
+  assert.deepEqual(
+    [sent.filename, sent.verified, sent.folder],
+    ['photos.tar', true, { files: 2, folders: 2, skipped: ['link'] }],
+  )
+  const archive = peer.files.pop()?.data
+  assert.equal(archive?.length, sent.bytes)
+
+  peer.partials.set(sent.sha256.slice(0, 32), (archive ?? content).subarray(0, 3 * CHUNK))
+  const again = await transferFile(peer.streams, 'server', `${dir}/`, { name: 'photos', skipSpecial: true })
+    .result
+  assert.deepEqual([again.filename, again.sha256, again.bytesResumed], ['photos.tar', sent.sha256, 3 * CHUNK])
+  assert.ok(archive && peer.files.pop()?.data.equals(archive))
+})
+
+test('a folder in which a file changes while it is sent does not arrive', async t => {
+  const dir = makeTree(join(tempDir(t), 'x'), { a: content, b: 'as it was' })
+  const peer = await MemoryReceiver.start(
+    t,
+    at('init', () => {
+      writeFileSync(join(dir, 'b'), 'otherwise')
+      utimesSync(join(dir, 'b'), 1, 1)
+      return false
+    }),
+  )
+  await assert.rejects(transferFile(peer.streams, 'server', dir).result, {
+    name: 'DeliveryError',
+    code: 'SOURCE_CHANGED',
+    message: /x\/b changed while it was sent/,
+  })
+  assert.deepEqual(peer.files, [])
 })
 
 test('a lost FILE is not sent again: the peer may have it', async t => {
