@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
 import { buffer } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { parseAddress } from '#lib/pilot/address.js'
@@ -82,6 +83,10 @@ test('a dial that is given up leaves the driver and the daemon well', async t =>
   const driver = await a.driver(t)
   const bert = parseAddress('0:0000.0000.0002')
   daemonB.child.kill('SIGSTOP')
+  // Each of its threads stops in its own time.
+  const tasks = `/proc/${daemonB.child.pid}/task`
+  const isStopped = (id: string) => / T /.test(readFileSync(`${tasks}/${id}/stat`, 'utf8'))
+  await until(() => readdirSync(tasks).every(isStopped))
   await assert.rejects(driver.dial(bert, 2001, { timeoutMs: 300 }), { code: 'TIMED_OUT' })
   assert.equal((await driver.health()).status, 'ok')
   daemonB.child.kill('SIGCONT')
