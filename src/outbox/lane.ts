@@ -34,6 +34,10 @@ export class Lane {
   active = false
   /** How often the peer was not reached, or refused, one after the other. */
   failures = 0
+  /** True where the last failure was a refusal. */
+  isRefused = false
+  /** When the last try ended, ms since the Unix epoch. */
+  triedAt = 0
   /** Not before this, ms since the Unix epoch. */
   dueAt: number = Date.now()
   readonly #entries: Waiting[] = []
@@ -74,6 +78,21 @@ export class Lane {
     return Math.max(this.dueAt, earliest)
   }
 
+  /**
+   * There is a sign that the peer can be reached. Says whether that changes anything: it may come with each message of
+   * a peer that sends all the time, so there is still a pause after the last try, and a refusal is not mended by it.
+   */
+  hint(): boolean {
+    if (this.failures === 0 || this.isRefused) return false
+    const at = this.triedAt + HINT_PAUSE_MS
+    if (at >= this.nextAt()) return false
+    this.dueAt = Math.min(this.dueAt, at)
+    for (const entry of this.#candidates()) {
+      entry.state = { ...entry.state, nextTryAt: Math.min(entry.state.nextTryAt, at) }
+    }
+    return true
+  }
+
   /** Everything is due now. */
   wake(): void {
     this.failures = 0
@@ -89,3 +108,5 @@ export class Lane {
     }
   }
 }
+
+const HINT_PAUSE_MS = 1_000

@@ -206,9 +206,10 @@ export class Outbox {
   }
 
   /**
-   * Where this object runs: tries the peer with this address at once, since there is a sign that it is there.
+   * Where this object runs: tries the peer with this address, since there is a sign that it can be reached: at once,
+   * or a second after the last try. Changes nothing for a peer that refused.
    *
-   * @param address as text; all peers where there is none
+   * @param address as text; all peers at once where there is none
    */
   wake(address?: string): void {
     this.#runner?.wake(address)

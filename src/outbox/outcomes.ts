@@ -118,7 +118,9 @@ export class Outcomes {
   async #putOff(lane: Lane, entry: Waiting, state: EntryState): Promise<void> {
     this.#daemon.back()
     lane.failures++
-    lane.dueAt = Date.now() + backoffMs(lane.failures, this.#options.backoff)
+    lane.isRefused = state.lastError?.code === 'PEER_REFUSED'
+    lane.triedAt = Date.now()
+    lane.dueAt = lane.triedAt + backoffMs(lane.failures, this.#options.backoff)
     await this.#note(entry, { ...state, nextTryAt: Math.max(state.nextTryAt, lane.dueAt) })
     const { id, target } = entry
     const { code, message: reason } = state.lastError ?? {}

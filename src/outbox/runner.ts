@@ -79,12 +79,14 @@ export class Runner {
     }
   }
 
-  /** Tries the peer with this address at once, and those whose names did not lead to any; or all peers. */
+  /** Tries the peer with this address soon, and those whose names did not lead to any; or all peers at once. */
   wake(address?: string): void {
+    const { bell } = this.#options
     for (const lane of this.#backlog.lanes.values()) {
-      if (address === undefined || (lane.address ?? address) === address) lane.wake()
+      if (address === undefined) lane.wake()
+      else if ((lane.address ?? address) !== address || !lane.hint()) continue
+      bell.ring(NO_FILE)
     }
-    this.#options.bell.ring(NO_FILE)
   }
 
   /** Takes over what has changed in the folder, and what has expired. Resolves with when to do so again at the earliest. */

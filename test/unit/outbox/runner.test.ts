@@ -347,6 +347,23 @@ test('wake tries a peer that is in its pause', async t => {
   await running.told(2)
 })
 
+test('wake is no way around a refusal, nor around the pause after a try', async t => {
+  const { outbox, net, run } = await openOutbox(t)
+  await addService(t, net, { accept: () => 'not today' })
+  await outbox.add('bob', { text: 'x' })
+  await outbox.add('7', { text: 'y' })
+  run({ retryMin: 3_600_000, retryMax: 3_600_000 })
+  await until(async () => (await outbox.list()).every(({ status }) => status === 'waiting'))
+  const at = performance.now()
+  await until(() => {
+    outbox.wake(SERVER_ADDRESS.toString())
+    outbox.wake('0:0000.0000.0007')
+    return net.dialled.length >= 4
+  })
+  assert.ok(performance.now() - at > 900)
+  assert.equal(net.dialled.filter(to => to === SERVER_ADDRESS.toString()).length, 1)
+})
+
 test('untilEmpty ends when nothing is left to be tried, stop leaves what is being sent', async t => {
   const { outbox, net, run } = await openOutbox(t)
   await run({ untilEmpty: true }).ended
