@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { mixedTree, snapshot } from '../helpers/folder-tree.js'
 import { type Box, IS_OLD, originalBox, twoNodes } from './original.js'
 
 // FILESTREAM between the original's programs and ours (section 4).
@@ -78,6 +80,29 @@ test('send-file to the original’s service: verified, content equal', { skip },
       [true],
     )
   }
+})
+
+/** `INTEROP_FOLDER_MB=300` sends as much as that, in 2,000 files more. */
+const FOLDER_MB = Number(process.env.INTEROP_FOLDER_MB ?? 0)
+
+test('send-file of a folder to the original’s service: one archive, which unpacks to the same', {
+  skip,
+}, async t => {
+  const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
+  const source = mixedTree(join(anna.dir, 'photos'))
+  const block = randomBytes(FOLDER_MB * 500)
+  for (let i = 0; i < (FOLDER_MB > 0 ? 2_000 : 0); i++) writeFileSync(join(source, `файл ${i}`), block)
+  const sent = await anna.ok(['send-file', 'bert', source])
+  assert.deepEqual([sent.filename, sent.transport, sent.verified], ['photos.tar', 'filestream', true])
+
+  const received = join(bert.home, 'received')
+  const [archive = '', ...others] = readdirSync(received).filter(name => !name.startsWith('.'))
+  assert.match(archive, /^photos-[-.\d]+\.tar$/)
+  assert.deepEqual(others, [])
+  const target = join(bert.dir, 'unpacked')
+  mkdirSync(target)
+  execFileSync('tar', ['xpf', join(received, archive), '-C', target])
+  assert.deepEqual(snapshot(join(target, 'photos')), snapshot(source))
 })
 
 test('a file over the quota of serve is refused at INIT: pilotctl says so and sends no FILE', {

@@ -55,7 +55,7 @@ test('what another process adds, retries and removes is noticed while it is run'
   assert.ok(performance.now() - at < 1_500)
 
   const id = await other.add('7', { text: 'nobody there' })
-  await until(() => net.dialled.includes('0:0000.0000.0007'))
+  await until(async () => (await other.list())[0]?.lastError !== undefined)
   await other.retry(id)
   await until(() => net.dialled.filter(to => to === '0:0000.0000.0007').length === 2)
   await other.cancel(id)
