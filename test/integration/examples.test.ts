@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,9 +16,18 @@ const compiled = (name: string) => join('build', 'examples', `${name}.js`)
 
 /** A machine with an embedded daemon, and what a child needs to know to be on it. */
 async function machine(t: TestContext) {
+  const children: ChildProcess[] = []
+  // Before the folder that they write to is removed: what is registered first is done first.
+  t.after(async () => {
+    for (const child of children) {
+      child.kill('SIGKILL')
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+    }
+  })
   const home = tempDir(t)
   const { socketPath } = await startDaemon(t, home)
-  return { home, env: { ...process.env, HOME: home, PILOT_SOCKET: socketPath } }
+  const env = { ...process.env, HOME: home, PILOT_SOCKET: socketPath }
+  return { home, env, endWithTest: (child: ChildProcess) => children.push(child) }
 }
 
 test('the demo finds everything where it should be', async () => {
@@ -27,12 +36,12 @@ test('the demo finds everything where it should be', async () => {
 })
 
 test('the examples of the README run: one receives what another delivers', { timeout: 30_000 }, async t => {
-  const { home, env } = await machine(t)
+  const { home, env, endWithTest } = await machine(t)
   const receiver = spawn(process.execPath, [compiled('receive')], {
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  t.after(() => receiver.kill('SIGKILL'))
+  endWithTest(receiver)
   const lines = createInterface({ input: receiver.stdout })[Symbol.asyncIterator]()
   assert.match((await lines.next()).value, /^listening as 0:/)
 
@@ -46,10 +55,10 @@ test('the examples of the README run: one receives what another delivers', { tim
 })
 
 test('the deliver example delivers all it has to a node that stays', { timeout: 30_000 }, async t => {
-  const { home, env } = await machine(t)
+  const { home, env, endWithTest } = await machine(t)
   const cli = join('dist', 'cli', 'main.js')
   const node = spawn(process.execPath, [cli, 'serve', '--json'], { env, stdio: ['ignore', 'pipe', 'ignore'] })
-  t.after(() => node.kill('SIGKILL'))
+  endWithTest(node)
   await createInterface({ input: node.stdout })[Symbol.asyncIterator]().next()
 
   const { stdout } = await run(process.execPath, [compiled('deliver')], { env })
@@ -63,10 +72,10 @@ test('the deliver example delivers all it has to a node that stays', { timeout: 
 })
 
 test('the transfer example sends a file and tells how far it is', { timeout: 30_000 }, async t => {
-  const { home, env } = await machine(t)
+  const { home, env, endWithTest } = await machine(t)
   const cli = join('dist', 'cli', 'main.js')
   const node = spawn(process.execPath, [cli, 'serve', '--json'], { env, stdio: ['ignore', 'pipe', 'ignore'] })
-  t.after(() => node.kill('SIGKILL'))
+  endWithTest(node)
   await createInterface({ input: node.stdout })[Symbol.asyncIterator]().next()
 
   const { stdout } = await run(process.execPath, [compiled('transfer')], { env })
@@ -87,9 +96,9 @@ test('the frames example serves a port of its own', { timeout: 30_000 }, async t
 })
 
 test('the ask example is answered at once by the answer example', { timeout: 30_000 }, async t => {
-  const { home, env } = await machine(t)
+  const { home, env, endWithTest } = await machine(t)
   const node = spawn(process.execPath, [compiled('answer')], { env, stdio: ['ignore', 'pipe', 'inherit'] })
-  t.after(() => node.kill('SIGKILL'))
+  endWithTest(node)
   const lines = createInterface({ input: node.stdout })[Symbol.asyncIterator]()
   const address = /^answering as (0:.*)$/.exec((await lines.next()).value)?.[1] ?? ''
 
@@ -102,10 +111,10 @@ test('the ask example is answered at once by the answer example', { timeout: 30_
 })
 
 test('the ask example waits for the reply of a node that answers nothing', { timeout: 30_000 }, async t => {
-  const { env } = await machine(t)
+  const { env, endWithTest } = await machine(t)
   const cli = join('dist', 'cli', 'main.js')
   const node = spawn(process.execPath, [cli, 'serve', '--json'], { env, stdio: ['ignore', 'pipe', 'ignore'] })
-  t.after(() => node.kill('SIGKILL'))
+  endWithTest(node)
   const lines = createInterface({ input: node.stdout })[Symbol.asyncIterator]()
   const { address } = JSON.parse((await lines.next()).value).data
 
@@ -117,11 +126,11 @@ test('the ask example waits for the reply of a node that answers nothing', { tim
 })
 
 test('the worker example answers a question', { timeout: 30_000 }, async t => {
-  const { home, env } = await machine(t)
+  const { home, env, endWithTest } = await machine(t)
   const cli = join('dist', 'cli', 'main.js')
   const start = (args: string[]) => {
     const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
-    t.after(() => child.kill('SIGKILL'))
+    endWithTest(child)
     return createInterface({ input: child.stdout })[Symbol.asyncIterator]().next()
   }
   const { value } = await start([cli, '--json', 'serve'])
@@ -136,12 +145,12 @@ test('the worker example answers a question', { timeout: 30_000 }, async t => {
 test('the outbox example delivers what an earlier run could not, which was killed', {
   timeout: 30_000,
 }, async t => {
-  const { home, env } = await machine(t)
+  const { home, env, endWithTest } = await machine(t)
   const killed = spawn(process.execPath, [compiled('outbox'), 'a'], {
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  t.after(() => killed.kill('SIGKILL'))
+  endWithTest(killed)
   const lines = createInterface({ input: killed.stdout })[Symbol.asyncIterator]()
   const first = /^queued (\w+)$/.exec((await lines.next()).value)?.[1]
   killed.kill('SIGKILL')
@@ -150,7 +159,7 @@ test('the outbox example delivers what an earlier run could not, which was kille
   const cli = join('dist', 'cli', 'main.js')
   const options = ['serve', '--json', '--no-outbox']
   const node = spawn(process.execPath, [cli, ...options], { env, stdio: ['ignore', 'pipe', 'ignore'] })
-  t.after(() => node.kill('SIGKILL'))
+  endWithTest(node)
   await createInterface({ input: node.stdout })[Symbol.asyncIterator]().next()
   const { stdout } = await run(process.execPath, [compiled('outbox'), 'a'], { env })
   const second = /^queued (\w+)$/m.exec(stdout)?.[1]
