@@ -5,6 +5,7 @@ import { systemCode } from '../errors.ts'
 import { DirectorySync, makeFolder } from './directory-sync.ts'
 import type { Companion } from './durable-write.ts'
 import { type FolderLayout, RECORD_SUFFIX, recordPath, recordsLayout, temporaryPath } from './layout.ts'
+import { ifThere } from './missing.ts'
 import { publish } from './publish.ts'
 import { TemporaryFile } from './temporary-file.ts'
 
@@ -206,13 +207,8 @@ function fromJson(json: unknown): (FileRecord & { modifiedMs: number }) | Damage
   }
 }
 
-async function statOf(path: string): Promise<Awaited<ReturnType<typeof lstat>> | undefined> {
-  try {
-    return await lstat(path)
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined
-    throw error
-  }
+function statOf(path: string): Promise<Awaited<ReturnType<typeof lstat>> | undefined> {
+  return ifThere(lstat(path), undefined)
 }
 
 function messageOf(error: unknown): string {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { systemCode } from '../errors.ts'
 import { DirectorySync, makeFolder } from './directory-sync.ts'
 import { FILE_MODE, type FolderLayout, groupLayout, temporaryPath } from './layout.ts'
+import { ifThere, removeFile } from './missing.ts'
 import { publish } from './publish.ts'
 import { sweepTemporaries } from './recovery.ts'
 
@@ -51,7 +52,7 @@ export class LeaseFolder {
   /** All that the group knows. The times are not looked up, and zero. */
   async states(): Promise<Map<string, LeaseState>> {
     const states = new Map<string, LeaseState>()
-    for (const name of await readdir(this.#layout.dir).catch(ifMissing([]))) {
+    for (const name of await ifThere(readdir(this.#layout.dir), [])) {
       const [, id, what] = STATE_NAME.exec(name) ?? []
       if (id === undefined || what === undefined) continue
       const { done, dead, attempt } = states.get(id) ?? UNKNOWN
@@ -98,7 +99,7 @@ export class LeaseFolder {
 
   /** When the nth lease of a message ends; undefined where there is none. */
   async until(id: string, attempt: number): Promise<number | undefined> {
-    const stats = await lstat(this.#path(id, attempt)).catch(ifMissing(undefined))
+    const stats = await ifThere(lstat(this.#path(id, attempt)), undefined)
     if (stats === undefined) return undefined
     // A clock that was set back must not keep a message for years. Up: seconds as a fraction come back a little less.
     return stats.mtimeMs > Date.now() + CLOCK_SET_BACK_MS ? 0 : Math.ceil(stats.mtimeMs)
@@ -106,13 +107,9 @@ export class LeaseFolder {
 
   /** Moves the end of the nth lease. False where it is no longer the message's last one. */
   async setUntil(id: string, attempt: number, until: number): Promise<boolean> {
-    try {
-      await utimes(this.#path(id, attempt), until / 1000, until / 1000)
-    } catch (error) {
-      if (systemCode(error) === 'ENOENT') return false
-      throw error
-    }
-    return !(await this.#has(id, attempt + 1))
+    const seconds = until / 1000
+    const isThere = utimes(this.#path(id, attempt), seconds, seconds).then(() => true)
+    return (await ifThere(isThere, false)) && !(await this.#has(id, attempt + 1))
   }
 
   /** The message is acknowledged; durably, once this resolves. */
@@ -130,7 +127,7 @@ export class LeaseFolder {
 
   /** The nth lease has run out, and was the last that the message gets. */
   async bury(id: string, attempt: number): Promise<void> {
-    await rename(this.#path(id, attempt), this.#path(id, 'dead')).catch(ifMissing(undefined))
+    await ifThere(rename(this.#path(id, attempt), this.#path(id, 'dead')), undefined)
   }
 
   /** A dead message is as if it had never been handed out. */
@@ -147,9 +144,9 @@ export class LeaseFolder {
     const gone = new Set(ids)
     if (gone.size === 0) return
     if (this.#durable) await this.#inbox.sync()
-    for (const name of await readdir(this.#layout.dir).catch(ifMissing([]))) {
+    for (const name of await ifThere(readdir(this.#layout.dir), [])) {
       const [, id = ''] = STATE_NAME.exec(name) ?? []
-      if (gone.has(id)) await unlink(join(this.#layout.dir, name)).catch(ifMissing(undefined))
+      if (gone.has(id)) await removeFile(join(this.#layout.dir, name))
     }
   }
 
@@ -188,12 +185,12 @@ export class LeaseFolder {
   }
 
   async #has(id: string, what: 'done' | 'dead' | number): Promise<boolean> {
-    return (await lstat(this.#path(id, what)).catch(ifMissing(undefined))) !== undefined
+    return (await ifThere(lstat(this.#path(id, what)), undefined)) !== undefined
   }
 
   /** False where it was not there. */
   async #remove(id: string, what: 'dead' | number): Promise<boolean> {
-    return unlink(this.#path(id, what)).then(() => true, ifMissing(false))
+    return removeFile(this.#path(id, what))
   }
 
   #path(id: string, what: 'done' | 'dead' | number): string {
@@ -205,10 +202,3 @@ const STATE_NAME = /^(.+)\.(done|dead|[1-9]\d{0,3})$/s
 const UNKNOWN: LeaseState = { done: false, dead: false, attempt: 0, until: 0 }
 /** Over the longest lease, and the longest delay, that there is. */
 const CLOCK_SET_BACK_MS = 25 * 3_600_000
-
-function ifMissing<T>(value: T): (error: unknown) => T {
-  return error => {
-    if (systemCode(error) === 'ENOENT') return value
-    throw error
-  }
-}

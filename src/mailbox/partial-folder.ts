@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { systemCode } from '../errors.ts'
 import { coalesce } from './coalesce.ts'
 import { FILE_MODE, FOLDER_MODE } from './layout.ts'
+import { ifThere } from './missing.ts'
 import { isOwnerFileName, ownerFileName, ownersPartialName, parsePartialName } from './partial-names.ts'
 
 /** One partial file. */
@@ -173,13 +174,8 @@ export class PartialFolder {
     return text === '' ? undefined : text
   }
 
-  async #names(): Promise<string[]> {
-    try {
-      return await readdir(this.#dir)
-    } catch (error) {
-      if (systemCode(error) === 'ENOENT') return []
-      throw error
-    }
+  #names(): Promise<string[]> {
+    return ifThere(readdir(this.#dir), [])
   }
 
   async #openFile(path: string): Promise<FileHandle> {

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url'
 /** A script of this folder in a process of its own, killed where the scope ends. */
 export class Child {
   readonly #child: ChildProcess
-  readonly #exit: Promise<unknown>
+  /** Resolves when it has ended, by itself or by somebody else. */
+  readonly ended: Promise<unknown>
   /** What it prints. */
   readonly lines: Interface
 
@@ -15,7 +16,7 @@ export class Child {
     const child = spawn(process.execPath, [path, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
     child.stdin.on('error', () => {})
     this.lines = createInterface({ input: child.stdout })
-    this.#exit = once(child, 'exit')
+    this.ended = once(child, 'exit')
     this.#child = child
   }
 
@@ -26,7 +27,7 @@ export class Child {
   /** SIGKILL; resolves when it is gone. */
   async kill(): Promise<void> {
     if (this.isAlive) this.#child.kill('SIGKILL')
-    await this.#exit
+    await this.ended
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { createReadStream, existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
 import { test } from 'node:test'
-import { DATA_EXCHANGE_PORT, parseAddress } from 'pilot-dataexchange'
+import { DATA_EXCHANGE_PORT } from 'pilot-dataexchange'
 import { answerOf, send } from '../helpers/file-stream.ts'
-import { startPeer } from '../helpers/nodes.ts'
-import { spawnNode } from '../helpers/spawn-line.ts'
-import { tempDir } from '../helpers/temp-dir.ts'
+import { startMeasuredReceiver } from '../helpers/measured-receiver.ts'
 
 const MiB = 1024 * 1024
 const BLOCKS = 200
@@ -18,18 +15,7 @@ const skip = existsSync('/proc/self/status') ? false : 'there is no /proc to rea
 const MOST_BYTES = process.version.startsWith('v20.') ? 120_000_000 : 170_000_000
 
 test('200 MB in chunks take less than 120 MB of memory', { skip }, async t => {
-  const folder = tempDir(t)
-  const receivedDir = join(folder, 'received')
-  const options = {
-    daemon: { socketPath: join(folder, 'a.sock'), directory: join(folder, 'nodes'), hostname: 'a' },
-    config: { inboxDir: join(folder, 'inbox'), receivedDir },
-  }
-  const { child, line } = await spawnNode(t, 'service-child.js', {
-    args: [JSON.stringify(options)],
-    // A small young generation: what waits for the collector is not what the service holds.
-    flags: ['--max-semi-space-size=1'],
-  })
-  const { driver } = await startPeer(t, folder, 'b')
+  const receiver = await startMeasuredReceiver(t)
 
   const block = randomBytes(MiB)
   function* chunks() {
@@ -43,7 +29,7 @@ test('200 MB in chunks take less than 120 MB of memory', { skip }, async t => {
   const sha256 = hash.digest()
   const id = sha256.subarray(0, 16)
 
-  const stream = await driver.dial(parseAddress(JSON.parse(line).address), DATA_EXCHANGE_PORT)
+  const stream = await receiver.driver.dial(receiver.address, DATA_EXCHANGE_PORT)
   const size = BLOCKS * MiB
   await send(stream, { kind: 'init', id, size, sha256, chunkSize: CHUNK, filename: 'large.bin' })
   assert.equal(await answerOf(stream), 'INIT-ACK 0')
@@ -61,13 +47,8 @@ test('200 MB in chunks take less than 120 MB of memory', { skip }, async t => {
   assert.equal(await answerOf(stream), 'COMPLETE ok')
   stream.destroy()
 
-  const peak = Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) * 1024
+  const peak = receiver.peak()
   assert.ok(peak < MOST_BYTES, `the receiver took ${Math.round(peak / 1e6)} MB`)
-  const [name = '', ...others] = readdirSync(receivedDir).filter(entry => !entry.startsWith('.'))
-  assert.deepEqual(others, [])
-  const found = createHash('sha256')
-  for await (const piece of createReadStream(join(receivedDir, name), { highWaterMark: MiB }))
-    found.update(piece)
-  assert.equal(found.digest('hex'), sha256.toString('hex'))
+  assert.equal(await receiver.receivedHash(), sha256.toString('hex'))
   t.diagnostic(`peak memory of the receiver: ${Math.round(peak / 1e6)} MB`)
 })

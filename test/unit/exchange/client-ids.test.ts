@@ -2,32 +2,16 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { type TestContext, test } from 'node:test'
-import { Client } from '#lib/exchange/client.js'
+import { test } from 'node:test'
 import type { Message } from '#lib/exchange/outgoing.js'
 import type { Stream } from '#lib/pilot/transport.js'
 import { type Frame, FrameType } from '#lib/wire/frame.js'
 import { readFrame, writeFrame } from '#lib/wire/frame-io.js'
 import { readTaggedPayload } from '#lib/wire/tagged.js'
 import { readTracePayload } from '#lib/wire/trace.js'
+import { connected } from '../../helpers/connected-client.ts'
 import { text, textOf } from '../../helpers/service-harness.ts'
-import { SERVER_ADDRESS, socketStreams } from '../../helpers/socket-streams.ts'
 import { tempDir } from '../../helpers/temp-dir.ts'
-
-/** A client, and the peer's end of its connection. */
-async function connected(t: TestContext, options = {}): Promise<{ client: Client; peer: Stream }> {
-  const streams = socketStreams(t)
-  const listener = await streams.listen(1001)
-  const client = await Client.dial(streams, SERVER_ADDRESS, options)
-  const accepted = await listener[Symbol.asyncIterator]().next()
-  const peer = accepted.value as Stream
-  peer.on('error', () => {})
-  t.after(() => {
-    peer.destroy()
-    return client.close()
-  })
-  return { client, peer }
-}
 
 async function next(peer: Stream): Promise<Frame> {
   const frame = await readFrame(peer)

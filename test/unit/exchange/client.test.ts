@@ -4,32 +4,15 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { ReadableStream } from 'node:stream/web'
-import { type TestContext, test } from 'node:test'
-import { Client } from '#lib/exchange/client.js'
+import { test } from 'node:test'
 import type { Message } from '#lib/exchange/outgoing.js'
 import { LIMITS } from '#lib/limits.js'
-import type { Stream } from '#lib/pilot/transport.js'
 import { type Frame, FrameType } from '#lib/wire/frame.js'
 import { readFrame, writeFrame } from '#lib/wire/frame-io.js'
 import { readTracePayload } from '#lib/wire/trace.js'
+import { connected } from '../../helpers/connected-client.ts'
 import { closed, text, textOf } from '../../helpers/service-harness.ts'
-import { SERVER_ADDRESS, socketStreams } from '../../helpers/socket-streams.ts'
 import { tempDir } from '../../helpers/temp-dir.ts'
-
-/** A client, and the peer's end of its connection. */
-async function connected(t: TestContext, options = {}): Promise<{ client: Client; peer: Stream }> {
-  const streams = socketStreams(t)
-  const listener = await streams.listen(1001)
-  const client = await Client.dial(streams, SERVER_ADDRESS, options)
-  const accepted = await listener[Symbol.asyncIterator]().next()
-  const peer = accepted.value as Stream
-  peer.on('error', () => {})
-  t.after(() => {
-    peer.destroy()
-    return client.close()
-  })
-  return { client, peer }
-}
 
 test('every send method writes its frame', async t => {
   const { client, peer } = await connected(t)
