@@ -49,6 +49,10 @@ export type LimitName =
   | 'idLifetime'
   | 'idsRemembered'
   | 'idJournalRecords'
+  | 'journalSegment'
+  | 'journalSegments'
+  | 'journalAge'
+  | 'journalClose'
   | 'transfers'
   | 'transfersPerPeer'
   | 'transferStall'
@@ -307,6 +311,31 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     unit: 'count',
     about:
       'records in one file of the journal of message ids, which has two for each delivery; then a new one is begun',
+    option: null,
+  },
+  journalSegment: {
+    value: 8 * MiB,
+    unit: 'bytes',
+    about: 'one file of the journal that makes small messages durable; then a new one is begun',
+    option: null,
+  },
+  journalSegments: {
+    value: 4,
+    unit: 'count',
+    about:
+      'files of that journal whose messages are still to be synced; past that each new message is synced by itself',
+    option: null,
+  },
+  journalAge: {
+    value: 5_000,
+    unit: 'ms',
+    about: 'after this time the messages in a file of that journal are synced themselves, and it is removed',
+    option: null,
+  },
+  journalClose: {
+    value: 2_000,
+    unit: 'ms',
+    about: 'time for that at the end of a service; what is left is done at the next start',
     option: null,
   },
   transfers: {

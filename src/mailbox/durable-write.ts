@@ -138,6 +138,11 @@ export class DurableFolder {
     if (this.durable) await this.#commit()
   }
 
+  /** To be called when the disk works: so may the removals that it refused before. Never rejects. */
+  async retract(): Promise<void> {
+    if (this.#retraction.isDue) await this.#retraction.tryAgain()
+  }
+
   async #writeOnce(choice: NameChoice, source: WriteSource): Promise<number | undefined> {
     const { record } = source
     const file = await this.createTemporary()
@@ -223,8 +228,7 @@ export class DurableFolder {
       await this.#takeBack(choice.name, companion)
       throw synced.reason
     }
-    // The disk works: so may what it refused before.
-    if (this.#retraction.isDue) await this.#retraction.tryAgain()
+    await this.retract()
   }
 
   /**

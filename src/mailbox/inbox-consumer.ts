@@ -293,7 +293,7 @@ export class InboxConsumer {
       await unlink(this.#pathOf(id)).catch(error => {
         if (systemCode(error) !== 'ENOENT') throw error
       })
-      await this.#leases.syncInbox()
+      await this.#leases.syncRemoval([id])
       await this.#leases.clean(id)
       this.#known.delete(id)
       return

@@ -1,3 +1,4 @@
+import { concat } from '../bytes.ts'
 import { rfc3339, wallClockNs } from '../clock.ts'
 import { MailboxError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
@@ -17,6 +18,7 @@ import {
 } from './message-json.ts'
 import { messageFileName } from './names.ts'
 import { chunks, type Payload, pieces, whole } from './payload.ts'
+import { SmallWriter } from './small-writer.ts'
 import type { Stores } from './stores.ts'
 import type { TemporaryFile } from './temporary-file.ts'
 
@@ -47,6 +49,8 @@ export interface StoredMessage {
 /** How an {@link Inbox} is set up. */
 export interface InboxOptions {
   readonly includeBase64: boolean
+  /** Whether messages are synced. */
+  readonly durable: boolean
   readonly limits: InboxLimits
   /** Shared by the folders of a mailbox. */
   readonly stores: Stores
@@ -57,6 +61,7 @@ export interface InboxOptions {
 export class Inbox {
   readonly #folder: DurableFolder
   readonly #options: InboxOptions
+  readonly #small: SmallWriter
   readonly #quota: InboxQuota
   /** Bytes of large messages on the disk that are not messages yet. */
   #spooled = 0
@@ -65,12 +70,24 @@ export class Inbox {
   constructor(folder: DurableFolder, options: InboxOptions) {
     this.#folder = folder
     this.#options = options
+    this.#small = new SmallWriter(folder.layout, options.durable, options.logger)
     this.#quota = new InboxQuota(folder.layout.dir, options.limits, options.logger)
   }
 
-  /** Counts what is there. */
+  /** Writes again what a power cut has taken, and counts what is there. */
   async load(): Promise<void> {
+    await this.#small.recover()
     await this.#quota.refresh()
+  }
+
+  /** Whether {@link load} has written the message `name` again. */
+  hasRestored(name: string): boolean {
+    return this.#small.hasRestored(name)
+  }
+
+  /** Nothing is to be stored any more; resolves soon, also where that leaves the next start something to do. */
+  close(): Promise<void> {
+    return this.#small.close()
   }
 
   /**
@@ -99,14 +116,30 @@ export class Inbox {
     return claim.name
   }
 
-  #storeWhole(storing: Storing, payload: Uint8Array): Promise<void> {
-    return this.#options.stores.small(storing.record.from, async () => {
-      const layout = this.#layout(storing.record, payloadFacts(payload))
-      const fill = isSmall(payload.length)
-        ? (file: TemporaryFile) => file.write(renderMessage(layout, payload))
-        : (file: TemporaryFile) => writeStreamed(file, layout, () => chunks(payload, CHUNK_SIZE))
-      await this.#write(storing, layout, fill)
-    })
+  async #storeWhole(storing: Storing, payload: Uint8Array): Promise<void> {
+    const { stores } = this.#options
+    const { from } = storing.record
+    const layout = this.#layout(storing.record, payloadFacts(payload))
+    if (!isSmall(payload.length)) {
+      const fill = (file: TemporaryFile) => writeStreamed(file, layout, () => chunks(payload, CHUNK_SIZE))
+      return stores.small(from, () => this.#write(storing, layout, fill))
+    }
+    const bytes = concat(renderMessage(layout, payload))
+    if (await stores.quick(from, () => this.#writeQuickly(storing, bytes))) return
+    await stores.small(from, () => this.#write(storing, layout, file => file.write([bytes])))
+  }
+
+  /** Whether it could be written in the short way. */
+  async #writeQuickly({ choice, record, delivery }: Storing, bytes: Uint8Array): Promise<boolean> {
+    const giveBack = await this.#quota.reserve(record.from, bytes.length)
+    try {
+      if (!(await this.#small.write(choice, bytes, delivery))) return false
+      await this.#folder.retract()
+      this.#quota.added(choice.name, bytes.length, record.from)
+      return true
+    } finally {
+      giveBack()
+    }
   }
 
   /**

@@ -23,6 +23,11 @@ export function idsDir(inbox: FolderLayout): string {
   return join(inbox.dir, IDS)
 }
 
+/** The hidden subfolder in which small files are durable before they are so themselves. */
+export function journalDir(layout: FolderLayout): string {
+  return join(layout.dir, JOURNAL)
+}
+
 /** `~/.pilot/inbox` */
 export function defaultInboxDir(): string {
   return join(homedir(), '.pilot', 'inbox')
@@ -94,6 +99,7 @@ export function temporaryOwner(name: string): { pid: number; ours: boolean } | u
 
 const TEMPORARY = '.tmp'
 const IDS = '.ids'
+const JOURNAL = '.journal'
 const PARTIAL = '.partial'
 const RECORDS = '.records'
 const CONSUMERS = '.consumers'

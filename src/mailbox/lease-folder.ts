@@ -2,7 +2,15 @@ import { lstat, open, readdir, rename, unlink, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCode } from '../errors.ts'
 import { DirectorySync, makeFolder } from './directory-sync.ts'
-import { FILE_MODE, type FolderLayout, groupLayout, temporaryPath } from './layout.ts'
+import { noteRemoved } from './journal/removals.ts'
+import {
+  FILE_MODE,
+  type FolderLayout,
+  folderLayout,
+  groupLayout,
+  MESSAGE_SUFFIX,
+  temporaryPath,
+} from './layout.ts'
 import { ifThere, removeFile } from './missing.ts'
 import { publish } from './publish.ts'
 import { sweepTemporaries } from './recovery.ts'
@@ -31,6 +39,7 @@ export interface LeaseState {
  */
 export class LeaseFolder {
   readonly #layout: FolderLayout
+  readonly #inboxLayout: FolderLayout
   readonly #inbox: DirectorySync
   readonly #directory: DirectorySync
   readonly #durable: boolean
@@ -38,6 +47,7 @@ export class LeaseFolder {
   /** Of the group `group` of the inbox `dir`. */
   constructor(dir: string, group: string, durable: boolean) {
     this.#layout = groupLayout(dir, group)
+    this.#inboxLayout = folderLayout(dir)
     this.#inbox = new DirectorySync(dir)
     this.#directory = new DirectorySync(this.#layout.dir)
     this.#durable = durable
@@ -143,16 +153,18 @@ export class LeaseFolder {
   async forget(ids: Iterable<string>): Promise<void> {
     const gone = new Set(ids)
     if (gone.size === 0) return
-    if (this.#durable) await this.#inbox.sync()
+    await this.syncRemoval([...gone])
     for (const name of await ifThere(readdir(this.#layout.dir), [])) {
       const [, id = ''] = STATE_NAME.exec(name) ?? []
       if (gone.has(id)) await removeFile(join(this.#layout.dir, name))
     }
   }
 
-  /** Makes what was removed from the inbox durable. */
-  async syncInbox(): Promise<void> {
-    if (this.#durable) await this.#inbox.sync()
+  /** Makes it durable that the messages `ids` were removed from the inbox: also from what its service has in a journal. */
+  async syncRemoval(ids: readonly string[]): Promise<void> {
+    if (!this.#durable) return
+    const names = ids.map(id => `${id}${MESSAGE_SUFFIX}`)
+    await Promise.all([noteRemoved(this.#inboxLayout, names), this.#inbox.sync()])
   }
 
   /** The time is set before the name is given: nobody sees a lease that has not begun. */

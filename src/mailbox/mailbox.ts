@@ -133,6 +133,7 @@ export class Mailbox {
     const stores = new Stores()
     this.#inbox = new Inbox(folders.inbox, {
       includeBase64: config.includeBase64 ?? false,
+      durable: config.durability !== 'os',
       limits: { maxFiles, maxBytes, share: shareOf(config), whenFull: config.whenFull ?? 'evict' },
       stores,
       logger,
@@ -178,7 +179,13 @@ export class Mailbox {
     const mailbox = new Mailbox(config, logger, folders, events)
     await prepare(folders.inbox, () => mailbox.#inbox.load(), logger)
     await prepare(folders.received, () => mailbox.#loadReceived(), logger)
-    await orStoreFailure(mailbox.inboxDir, mailbox.#deliveries.load(folders))
+    const { inbox, received } = folders
+    const has = async (name: string, inode: number) =>
+      mailbox.#inbox.hasRestored(name) || inbox.has(name, inode)
+    await orStoreFailure(
+      mailbox.inboxDir,
+      mailbox.#deliveries.load({ inbox: { has, sync: () => inbox.sync() }, received }),
+    )
     await orStoreFailure(mailbox.receivedDir, mailbox.#unpacker?.load() ?? Promise.resolve())
     return mailbox
   }
@@ -242,6 +249,7 @@ export class Mailbox {
     await this.#transfers.close()
     await this.#unpacker?.close()
     await this.#journal.close()
+    await this.#inbox.close()
   }
 
   async #loadReceived(): Promise<void> {

@@ -7,6 +7,7 @@ import { NoSlotError, Semaphore } from './semaphore.ts'
  * turns.
  */
 export class Stores {
+  readonly #quick = new Semaphore(QUICK_AT_ONCE)
   readonly #small = new Semaphore(SMALL_AT_ONCE)
   readonly #streamed: Semaphore
 
@@ -16,6 +17,11 @@ export class Stores {
     const slots = Math.floor(left / DESCRIPTORS_OF_ONE)
     const streamed = Math.max(LEAST_STREAMED, Math.min(slots, LIMITS.streamedStores.value))
     this.#streamed = new Semaphore(streamed, Math.ceil(streamed / SENDERS))
+  }
+
+  /** Runs a store for the sender `from` that holds no descriptor while it waits. */
+  quick<T>(from: string, store: () => Promise<T>): Promise<T> {
+    return this.#quick.run(from, store)
   }
 
   /** Runs a store whose payload is in memory, for the sender `from`. */
@@ -38,6 +44,8 @@ export class Stores {
   }
 }
 
+/** So many share one sync; more of them would keep those of another sender waiting. */
+const QUICK_AT_ONCE = 128
 /** More would only wait for the same disk, and hold descriptors. */
 const SMALL_AT_ONCE = 16
 /** What is spooled, and what becomes of it. */

@@ -50,8 +50,14 @@ function failure(code: string): Error {
   return Object.assign(new Error(`${code}: planted`), { code })
 }
 
+/** Not in the short way, which is for smaller ones. */
 function store(mailbox: Mailbox, text = 'hello') {
-  return mailbox.storeMessage({ type: 'TEXT', from: 'a', length: text.length }, Buffer.from(text))
+  const payload = Buffer.from(long(text))
+  return mailbox.storeMessage({ type: 'TEXT', from: 'a', length: payload.length }, payload)
+}
+
+function long(text: string): string {
+  return text.padEnd(140_000)
 }
 
 async function assertEmpty(mailbox: Mailbox): Promise<void> {
@@ -85,9 +91,10 @@ test('short writes are continued until all is written', async t => {
     // Ends inside the first piece, or just inside the second.
     return real(first.length > 1 ? [first.subarray(0, first.length / 3 + 1)] : [first, second.subarray(0, 1)])
   })
-  const { path } = await store(mailbox, 'e"hello" there'.repeat(3))
+  const text = 'e"hello" there'.repeat(12_000)
+  const { path } = await store(mailbox, text)
   assert.ok(calls > 10)
-  assert.equal((await readMessage(path)).data, 'e"hello" there'.repeat(3))
+  assert.equal((await readMessage(path)).data, text)
   const large = Buffer.alloc(300_000, 'text ')
   const spooled = await mailbox.storeMessage(
     { type: 'TEXT', from: 'a', length: large.length },
@@ -340,7 +347,7 @@ test('[inbox.max-bytes-writing] a message that is being written is not evicted, 
   }
   assert.equal((await namesIn(mailbox.inboxDir)).length, 2)
   release()
-  assert.equal((await readMessage((await writing).path)).data, 'the oldest')
+  assert.equal((await readMessage((await writing).path)).data, long('the oldest'))
 })
 
 for (const code of ['EPERM', 'ENOTSUP', 'EOPNOTSUPP']) {
@@ -353,9 +360,9 @@ for (const code of ['EPERM', 'ENOTSUP', 'EOPNOTSUPP']) {
     })
     const stored = await Promise.all([store(mailbox, 'a'), store(mailbox, 'b'), store(mailbox, 'c')])
     assert.deepEqual(await Promise.all(stored.map(async ({ path }) => (await readMessage(path)).data)), [
-      'a',
-      'b',
-      'c',
+      long('a'),
+      long('b'),
+      long('c'),
     ])
     assert.equal((await namesIn(mailbox.inboxDir)).length, 4)
     assert.deepEqual(await temporariesIn(mailbox.inboxDir), [])
@@ -381,11 +388,11 @@ test('a folder removed midway: repeated from memory, failed where the pieces are
     return real(from, to)
   })
   const { path } = await store(mailbox)
-  assert.equal((await readMessage(path)).data, 'hello')
+  assert.equal((await readMessage(path)).data, long('hello'))
 
   removals = 0
   const spooled = Buffer.alloc(300_000, 'a')
-  await mailbox.storeMessage({ type: 'TEXT', from: 'a', length: spooled.length }, inPieces(spooled, 100_000))
+  await mailbox.storeMessage({ type: 'TEXT', from: 'a', length: spooled.length }, inPieces(spooled, 140_000))
 
   removals = 0
   const file = { filename: 'f', length: 3 }
@@ -448,7 +455,7 @@ async function fillDisk(disk: string): Promise<void> {
   const mailbox = await Mailbox.open({ inboxDir: join(disk, 'inbox'), receivedDir: join(disk, 'received') })
   const kept: string[] = []
   for (let i = 0; i < 20; i++) {
-    await store(mailbox, 'x'.repeat(100_000)).then(({ path }) => kept.push(path), failed('ENOSPC'))
+    await store(mailbox, 'x'.repeat(140_000)).then(({ path }) => kept.push(path), failed('ENOSPC'))
   }
   assert.ok(kept.length > 3 && kept.length < 11)
   const large = Buffer.alloc(700_000, 'y')
@@ -457,11 +464,11 @@ async function fillDisk(disk: string): Promise<void> {
   await assert.rejects(mailbox.storeMessage(message, inPieces(large, 50_000)), failed('ENOSPC'))
   await assert.rejects(mailbox.storeFile(file, inPieces(large, 50_000)), failed('ENOSPC'))
   assert.equal((await namesIn(mailbox.inboxDir)).length, kept.length)
-  for (const path of kept) assert.equal(String((await readMessage(path)).data).length, 100_000)
+  for (const path of kept) assert.equal(String((await readMessage(path)).data).length, 140_000)
   for (const dir of [mailbox.inboxDir, mailbox.receivedDir]) assert.deepEqual(await temporariesIn(dir), [])
   assert.deepEqual(await namesIn(mailbox.receivedDir), [])
   await rm(kept[0] ?? '')
-  await store(mailbox, 'x'.repeat(100_000))
+  await store(mailbox, 'x'.repeat(140_000))
   await mailbox.close()
 }
 

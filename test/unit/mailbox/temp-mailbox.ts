@@ -32,12 +32,19 @@ export async function namesIn(dir: string): Promise<string[]> {
   return (await readdir(dir)).filter(name => !HIDDEN.has(name)).sort()
 }
 
-const HIDDEN: ReadonlySet<string> = new Set(['.tmp', '.records', '.ids', '.partial', '.unpacking'])
+const HIDDEN: ReadonlySet<string> = new Set([
+  '.tmp',
+  '.records',
+  '.ids',
+  '.partial',
+  '.unpacking',
+  '.journal',
+])
 
-/** What lies in `dir`, at any depth, without empty hidden subfolders. */
+/** What lies in `dir`, at any depth, without empty hidden subfolders and the journal. */
 export async function contentOf(dir: string): Promise<string[]> {
   const names = await readdir(dir, { recursive: true })
-  return names.filter(name => !HIDDEN.has(name)).sort()
+  return names.filter(name => !HIDDEN.has(name) && !name.startsWith('.journal/')).sort()
 }
 
 /** What is being written in `dir`, or was left there. */

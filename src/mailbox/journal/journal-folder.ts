@@ -1,0 +1,57 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { type FolderLayout, journalDir } from '../layout.ts'
+
+/** A segment that is written no more, and the files that only it makes durable. */
+export interface SettledSegment {
+  readonly path: string
+  readonly names: readonly string[]
+}
+
+/**
+ * The hidden subfolder `.journal` of a folder. Its segments are called `<pid>-<16 hex digits of the
+ * process>-<number>.log`. Beside each there may be a file of the same name that ends in `.removed`, see
+ * `removals.ts`.
+ */
+export class JournalFolder {
+  /** The folder whose files the journal is about. */
+  readonly layout: FolderLayout
+  readonly dir: string
+
+  constructor(layout: FolderLayout) {
+    this.layout = layout
+    this.dir = journalDir(layout)
+  }
+
+  /** A new path for a segment: no other process, and no other call here, uses it. */
+  newPath(): string {
+    return join(this.dir, `${process.pid}-${PROCESS_TOKEN}-${++segmentCount}${SEGMENT_SUFFIX}`)
+  }
+}
+
+/** The segments that journals of this process write, or have still to forget. */
+export const segmentsInUse: Set<string> = new Set()
+
+/** The id of the process that wrote the segment `name`, undefined where it is none; `ours` for this very process. */
+export function segmentOwner(name: string): { pid: number; ours: boolean } | undefined {
+  const [, pid, token] = SEGMENT_NAME.exec(name) ?? []
+  return pid === undefined ? undefined : { pid: Number(pid), ours: token === PROCESS_TOKEN }
+}
+
+/** Where it is noted that files of the segment at `path` have been removed. */
+export function removedPath(path: string): string {
+  return `${path.slice(0, -SEGMENT_SUFFIX.length)}${REMOVED_SUFFIX}`
+}
+
+/** Whether `name` is that of such a note; with the name of its segment. */
+export function segmentOfNote(name: string): string | undefined {
+  return name.endsWith(REMOVED_SUFFIX)
+    ? `${name.slice(0, -REMOVED_SUFFIX.length)}${SEGMENT_SUFFIX}`
+    : undefined
+}
+
+const SEGMENT_SUFFIX = '.log'
+const REMOVED_SUFFIX = '.removed'
+const SEGMENT_NAME = /^(\d{1,10})-([0-9a-f]{16})-\d+\.log$/
+const PROCESS_TOKEN = randomBytes(8).toString('hex')
+let segmentCount = 0

@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto'
+import { utf8, viewOf } from '../../bytes.ts'
+
+/** One line of a journal: a file with its content, or that there is to be none of that name. */
+export interface JournalEntry {
+  /** The final name of the file in its folder. */
+  readonly name: string
+  /** All of the file; undefined: what was said of the name before holds no longer. */
+  readonly content: Uint8Array | undefined
+}
+
+/** What a segment holds. */
+export interface SegmentContent {
+  /** The boot of the machine that it was begun in. */
+  readonly boot: string
+  /** In the order they were written in. */
+  readonly entries: readonly JournalEntry[]
+}
+
+/** The first bytes of a segment that is begun in the boot `boot`. */
+export function encodeHeader(boot: string): Uint8Array {
+  return utf8(`${MAGIC}${boot}\n`)
+}
+
+/**
+ * Some entries that count together or, where the power went while they were written, not at all:
+ * `[u32 size of the rest][first 16 bytes of the SHA-256 of what follows]`, then for each entry
+ * `[u16 length of the name][name][u32 length of the content, or 0xffffffff for none][content]`.
+ */
+export function encodeBatch(entries: readonly JournalEntry[]): Uint8Array {
+  const names = entries.map(({ name }) => utf8(name))
+  const size = entries.reduce(
+    (sum, { content }, i) => sum + NAME_SIZE + names[i]!.length + CONTENT_SIZE + (content?.length ?? 0),
+    0,
+  )
+  const batch = Buffer.allocUnsafe(HEAD_SIZE + size)
+  let at = HEAD_SIZE
+  entries.forEach(({ content }, i) => {
+    const name = names[i]!
+    at = batch.writeUInt16BE(name.length, at)
+    batch.set(name, at)
+    at = batch.writeUInt32BE(content?.length ?? NO_CONTENT, at + name.length)
+    if (content === undefined) return
+    batch.set(content, at)
+    at += content.length
+  })
+  batch.writeUInt32BE(CHECK_SIZE + size, 0)
+  batch.set(checkOf(batch.subarray(HEAD_SIZE)), LENGTH_SIZE)
+  return batch
+}
+
+/** What a file holds that begins with {@link encodeHeader}, up to the first batch that is not whole. */
+export function decodeSegment(bytes: Uint8Array): SegmentContent {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, LONGEST_HEADER)).toString()
+  const end = text.indexOf('\n')
+  if (!text.startsWith(MAGIC) || end < 0) return { boot: '', entries: [] }
+  const entries: JournalEntry[] = []
+  const view = viewOf(bytes)
+  for (let at = end + 1; at + HEAD_SIZE <= bytes.length; ) {
+    const stop = at + LENGTH_SIZE + view.getUint32(at)
+    const body = bytes.subarray(at + HEAD_SIZE, stop)
+    const check = bytes.subarray(at + LENGTH_SIZE, at + HEAD_SIZE)
+    if (stop < at + HEAD_SIZE || stop > bytes.length || Buffer.compare(check, checkOf(body)) !== 0) break
+    entries.push(...entriesOf(body))
+    at = stop
+  }
+  return { boot: text.slice(MAGIC.length, end), entries }
+}
+
+function* entriesOf(body: Uint8Array): Generator<JournalEntry> {
+  const view = viewOf(body)
+  for (let at = 0; at < body.length; ) {
+    const nameEnd = at + NAME_SIZE + view.getUint16(at)
+    const name = Buffer.from(body.subarray(at + NAME_SIZE, nameEnd)).toString()
+    const length = view.getUint32(nameEnd)
+    at = nameEnd + CONTENT_SIZE
+    if (length === NO_CONTENT) yield { name, content: undefined }
+    else {
+      yield { name, content: body.subarray(at, at + length) }
+      at += length
+    }
+  }
+}
+
+function checkOf(body: Uint8Array): Uint8Array {
+  return createHash('sha256').update(body).digest().subarray(0, CHECK_SIZE)
+}
+
+const MAGIC = 'pilot-dataexchange journal 1 '
+const LONGEST_HEADER = 128
+const LENGTH_SIZE = 4
+const CHECK_SIZE = 16
+const HEAD_SIZE = LENGTH_SIZE + CHECK_SIZE
+const NAME_SIZE = 2
+const CONTENT_SIZE = 4
+const NO_CONTENT = 0xffff_ffff

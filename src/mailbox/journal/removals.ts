@@ -1,0 +1,46 @@
+import { open, readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { syncDirectory } from '../directory-sync.ts'
+import { FILE_MODE, type FolderLayout, journalDir } from '../layout.ts'
+import { ifThere } from '../missing.ts'
+import { removedPath, segmentOwner } from './journal-folder.ts'
+
+/**
+ * Notes, durably, that the files `names` of a folder are removed, also by other processes than the one that writes
+ * the journal: a power cut must not bring them back out of it. Where there is no journal this costs a listing.
+ */
+export async function noteRemoved(layout: FolderLayout, names: readonly string[]): Promise<void> {
+  const dir = journalDir(layout)
+  const segments = (await ifThere(readdir(dir), [])).filter(name => segmentOwner(name) !== undefined)
+  if (segments.length === 0) return
+  const lines = names.map(name => `${JSON.stringify(name)}\n`).join('')
+  for (const segment of segments) {
+    const handle = await open(removedPath(join(dir, segment)), 'a', FILE_MODE)
+    try {
+      await handle.write(lines)
+      await handle.datasync()
+    } finally {
+      await handle.close()
+    }
+  }
+  await syncDirectory(dir)
+}
+
+/** The files that are noted beside the segment at `path`. */
+export async function removedOf(path: string): Promise<string[]> {
+  const text = await ifThere(readFile(removedPath(path), 'utf8'), '')
+  // What follows the last line end is nothing, or a torn end.
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map(nameIn)
+    .filter(name => name !== undefined)
+}
+
+function nameIn(line: string): string | undefined {
+  try {
+    return String(JSON.parse(line))
+  } catch {
+    return undefined
+  }
+}

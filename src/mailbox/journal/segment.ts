@@ -1,0 +1,88 @@
+import { statSync } from 'node:fs'
+import { type FileHandle, unlink } from 'node:fs/promises'
+import { systemCode } from '../../errors.ts'
+import { LIMITS } from '../../limits.ts'
+import { bootId } from '../boot.ts'
+import { openFile } from '../descriptors.ts'
+import { makeFolder, syncDirectory } from '../directory-sync.ts'
+import { FILE_MODE } from '../layout.ts'
+import { writeAllSync } from '../small-file.ts'
+import { type JournalFolder, type SettledSegment, segmentsInUse } from './journal-folder.ts'
+import { encodeBatch, encodeHeader, type JournalEntry } from './journal-format.ts'
+
+/** One file of a journal, which this process appends to. */
+export class Segment implements SettledSegment {
+  readonly path: string
+  /** The files that it makes durable, until they are so themselves. */
+  readonly names: string[] = []
+  readonly #handle: FileHandle
+  readonly #inode: number
+  readonly #begunAt = performance.now()
+  #end = 0
+  /** Up to here the file has its blocks: writing into them changes nothing that a sync would have to write too. */
+  #allocated = 0
+
+  private constructor(path: string, handle: FileHandle, inode: number) {
+    this.path = path
+    this.#handle = handle
+    this.#inode = inode
+  }
+
+  /** Begins a new file in `folder`, which is made where it is missing. It is there after a power cut. */
+  static async create(folder: JournalFolder): Promise<Segment> {
+    const path = folder.newPath()
+    segmentsInUse.add(path)
+    const handle = await openFile(path, 'wx', FILE_MODE).catch(async error => {
+      if (systemCode(error) !== 'ENOENT') throw error
+      await makeFolder(folder.dir, true)
+      return openFile(path, 'wx', FILE_MODE)
+    })
+    try {
+      const segment = new Segment(path, handle, statSync(path).ino)
+      segment.#write(encodeHeader(bootId()))
+      await Promise.all([handle.datasync(), syncDirectory(folder.dir)])
+      return segment
+    } catch (error) {
+      await handle.close().catch(() => undefined)
+      await unlink(path).catch(() => undefined)
+      segmentsInUse.delete(path)
+      throw error
+    }
+  }
+
+  /** Whether it should make way for another one. */
+  get isDue(): boolean {
+    const age = performance.now() - this.#begunAt
+    return this.#end >= LIMITS.journalSegment.value || age >= LIMITS.journalAge.value
+  }
+
+  /**
+   * Appends entries, which count together. Resolves when they are durable. After it has rejected, nothing may be
+   * appended: what the file holds, and what another sync would do, is not known.
+   */
+  async append(entries: readonly JournalEntry[]): Promise<void> {
+    for (const { name, content } of entries) if (content !== undefined) this.names.push(name)
+    this.#write(encodeBatch(entries))
+    await this.#handle.datasync()
+    // One that was removed, or moved away with its folder, would be found by nobody.
+    if (statSync(this.path).ino !== this.#inode) throw new Error('the journal is not where it was begun')
+  }
+
+  /** Nothing will be appended any more. Never rejects. */
+  async close(): Promise<void> {
+    await this.#handle.close().catch(() => undefined)
+  }
+
+  #write(bytes: Uint8Array): void {
+    const end = this.#end + bytes.length
+    if (end > this.#allocated && bytes.length <= ZEROS.length) {
+      writeAllSync(this.#handle.fd, ZEROS, this.#allocated)
+      this.#allocated += ZEROS.length
+    }
+    writeAllSync(this.#handle.fd, bytes, this.#end)
+    this.#end = end
+    this.#allocated = Math.max(this.#allocated, end)
+  }
+}
+
+const ZEROS = new Uint8Array(256 * 1024)

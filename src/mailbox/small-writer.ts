@@ -1,0 +1,84 @@
+import type { Logger } from '../logger.ts'
+import type { NameChoice, PublishRecord } from './durable-write.ts'
+import { Checkpoints } from './journal/checkpoints.ts'
+import { Journal } from './journal/journal.ts'
+import { JournalFolder } from './journal/journal-folder.ts'
+import { recoverJournal } from './journal/journal-recovery.ts'
+import type { FolderLayout } from './layout.ts'
+import { SmallFile } from './small-file.ts'
+
+/**
+ * The short way of small files into a folder: they are written with synchronous calls, and durable through a journal.
+ * Where anything is not as usual nothing is done, and the file has to take the long way, which is `DurableFolder`.
+ */
+export class SmallWriter {
+  readonly #folder: JournalFolder
+  readonly #logger: Logger
+  readonly #checkpoints: Checkpoints
+  readonly #journal: Journal | undefined
+  #restored: ReadonlySet<string> = new Set()
+
+  /** With `durable` false nothing is synced, and no journal kept. */
+  constructor(layout: FolderLayout, durable: boolean, logger: Logger) {
+    this.#folder = new JournalFolder(layout)
+    this.#logger = logger
+    this.#checkpoints = new Checkpoints(this.#folder, logger)
+    this.#journal = durable ? new Journal(this.#folder, this.#checkpoints) : undefined
+  }
+
+  /** Takes up the journals that earlier processes have left, see `recoverJournal`. */
+  async recover(): Promise<void> {
+    this.#restored = await recoverJournal(this.#folder, this.#checkpoints, this.#logger)
+  }
+
+  /** Whether {@link recover} has written the file `name` again. */
+  hasRestored(name: string): boolean {
+    return this.#restored.has(name)
+  }
+
+  /**
+   * Resolves with true when a file of `bytes` is complete, durable, and visible under `choice.name`; with false where
+   * it is not, and nothing is left of it.
+   */
+  async write(choice: NameChoice, bytes: Uint8Array, record?: PublishRecord): Promise<boolean> {
+    if (bytes.length > LARGEST || this.#journal?.hasRoom === false) return false
+    let file: SmallFile
+    try {
+      file = SmallFile.create(this.#folder.layout, bytes)
+    } catch {
+      return false
+    }
+    const { name } = choice
+    const isStored = await this.#publish(file, { name, content: bytes }, record)
+    file.discard()
+    if (isStored) await record?.published()
+    // In the journal there may be what nobody will be told of.
+    else await this.#journal?.append({ name, content: undefined }).catch(() => undefined)
+    return isStored
+  }
+
+  /** Resolves when the journal holds nothing any more, or the time for that is over. */
+  async close(): Promise<void> {
+    await this.#journal?.close()
+    await this.#checkpoints.close()
+  }
+
+  async #publish(
+    file: SmallFile,
+    entry: { name: string; content: Uint8Array },
+    record: PublishRecord | undefined,
+  ): Promise<boolean> {
+    try {
+      const recorded = record?.about(entry.name, file.inode)
+      if (this.#journal !== undefined) await Promise.all([recorded, this.#journal.append(entry)])
+      else if (recorded !== undefined) await recorded
+      // Not before it is durable: until then a power cut could leave a part of it under its name.
+      return file.publish(entry.name)
+    } catch {
+      return false
+    }
+  }
+}
+
+/** A larger one gains little, would be written twice, and is better written by a thread. */
+const LARGEST = 128 * 1024
