@@ -53,7 +53,23 @@ interface LocalTime {
 }
 
 function localTime(ns: bigint): LocalTime {
-  const date = new Date(Number(ns / NS_PER_MS))
+  const second = Number(ns / NS_PER_S)
+  const date = new Date(second * 1000)
+  const offset = date.getTimezoneOffset()
+  if (second !== lastSecond || offset !== lastOffset) {
+    last = localTimeOf(date)
+    lastSecond = second
+    lastOffset = offset
+  }
+  return last
+}
+
+/** Most calls are about the second of the call before. */
+let last: LocalTime = localTimeOf(new Date(0))
+let lastSecond = 0
+let lastOffset = new Date(0).getTimezoneOffset()
+
+function localTimeOf(date: Date): LocalTime {
   return {
     year: pad(date.getFullYear(), 4),
     month: pad(date.getMonth() + 1, 2),

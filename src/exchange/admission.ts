@@ -77,7 +77,8 @@ class AddressList {
   }
 
   has(address: Address): boolean {
-    return this.#networks.has(address.network) || this.#addresses.has(address.toString())
+    if (this.#networks.has(address.network)) return true
+    return this.#addresses.size > 0 && this.#addresses.has(address.toString())
   }
 }
 

@@ -160,8 +160,8 @@ export class Connection {
         const piece = chunk.subarray(at, at + size)
         await this.#peer.turns.run(this.#peer, () => this.#parser.push(piece))
         at += size
-        await this.#roomForMore()
-        await this.#patienceForMore()
+        if (!this.#hasRoom) await this.#roomForMore()
+        if (this.#peer.patience.pause > 0) await this.#patienceForMore()
       }
     }
   }
@@ -175,8 +175,8 @@ export class Connection {
     })
   }
 
-  async #roomForMore(): Promise<void> {
-    const hasRoom = () =>
+  get #hasRoom(): boolean {
+    return (
       this.#draining ||
       this.#stream.destroyed ||
       (this.#peer.budget.hasRoom &&
@@ -184,25 +184,26 @@ export class Connection {
         this.#intake.bytes < LIMITS.bytesInFlight.value &&
         !this.#intake.isWaiting &&
         this.#answers.unread < LIMITS.unreadAnswers.value)
-    if (hasRoom()) return
+    )
+  }
+
+  async #roomForMore(): Promise<void> {
     this.#deadlines.pause()
     const timer = setTimeout(() => {
       if (this.#answers.unread > 0) this.#giveUp('it does not read its answers')
     }, LIMITS.unreadAnswersTimeout.value)
-    await this.#gate.until(hasRoom)
+    await this.#gate.until(() => this.#hasRoom)
     clearTimeout(timer)
     this.#deadlines.resume()
   }
 
   /** Its deadlines run on meanwhile: the peer has brought the pause about. */
   async #patienceForMore(): Promise<void> {
-    const { pause } = this.#peer.patience
-    if (pause === 0) return
     let isOver = false
     const timer = setTimeout(() => {
       isOver = true
       this.#gate.notify()
-    }, pause)
+    }, this.#peer.patience.pause)
     await this.#gate.until(() => isOver || this.#draining || this.#givenUp)
     clearTimeout(timer)
   }

@@ -1,11 +1,12 @@
+import { unlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { MailboxError } from '../errors.ts'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { MailboxError, systemCode } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { coalesce } from './coalesce.ts'
 import { Fifo } from './fifo.ts'
 import { type FolderEntry, FolderIndex, type NameClaim } from './folder-index.ts'
 import { MESSAGE_SUFFIX } from './layout.ts'
-import { removeFile } from './missing.ts'
 import { messageAge } from './names.ts'
 import { type Owner, Owners, readSender } from './owners.ts'
 
@@ -122,8 +123,9 @@ export class InboxQuota {
   async #run(): Promise<void> {
     await this.#lookAgain()
     const victims = [...this.#takeVictims(), ...this.#takeFromSuspects()]
-    for (let i = 0; i < victims.length; i += REMOVALS_AT_ONCE) {
-      await Promise.all(victims.slice(i, i + REMOVALS_AT_ONCE).map(entry => this.#remove(entry)))
+    for (let i = 0; i < victims.length; i++) {
+      if (i > 0 && i % REMOVALS_A_TURN === 0) await nextTurn()
+      this.#remove(victims[i]!)
     }
     this.#report()
   }
@@ -192,10 +194,12 @@ export class InboxQuota {
     }
   }
 
-  async #remove(entry: FolderEntry): Promise<void> {
+  #remove(entry: FolderEntry): void {
     try {
-      if (await removeFile(join(this.#dir, entry.name))) this.#unreported++
+      unlinkSync(join(this.#dir, entry.name))
+      this.#unreported++
     } catch (err) {
+      if (systemCode(err) === 'ENOENT') return
       this.#logger.warn({ err, file: entry.name }, 'cannot remove an old message')
     }
   }
@@ -214,5 +218,6 @@ export class InboxQuota {
 const EVICT_DOWN_TO = 0.9
 /** Removals by other programs are noticed after this long at most, without a listing for every message. */
 const LISTING_GOOD_MS = 10_000
-const REMOVALS_AT_ONCE = 16
+/** More would keep others waiting. */
+const REMOVALS_A_TURN = 64
 const REPORT_EVERY_MS = 60_000

@@ -1,6 +1,7 @@
 import { lstat, open, readdir, rename, unlink, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCode } from '../errors.ts'
+import { coalesce } from './coalesce.ts'
 import { DirectorySync, makeFolder } from './directory-sync.ts'
 import { noteRemoved } from './journal/removals.ts'
 import {
@@ -39,15 +40,17 @@ export interface LeaseState {
  */
 export class LeaseFolder {
   readonly #layout: FolderLayout
-  readonly #inboxLayout: FolderLayout
   readonly #inbox: DirectorySync
+  #removed: string[] = []
+  readonly #noteRemoved: () => Promise<void>
   readonly #directory: DirectorySync
   readonly #durable: boolean
 
   /** Of the group `group` of the inbox `dir`. */
   constructor(dir: string, group: string, durable: boolean) {
     this.#layout = groupLayout(dir, group)
-    this.#inboxLayout = folderLayout(dir)
+    const inbox = folderLayout(dir)
+    this.#noteRemoved = coalesce(() => noteRemoved(inbox, this.#removed.splice(0)))
     this.#inbox = new DirectorySync(dir)
     this.#directory = new DirectorySync(this.#layout.dir)
     this.#durable = durable
@@ -163,8 +166,8 @@ export class LeaseFolder {
   /** Makes it durable that the messages `ids` were removed from the inbox: also from what its service has in a journal. */
   async syncRemoval(ids: readonly string[]): Promise<void> {
     if (!this.#durable) return
-    const names = ids.map(id => `${id}${MESSAGE_SUFFIX}`)
-    await Promise.all([noteRemoved(this.#inboxLayout, names), this.#inbox.sync()])
+    this.#removed.push(...ids.map(id => `${id}${MESSAGE_SUFFIX}`))
+    await Promise.all([this.#noteRemoved(), this.#inbox.sync()])
   }
 
   /** The time is set before the name is given: nobody sees a lease that has not begun. */

@@ -52,8 +52,7 @@ export class SmallWriter {
     const isStored = await this.#publish(file, { name, content: bytes }, record)
     file.discard()
     if (isStored) await record?.published()
-    // In the journal there may be what nobody will be told of.
-    else await this.#journal?.append({ name, content: undefined }).catch(() => undefined)
+    else await this.#revoke(name)
     return isStored
   }
 
@@ -68,15 +67,24 @@ export class SmallWriter {
     entry: { name: string; content: Uint8Array },
     record: PublishRecord | undefined,
   ): Promise<boolean> {
+    const [appended, recorded] = await Promise.allSettled([
+      this.#journal?.append(entry),
+      record?.about(entry.name, file.inode),
+    ])
     try {
-      const recorded = record?.about(entry.name, file.inode)
-      if (this.#journal !== undefined) await Promise.all([recorded, this.#journal.append(entry)])
-      else if (recorded !== undefined) await recorded
       // Not before it is durable: until then a power cut could leave a part of it under its name.
-      return file.publish(entry.name)
+      return appended.status === 'fulfilled' && recorded.status === 'fulfilled' && file.publish(entry.name)
     } catch {
       return false
+    } finally {
+      if (appended.status === 'fulfilled') appended.value?.()
     }
+  }
+
+  /** In the journal there may be what nobody will be told of. Where it cannot be written, nothing can be done. */
+  async #revoke(name: string): Promise<void> {
+    const settle = await this.#journal?.append({ name, content: undefined }).catch(() => undefined)
+    settle?.()
   }
 }
 

@@ -8,7 +8,7 @@ import type { Logger } from '../../logger.ts'
 import { syncDirectory } from '../directory-sync.ts'
 import { Fifo } from '../fifo.ts'
 import { ifThere } from '../missing.ts'
-import { type JournalFolder, removedPath, type SettledSegment, segmentsInUse } from './journal-folder.ts'
+import { type ClosedSegment, type JournalFolder, removedPath, segmentsInUse } from './journal-folder.ts'
 
 /**
  * Has a journal forget its segments, one after the other: the files of one are made durable themselves, then it is
@@ -17,7 +17,7 @@ import { type JournalFolder, removedPath, type SettledSegment, segmentsInUse } f
 export class Checkpoints {
   readonly #folder: JournalFolder
   readonly #logger: Logger
-  readonly #waiting = new Fifo<SettledSegment>()
+  readonly #waiting = new Fifo<ClosedSegment>()
   readonly #stop = new AbortController()
   #running: Promise<void> | undefined
 
@@ -32,7 +32,7 @@ export class Checkpoints {
   }
 
   /** Takes `segment` up, which is written no more. */
-  add(segment: SettledSegment): void {
+  add(segment: ClosedSegment): void {
     segmentsInUse.add(segment.path)
     this.#waiting.push(segment)
     this.#running ??= this.#run()
@@ -65,9 +65,11 @@ export class Checkpoints {
     }
   }
 
-  async #forget({ path, names }: SettledSegment): Promise<void> {
+  async #forget(segment: ClosedSegment): Promise<void> {
+    const { path, names } = segment
     const { dir, layout } = this.#folder
     const { signal } = this.#stop
+    await segment.settled()
     if (names.length <= FEW || !(await syncFileSystem(layout.dir, signal)))
       await syncEach(layout.dir, names, signal)
     await ifThere(syncDirectory(layout.dir), undefined)

@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import { type FolderLayout, journalDir } from '../layout.ts'
 
 /** A segment that is written no more, and the files that only it makes durable. */
-export interface SettledSegment {
+export interface ClosedSegment {
   readonly path: string
   readonly names: readonly string[]
+  /** Resolves when each of the files has its name, or never will. */
+  settled(): Promise<void>
 }
 
 /**

@@ -32,7 +32,8 @@ export async function recoverJournal(
     const content = await contentOf(path)
     if (content === undefined || !(await isAbandoned(path, name, content))) continue
     if (!isSameBoot(content.boot, boot)) await collect(path, content, lost)
-    checkpoints.add({ path, names: content.entries.map(entry => entry.name) })
+    const names = content.entries.map(entry => entry.name)
+    checkpoints.add({ path, names, settled: async () => {} })
   }
   for (const [name, content] of lost) if (await restore(folder, name, content)) restored.add(name)
   if (restored.size > 0)

@@ -31,10 +31,11 @@ export class Journal {
   }
 
   /**
-   * Resolves when `entry` is durable, and counts. Where it rejects, whether it counts is not known: the caller says
+   * Resolves when `entry` is durable, and counts, with a function to be called once the file has its name or never will:
+   * until then the journal does not forget it. Where it rejects, whether it counts is not known: the caller says
    * otherwise, by an entry without content, or stores the same file under the same name.
    */
-  append(entry: JournalEntry): Promise<void> {
+  append(entry: JournalEntry): Promise<() => void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ entry, resolve, reject })
       if (this.#isCommitting) return
@@ -56,7 +57,7 @@ export class Journal {
     try {
       const segment = await this.#usable()
       await segment.append(batch.map(({ entry }) => entry))
-      for (const { resolve } of batch) resolve()
+      for (const { resolve } of batch) resolve(() => segment.settle())
     } catch (error) {
       await this.#retire()
       for (const { reject } of batch) reject(error)
@@ -107,7 +108,7 @@ export class Journal {
 
 interface Waiting {
   readonly entry: JournalEntry
-  readonly resolve: () => void
+  readonly resolve: (settle: () => void) => void
   readonly reject: (error: unknown) => void
 }
 

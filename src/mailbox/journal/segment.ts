@@ -7,17 +7,19 @@ import { openFile } from '../descriptors.ts'
 import { makeFolder, syncDirectory } from '../directory-sync.ts'
 import { FILE_MODE } from '../layout.ts'
 import { writeAllSync } from '../small-file.ts'
-import { type JournalFolder, type SettledSegment, segmentsInUse } from './journal-folder.ts'
+import { type ClosedSegment, type JournalFolder, segmentsInUse } from './journal-folder.ts'
 import { encodeBatch, encodeHeader, type JournalEntry } from './journal-format.ts'
 
 /** One file of a journal, which this process appends to. */
-export class Segment implements SettledSegment {
+export class Segment implements ClosedSegment {
   readonly path: string
-  /** The files that it makes durable, until they are so themselves. */
+  /** The files that it is about: it makes them durable until they are so themselves. */
   readonly names: string[] = []
   readonly #handle: FileHandle
   readonly #inode: number
   readonly #begunAt = performance.now()
+  #unsettled = 0
+  #onSettled: (() => void) | undefined
   #end = 0
   /** Up to here the file has its blocks: writing into them changes nothing that a sync would have to write too. */
   #allocated = 0
@@ -31,12 +33,12 @@ export class Segment implements SettledSegment {
   /** Begins a new file in `folder`, which is made where it is missing. It is there after a power cut. */
   static async create(folder: JournalFolder): Promise<Segment> {
     const path = folder.newPath()
-    segmentsInUse.add(path)
     const handle = await openFile(path, 'wx', FILE_MODE).catch(async error => {
       if (systemCode(error) !== 'ENOENT') throw error
       await makeFolder(folder.dir, true)
       return openFile(path, 'wx', FILE_MODE)
     })
+    segmentsInUse.add(path)
     try {
       const segment = new Segment(path, handle, statSync(path).ino)
       segment.#write(encodeHeader(bootId()))
@@ -57,15 +59,29 @@ export class Segment implements SettledSegment {
   }
 
   /**
-   * Appends entries, which count together. Resolves when they are durable. After it has rejected, nothing may be
-   * appended: what the file holds, and what another sync would do, is not known.
+   * Appends entries, which count together. Resolves when they are durable; {@link settle} is to be called for each then.
+   * After it has rejected, nothing may be appended: what the file holds, and what another sync would do, is not known.
    */
   async append(entries: readonly JournalEntry[]): Promise<void> {
-    for (const { name, content } of entries) if (content !== undefined) this.names.push(name)
+    for (const { name } of entries) this.names.push(name)
     this.#write(encodeBatch(entries))
     await this.#handle.datasync()
     // One that was removed, or moved away with its folder, would be found by nobody.
     if (statSync(this.path).ino !== this.#inode) throw new Error('the journal is not where it was begun')
+    this.#unsettled += entries.length
+  }
+
+  /** To be called for each file that was appended, when it has its name or never will. */
+  settle(): void {
+    this.#unsettled--
+    if (this.#unsettled === 0) this.#onSettled?.()
+  }
+
+  settled(): Promise<void> {
+    return new Promise(resolve => {
+      this.#onSettled = resolve
+      if (this.#unsettled === 0) resolve()
+    })
   }
 
   /** Nothing will be appended any more. Never rejects. */
