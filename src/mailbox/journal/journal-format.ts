@@ -49,7 +49,7 @@ export function encodeBatch(entries: readonly JournalEntry[]): Uint8Array {
   return batch
 }
 
-/** What a file holds that begins with {@link encodeHeader}, up to the first batch that is not whole. */
+/** What a file holds that begins with {@link encodeHeader}, up to the first batch that is not whole. Never throws. */
 export function decodeSegment(bytes: Uint8Array): SegmentContent {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, LONGEST_HEADER)).toString()
   const end = text.indexOf('\n')
@@ -61,25 +61,35 @@ export function decodeSegment(bytes: Uint8Array): SegmentContent {
     const body = bytes.subarray(at + HEAD_SIZE, stop)
     const check = bytes.subarray(at + LENGTH_SIZE, at + HEAD_SIZE)
     if (stop < at + HEAD_SIZE || stop > bytes.length || Buffer.compare(check, checkOf(body)) !== 0) break
-    entries.push(...entriesOf(body))
+    const batch = entriesOf(body)
+    if (batch === undefined) break
+    for (const entry of batch) entries.push(entry)
     at = stop
   }
   return { boot: text.slice(MAGIC.length, end), entries }
 }
 
-function* entriesOf(body: Uint8Array): Generator<JournalEntry> {
+/** Undefined where it was not made by {@link encodeBatch}, although it checks. */
+function entriesOf(body: Uint8Array): JournalEntry[] | undefined {
   const view = viewOf(body)
+  const entries: JournalEntry[] = []
   for (let at = 0; at < body.length; ) {
+    if (at + NAME_SIZE > body.length) return undefined
     const nameEnd = at + NAME_SIZE + view.getUint16(at)
+    const begin = nameEnd + CONTENT_SIZE
+    if (begin > body.length) return undefined
     const name = Buffer.from(body.subarray(at + NAME_SIZE, nameEnd)).toString()
     const length = view.getUint32(nameEnd)
-    at = nameEnd + CONTENT_SIZE
-    if (length === NO_CONTENT) yield { name, content: undefined }
-    else {
-      yield { name, content: body.subarray(at, at + length) }
-      at += length
-    }
+    at = length === NO_CONTENT ? begin : begin + length
+    if (at > body.length || !isFileName(name)) return undefined
+    entries.push({ name, content: length === NO_CONTENT ? undefined : body.subarray(begin, at) })
   }
+  return entries
+}
+
+/** Whether it can be only that of a file in the folder itself: it becomes part of a path. */
+function isFileName(name: string): boolean {
+  return name !== '' && name !== '.' && name !== '..' && !/[/\\\0]/.test(name)
 }
 
 function checkOf(body: Uint8Array): Uint8Array {
