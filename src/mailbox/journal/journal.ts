@@ -8,7 +8,7 @@ import { Segment } from './segment.ts'
  * Makes small files durable before they are: their content goes into one file that is synced for all that wait
  * (group commit), and so survives a power cut, while they themselves are synced later, many at once, out of
  * anybody's way. Then the journal forgets them. What a power cut has taken is written again at the next start, see
- * `recovery.ts`.
+ * `journal-recovery.ts`.
  */
 export class Journal {
   readonly #folder: JournalFolder
@@ -17,7 +17,7 @@ export class Journal {
   #waiting: Waiting[] = []
   #isCommitting = false
   #timer: NodeJS.Timeout | undefined
-  #closing: (() => void) | undefined
+  readonly #closing: (() => void)[] = []
   #isClosed = false
 
   constructor(folder: JournalFolder, checkpoints: Checkpoints) {
@@ -48,7 +48,7 @@ export class Journal {
   /** Resolves when all that was appended has settled; it is left to the checkpoints then. */
   async close(): Promise<void> {
     this.#isClosed = true
-    if (this.#isCommitting) await new Promise<void>(resolve => (this.#closing = resolve))
+    if (this.#isCommitting) await new Promise<void>(resolve => this.#closing.push(resolve))
     await this.#retire()
   }
 
@@ -68,7 +68,7 @@ export class Journal {
     }
     if (this.#segment?.isDue) await this.#retire()
     this.#isCommitting = false
-    this.#closing?.()
+    for (const resolve of this.#closing.splice(0)) resolve()
   }
 
   #take(): Waiting[] {
@@ -101,8 +101,9 @@ export class Journal {
     this.#segment = undefined
     clearTimeout(this.#timer)
     if (segment === undefined) return
-    await segment.close()
+    // At once: the checkpoints, when they are closed, must know of it.
     this.#checkpoints.add(segment)
+    await segment.close()
   }
 }
 

@@ -33,20 +33,21 @@ export class Segment implements ClosedSegment {
   /** Begins a new file in `folder`, which is made where it is missing. It is there after a power cut. */
   static async create(folder: JournalFolder): Promise<Segment> {
     const path = folder.newPath()
-    const handle = await openFile(path, 'wx', FILE_MODE).catch(async error => {
-      if (systemCode(error) !== 'ENOENT') throw error
-      await makeFolder(folder.dir, true)
-      return openFile(path, 'wx', FILE_MODE)
-    })
+    let handle: FileHandle | undefined
     segmentsInUse.add(path)
     try {
+      handle = await openFile(path, 'wx', FILE_MODE).catch(async error => {
+        if (systemCode(error) !== 'ENOENT') throw error
+        await makeFolder(folder.dir, true)
+        return openFile(path, 'wx', FILE_MODE)
+      })
       const segment = new Segment(path, handle, statSync(path).ino)
       segment.#write(encodeHeader(bootId()))
       await Promise.all([handle.datasync(), syncDirectory(folder.dir)])
       return segment
     } catch (error) {
-      await handle.close().catch(() => undefined)
-      await unlink(path).catch(() => undefined)
+      await handle?.close().catch(() => undefined)
+      if (handle !== undefined) await unlink(path).catch(() => undefined)
       segmentsInUse.delete(path)
       throw error
     }
