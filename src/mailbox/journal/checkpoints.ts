@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { constants } from 'node:fs'
-import { open, unlink } from 'node:fs/promises'
+import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { systemCode } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
 import type { Logger } from '../../logger.ts'
 import { syncDirectory } from '../directory-sync.ts'
@@ -40,9 +41,14 @@ export class Checkpoints {
 
   /** Resolves when all segments are forgotten, or `LIMITS.journalClose` is over: the next start forgets the others. */
   async close(): Promise<void> {
-    const timer = setTimeout(() => this.#stop.abort(), LIMITS.journalClose.value)
-    await this.#running
+    let timer: NodeJS.Timeout | undefined
+    const isOver = new Promise<void>(resolve => {
+      timer = setTimeout(resolve, LIMITS.journalClose.value)
+    })
+    // A sync that the disk does not answer cannot be ended.
+    await Promise.race([this.#running, isOver])
     clearTimeout(timer)
+    this.#stop.abort()
     for (let segment = this.#waiting.shift(); segment !== undefined; segment = this.#waiting.shift())
       segmentsInUse.delete(segment.path)
   }
@@ -87,8 +93,18 @@ const FEW = 64
 async function syncEach(dir: string, names: readonly string[], signal: AbortSignal): Promise<void> {
   for (const name of names) {
     signal.throwIfAborted()
-    const handle = await ifThere(open(join(dir, name), READ_PLAIN_FILE), undefined)
+    const handle = await openMessage(join(dir, name))
     await handle?.datasync().finally(() => handle.close())
+  }
+}
+
+/** Undefined where there is none any more, or something else. */
+async function openMessage(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, READ_PLAIN_FILE)
+  } catch (error) {
+    if (['ENOENT', 'ELOOP'].includes(systemCode(error) ?? '')) return undefined
+    throw error
   }
 }
 
@@ -97,7 +113,11 @@ const READ_PLAIN_FILE = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (cons
 
 /** Node has no syncfs(). False where the system has no command for it, or it failed. */
 async function syncFileSystem(dir: string, signal: AbortSignal): Promise<boolean> {
+  // Elsewhere it takes no such option, and may not wait for the disk.
+  if (process.platform !== 'linux') return false
   const child = spawn('sync', ['-f', dir], { stdio: 'ignore', signal })
+  // Nor must it keep a process from ending.
+  child.unref()
   const [status] = await once(child, 'exit').catch(() => [undefined])
   signal.throwIfAborted()
   return status === 0
