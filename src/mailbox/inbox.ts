@@ -80,9 +80,14 @@ export class Inbox {
     await this.#quota.refresh()
   }
 
-  /** Whether {@link load} has written the message `name` again. */
+  /** Whether {@link load} has seen to it that the message `name` is there; it may have another inode then. */
   hasRestored(name: string): boolean {
     return this.#small.hasRestored(name)
+  }
+
+  /** Whoever asks {@link hasRestored} has what it needs on record. */
+  loaded(): void {
+    this.#small.forgetRecovered()
   }
 
   /** Nothing is to be stored any more; resolves soon, also where that leaves the next start something to do. */

@@ -186,6 +186,7 @@ export class Mailbox {
       mailbox.inboxDir,
       mailbox.#deliveries.load({ inbox: { has, sync: () => inbox.sync() }, received }),
     )
+    mailbox.#inbox.loaded()
     await orStoreFailure(mailbox.receivedDir, mailbox.#unpacker?.load() ?? Promise.resolve())
     return mailbox
   }

@@ -1,9 +1,10 @@
 import type { Logger } from '../logger.ts'
 import type { NameChoice, PublishRecord } from './durable-write.ts'
+import { adopt } from './journal/abandoned-segments.ts'
 import { Checkpoints } from './journal/checkpoints.ts'
 import { Journal } from './journal/journal.ts'
 import { JournalFolder } from './journal/journal-folder.ts'
-import { recoverJournal } from './journal/journal-recovery.ts'
+import { type Recovered, recoverJournal } from './journal/journal-recovery.ts'
 import type { FolderLayout } from './layout.ts'
 import { SmallFile } from './small-file.ts'
 
@@ -16,7 +17,7 @@ export class SmallWriter {
   readonly #logger: Logger
   readonly #checkpoints: Checkpoints
   readonly #journal: Journal | undefined
-  #restored: ReadonlySet<string> = new Set()
+  #recovered: Recovered = NOTHING
 
   /** With `durable` false nothing is synced, and no journal kept. */
   constructor(layout: FolderLayout, durable: boolean, logger: Logger) {
@@ -28,12 +29,21 @@ export class SmallWriter {
 
   /** Takes up the journals that earlier processes have left, see `recoverJournal`. */
   async recover(): Promise<void> {
-    this.#restored = await recoverJournal(this.#folder, this.#checkpoints, this.#logger)
+    this.#recovered = await recoverJournal(this.#folder, this.#logger)
   }
 
-  /** Whether {@link recover} has written the file `name` again. */
+  /** Whether {@link recover} has seen to it that the file `name` is there; it may have another inode then. */
   hasRestored(name: string): boolean {
-    return this.#restored.has(name)
+    return this.#recovered.restored.has(name)
+  }
+
+  /** Nobody asks any more what was {@link recover}ed: those journals can be forgotten when their files are durable. */
+  forgetRecovered(): void {
+    for (const segment of this.#recovered.segments) {
+      adopt(segment)
+      this.#checkpoints.add(segment)
+    }
+    this.#recovered = NOTHING
   }
 
   /**
@@ -88,5 +98,6 @@ export class SmallWriter {
   }
 }
 
+const NOTHING: Recovered = { restored: new Set(), segments: [] }
 /** A larger one gains little, would be written twice, and is better written by a thread. */
 const LARGEST = 128 * 1024

@@ -12,32 +12,48 @@ export interface ClosedSegment {
 
 /**
  * The hidden subfolder `.journal` of a folder. Its segments are called `<pid>-<16 hex digits of the
- * process>-<number>.log`. Beside each there may be a file of the same name that ends in `.removed`, see
+ * journal>-<number>.log`. Beside each there may be a file of the same name that ends in `.removed`, see
  * `removals.ts`.
  */
 export class JournalFolder {
   /** The folder whose files the journal is about. */
   readonly layout: FolderLayout
   readonly dir: string
+  readonly #token = randomBytes(8).toString('hex')
+  #segments = 0
 
   constructor(layout: FolderLayout) {
     this.layout = layout
     this.dir = journalDir(layout)
+    ourTokens.add(this.#token)
   }
 
   /** A new path for a segment: no other process, and no other call here, uses it. */
   newPath(): string {
-    return join(this.dir, `${process.pid}-${PROCESS_TOKEN}-${++segmentCount}${SEGMENT_SUFFIX}`)
+    return join(this.dir, `${process.pid}-${this.#token}-${++this.#segments}${SEGMENT_SUFFIX}`)
   }
 }
 
 /** The segments that journals of this process write, or have still to forget. */
 export const segmentsInUse: Set<string> = new Set()
 
-/** The id of the process that wrote the segment `name`, undefined where it is none; `ours` for this very process. */
-export function segmentOwner(name: string): { pid: number; ours: boolean } | undefined {
-  const [, pid, token] = SEGMENT_NAME.exec(name) ?? []
-  return pid === undefined ? undefined : { pid: Number(pid), ours: token === PROCESS_TOKEN }
+/** Who wrote a segment. */
+export interface SegmentOwner {
+  /** The id of the process. */
+  readonly pid: number
+  /** Whether it is this very process. */
+  readonly ours: boolean
+  /** What only the segments of one journal share. */
+  readonly journal: string
+  /** What that journal wrote later has a higher one. */
+  readonly number: number
+}
+
+/** Who wrote the segment `name`; undefined where it is none. */
+export function segmentOwner(name: string): SegmentOwner | undefined {
+  const [, pid, token, number] = SEGMENT_NAME.exec(name) ?? []
+  if (pid === undefined || token === undefined) return undefined
+  return { pid: Number(pid), ours: ourTokens.has(token), journal: token, number: Number(number) }
 }
 
 /** Where it is noted that files of the segment at `path` have been removed. */
@@ -54,6 +70,5 @@ export function segmentOfNote(name: string): string | undefined {
 
 const SEGMENT_SUFFIX = '.log'
 const REMOVED_SUFFIX = '.removed'
-const SEGMENT_NAME = /^(\d{1,10})-([0-9a-f]{16})-\d+\.log$/
-const PROCESS_TOKEN = randomBytes(8).toString('hex')
-let segmentCount = 0
+const SEGMENT_NAME = /^(\d{1,10})-([0-9a-f]{16})-(\d+)\.log$/
+const ourTokens = new Set<string>()

@@ -1,110 +1,126 @@
 import { renameSync } from 'node:fs'
-import { lstat, readdir, readFile, unlink } from 'node:fs/promises'
+import { lstat, readdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { LIMITS } from '../../limits.ts'
 import type { Logger } from '../../logger.ts'
 import { bootId, isSameBoot } from '../boot.ts'
+import { syncDirectory } from '../directory-sync.ts'
 import { ifThere } from '../missing.ts'
-import { isAlive } from '../recovery.ts'
 import { SmallFile } from '../small-file.ts'
-import type { Checkpoints } from './checkpoints.ts'
-import { type JournalFolder, segmentOfNote, segmentOwner, segmentsInUse } from './journal-folder.ts'
-import { decodeSegment, type SegmentContent } from './journal-format.ts'
-import { removedOf } from './removals.ts'
+import { type AbandonedSegment, abandonedSegments, readSmall } from './abandoned-segments.ts'
+import { type JournalFolder, segmentOfNote } from './journal-folder.ts'
+import type { JournalEntry } from './journal-format.ts'
+import { noteBeside, removedOf } from './removals.ts'
+
+/** What earlier processes have left in a journal. */
+export interface Recovered {
+  /** The files that a power cut may have taken, and that are there as the journal has them. */
+  readonly restored: ReadonlySet<string>
+  /** To be forgotten, once their files are durable. */
+  readonly segments: readonly AbandonedSegment[]
+}
 
 /**
- * Takes up the segments that earlier processes have left. After a power cut, files that are not whole are written
- * again, and those that are missing, unless it is noted that they were removed. In the boot that they were written in
- * nothing can be lost: what is missing then has been removed by somebody. `checkpoints` has the segments forgotten.
- * Returns the names of the files that were written again.
+ * Looks through the segments that earlier processes have left. After a power cut, files that are not whole are
+ * written again, and those that are missing, unless it is noted that they were removed. In the boot that they were
+ * written in nothing can be lost: what is missing then never got its name, or has been removed by somebody, and that
+ * is noted. The segments stay: should the process end before the caller has done its part, all of it is done again.
+ *
+ * @throws the file system's error where a file cannot be written again
  */
-export async function recoverJournal(
-  folder: JournalFolder,
-  checkpoints: Checkpoints,
-  logger: Logger,
-): Promise<Set<string>> {
-  const listed = await ifThere(readdir(folder.dir), [])
+export async function recoverJournal(folder: JournalFolder, logger: Logger): Promise<Recovered> {
+  const listed = await list(folder, logger)
+  const segments = await abandonedSegments(folder, listed, logger)
   const boot = bootId()
+  const ofThisBoot = segments.filter(segment => isSameBoot(segment.boot, boot))
   const restored = new Set<string>()
-  const lost = new Map<string, Uint8Array>()
-  for (const name of listed.filter(name => segmentOwner(name) !== undefined).sort(byNumber)) {
-    const path = join(folder.dir, name)
-    const content = await contentOf(path)
-    if (content === undefined || !(await isAbandoned(path, name, content))) continue
-    if (!isSameBoot(content.boot, boot)) await collect(path, content, lost)
-    const names = content.entries.map(entry => entry.name)
-    checkpoints.add({ path, names, settled: async () => {} })
+  let written = 0
+  for (const [name, content] of await lostFiles(segments.filter(segment => !ofThisBoot.includes(segment)))) {
+    const state = await restore(folder, name, content)
+    if (state !== 'foreign') restored.add(name)
+    if (state === 'written') written++
   }
-  for (const [name, content] of lost) if (await restore(folder, name, content)) restored.add(name)
-  if (restored.size > 0)
-    logger.info({ dir: folder.layout.dir, files: restored.size }, 'wrote again what a power cut had taken')
+  if (written > 0)
+    logger.info({ dir: folder.layout.dir, files: written }, 'wrote again what a power cut had taken')
+  await noteMissing(folder, ofThisBoot).catch(err =>
+    logger.warn({ err, dir: folder.dir }, 'what was removed cannot be noted: a power cut may bring it back'),
+  )
   await removeStrayNotes(folder, listed)
-  return restored
+  return { restored, segments }
 }
 
-async function contentOf(path: string): Promise<SegmentContent | undefined> {
-  const bytes = await ifThere(readFile(path), undefined)
-  return bytes && decodeSegment(bytes)
-}
-
-/** Of a process that has ended, or of a mailbox of this one that is closed. */
-async function isAbandoned(path: string, name: string, { boot }: SegmentContent): Promise<boolean> {
-  const { pid = 0, ours = false } = segmentOwner(name) ?? {}
-  if (ours) return !segmentsInUse.has(path)
-  // In containers the process that is started next has the same id.
-  if (pid === process.pid || !isAlive(pid) || !isSameBoot(boot, bootId())) return true
-  // Another process has got the id. Where it is the owner that is slow, it does no harm to be faster.
-  const stats = await ifThere(lstat(path), undefined)
-  return stats !== undefined && Date.now() - stats.mtimeMs > ABANDONED_AFTER * LIMITS.journalAge.value
-}
-
-const ABANDONED_AFTER = 10
-
-/** Adds the files of a segment to `lost`, without those that are noted as removed. */
-async function collect(
-  path: string,
-  { entries }: SegmentContent,
-  lost: Map<string, Uint8Array>,
-): Promise<void> {
-  for (const { name, content } of entries) {
-    if (content === undefined) lost.delete(name)
-    else lost.set(name, content)
+async function list({ dir }: JournalFolder, logger: Logger): Promise<string[]> {
+  try {
+    return await ifThere(readdir(dir), [])
+  } catch (err) {
+    logger.warn({ err, dir }, 'the journal cannot be read')
+    return []
   }
-  for (const name of await removedOf(path)) lost.delete(name)
 }
 
-/** Whether the file had to be written. */
-async function restore({ layout }: JournalFolder, name: string, content: Uint8Array): Promise<boolean> {
-  const path = join(layout.dir, name)
-  const found = await ifThere(readFile(path), undefined)
-  if (found !== undefined && !isTorn(found, content)) return false
-  const file = SmallFile.create(layout, content)
-  if (found === undefined) file.publish(name)
-  else renameSync(file.path, path)
-  file.discard()
-  return true
+/** What is to be there by the segments, and with what content. */
+async function lostFiles(segments: readonly AbandonedSegment[]): Promise<[string, Uint8Array][]> {
+  const removed = new Set<string>()
+  for (const { path } of segments) for (const name of await removedOf(path)) removed.add(name)
+  return lastEntries(segments).flatMap(({ name, content }) =>
+    content === undefined || removed.has(name) ? [] : [[name, content]],
+  )
 }
 
-/** Whether `found` is what a power cut has left of `content`, and not another file of the same name. */
+/** The last that each journal says of each name: that of another one is another file. */
+function lastEntries(segments: readonly AbandonedSegment[]): JournalEntry[] {
+  const journals = new Map<string, Map<string, JournalEntry>>()
+  for (const { owner, entries } of segments) {
+    const last = journals.get(owner.journal) ?? new Map<string, JournalEntry>()
+    journals.set(owner.journal, last)
+    for (const entry of entries) last.set(entry.name, entry)
+  }
+  return [...journals.values()].flatMap(last => [...last.values()])
+}
+
+async function restore(
+  folder: JournalFolder,
+  name: string,
+  content: Uint8Array,
+): Promise<'whole' | 'written' | 'foreign'> {
+  const path = join(folder.layout.dir, name)
+  const found = await readSmall(path, content.length)
+  if (found === 'other') return 'foreign'
+  if (found !== undefined && Buffer.compare(found, content) === 0) return 'whole'
+  if (found !== undefined && !isTorn(found, content)) return 'foreign'
+  const file = SmallFile.create(folder.layout, content)
+  try {
+    if (found !== undefined) renameSync(file.path, path)
+    // Another process may do the same.
+    else if (!file.publish(name)) return restore(folder, name, content)
+    return 'written'
+  } finally {
+    file.discard()
+  }
+}
+
+/** Whether `found`, which is not longer, is what a power cut has left of `content`, and not another file. */
 function isTorn(found: Uint8Array, content: Uint8Array): boolean {
-  if (found.length > content.length || Buffer.compare(found, content) === 0) return false
   return found.every((byte, i) => byte === 0 || byte === content[i])
 }
 
-async function removeStrayNotes(folder: JournalFolder, listed: readonly string[]): Promise<void> {
-  const present = new Set(listed)
+/** A power cut must not bring back what was removed before it, nor what its sender was never told of. */
+async function noteMissing(
+  { layout, dir }: JournalFolder,
+  segments: readonly AbandonedSegment[],
+): Promise<void> {
+  if (segments.length === 0) return
+  const present = new Set(await readdir(layout.dir))
+  for (const { path, names } of segments) {
+    const missing = names.filter(name => !present.has(name))
+    if (missing.length > 0) await noteBeside(path, missing)
+  }
+  await syncDirectory(dir)
+}
+
+async function removeStrayNotes({ dir }: JournalFolder, listed: readonly string[]): Promise<void> {
   for (const name of listed) {
     const segment = segmentOfNote(name)
-    if (segment !== undefined && !present.has(segment))
-      await ifThere(unlink(join(folder.dir, name)), undefined)
+    if (segment === undefined || (await ifThere(lstat(join(dir, segment)), undefined))) continue
+    await unlink(join(dir, name)).catch(() => undefined)
   }
-}
-
-/** What one process wrote later counts. */
-function byNumber(one: string, other: string): number {
-  return numberOf(one) - numberOf(other)
-}
-
-function numberOf(name: string): number {
-  return Number(/-(\d+)\.log$/.exec(name)?.[1] ?? 0)
 }

@@ -10,20 +10,25 @@ import { removedPath, segmentOwner } from './journal-folder.ts'
  * the journal: a power cut must not bring them back out of it. Where there is no journal this costs a listing.
  */
 export async function noteRemoved(layout: FolderLayout, names: readonly string[]): Promise<void> {
+  if (names.length === 0) return
   const dir = journalDir(layout)
   const segments = (await ifThere(readdir(dir), [])).filter(name => segmentOwner(name) !== undefined)
   if (segments.length === 0) return
-  const lines = names.map(name => `${JSON.stringify(name)}\n`).join('')
-  for (const segment of segments) {
-    const handle = await open(removedPath(join(dir, segment)), 'a', FILE_MODE)
-    try {
-      await handle.write(lines)
-      await handle.datasync()
-    } finally {
-      await handle.close()
-    }
-  }
+  for (const segment of segments) await noteBeside(join(dir, segment), names)
   await syncDirectory(dir)
+}
+
+/** Notes that the files `names` are removed, beside the segment at `path` only. The caller syncs the folder. */
+export async function noteBeside(path: string, names: readonly string[]): Promise<void> {
+  // What is there may end in a line that is torn.
+  const lines = ['', ...names.map(name => JSON.stringify(name)), ''].join('\n')
+  const handle = await open(removedPath(path), 'a', FILE_MODE)
+  try {
+    await handle.appendFile(lines)
+    await handle.datasync()
+  } finally {
+    await handle.close()
+  }
 }
 
 /** The files that are noted beside the segment at `path`. */
