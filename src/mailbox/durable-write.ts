@@ -81,6 +81,11 @@ export class DurableFolder {
     this.#makeShared = coalesce(() => makeFolder(layout.temporaries, durable))
   }
 
+  /** Whether {@link make} runs: the folder may be there, and not durable yet. */
+  get isBeingMade(): boolean {
+    return this.#making !== undefined
+  }
+
   /** Makes the folder and its hidden subfolder where they are missing. */
   async make(): Promise<void> {
     const making = this.#makeShared()

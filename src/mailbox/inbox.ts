@@ -138,7 +138,8 @@ export class Inbox {
   async #writeQuickly({ choice, record, delivery }: Storing, bytes: Uint8Array): Promise<boolean> {
     const giveBack = await this.#quota.reserve(record.from, bytes.length)
     try {
-      if (!(await this.#small.write(choice, bytes, delivery))) return false
+      // Another store may just be making it again; until that is durable, nothing in it is.
+      if (this.#folder.isBeingMade || !(await this.#small.write(choice, bytes, delivery))) return false
       await this.#folder.retract()
       this.#quota.added(choice.name, bytes.length, record.from)
       return true
