@@ -1,7 +1,8 @@
 import { lstat, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DeliveryError } from '../errors.ts'
-import { MESSAGE_SUFFIX } from './layout.ts'
+import { noteRemoved } from './journal/removals.ts'
+import { folderLayout, MESSAGE_SUFFIX } from './layout.ts'
 import { ifThere, removeFile } from './missing.ts'
 import { messageAge } from './names.ts'
 
@@ -109,15 +110,16 @@ export async function clearMessages(
   dir: string,
   before: number = Number.POSITIVE_INFINITY,
 ): Promise<{ cleared: number; remaining: number }> {
-  let cleared = 0
+  const cleared: string[] = []
   let remaining = 0
   for (const name of await messageNames(dir)) {
     const modified = await modifiedAt(dir, name)
     if (modified === undefined) continue
     if (modified >= before) remaining++
-    else if (await removeFile(join(dir, name))) cleared++
+    else if (await removeFile(join(dir, name))) cleared.push(name)
   }
-  return { cleared, remaining }
+  await noteRemoved(folderLayout(dir), cleared)
+  return { cleared: cleared.length, remaining }
 }
 
 /** How many messages the inbox `dir` holds, and the bytes of their files. */
