@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import type { EventEmitter } from 'node:events'
 import fs, { mkdir, rename, rm, writeFile } from 'node:fs/promises'
-import { syncBuiltinESMExports } from 'node:module'
 import { basename, join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Mailbox } from '#lib/mailbox/mailbox.js'
+import { type Call, failure, replaceFs, replaceHandle } from './faulty-fs.js'
 import {
   contentOf,
   inPieces,
@@ -16,39 +16,6 @@ import {
   tempMailbox,
   temporariesIn,
 } from './temp-mailbox.js'
-
-type Call = (...args: unknown[]) => Promise<unknown>
-
-/** Replaces a function of node:fs/promises, for the library too, until the test ends. */
-function replaceFs(t: TestContext, name: 'link' | 'unlink' | 'open', make: (real: Call) => Call): void {
-  const real = (fs[name] as Call).bind(fs)
-  t.mock.method(fs, name, make(real) as never)
-  syncBuiltinESMExports()
-  t.after(() => {
-    t.mock.restoreAll()
-    syncBuiltinESMExports()
-  })
-}
-
-/** Replaces a method of every file handle until the test ends. */
-async function replaceHandle(
-  t: TestContext,
-  name: 'writev' | 'datasync' | 'sync' | 'close',
-  make: (real: Call) => Call,
-): Promise<void> {
-  const handle = await fs.open(process.execPath)
-  const prototype = Object.getPrototypeOf(handle)
-  await handle.close()
-  const real = prototype[name] as Call
-  t.mock.method(prototype, name, function (this: unknown, ...args: unknown[]) {
-    return make(real.bind(this))(...args)
-  })
-  t.after(() => t.mock.restoreAll())
-}
-
-function failure(code: string): Error {
-  return Object.assign(new Error(`${code}: planted`), { code })
-}
 
 /** Not in the short way, which is for smaller ones. */
 function store(mailbox: Mailbox, text = 'hello') {

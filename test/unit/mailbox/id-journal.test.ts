@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import fs, { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { LIMITS } from '#lib/limits.js'
 import { silentLogger } from '#lib/logger.js'
 import { IdJournal, type IdRecord } from '#lib/mailbox/id-journal.js'
+import { failHandles } from './faulty-fs.js'
 import { tempDir, tempMailbox } from './temp-mailbox.js'
 
 function record(digest: string): IdRecord {
@@ -23,20 +24,6 @@ async function tempJournal(t: TestContext): Promise<{ journal: IdJournal; dir: s
   const journal = new IdJournal(dir, true)
   t.after(() => journal.close())
   return { journal, dir }
-}
-
-/** Has a method of every file handle fail, so many times. */
-async function failHandles(t: TestContext, name: 'datasync' | 'write', times: number): Promise<void> {
-  const handle = await fs.open(process.execPath)
-  const prototype = Object.getPrototypeOf(handle)
-  await handle.close()
-  const real = prototype[name]
-  let left = times
-  t.mock.method(prototype, name, async function (this: unknown, ...args: unknown[]) {
-    if (left-- > 0) throw Object.assign(new Error('EIO: planted'), { code: 'EIO' })
-    return real.apply(this, args)
-  })
-  t.after(() => t.mock.restoreAll())
 }
 
 test('nothing is made before the first record; then records are read as they were written', async t => {
