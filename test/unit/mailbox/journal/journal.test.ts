@@ -1,0 +1,281 @@
+import assert from 'node:assert/strict'
+import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { LIMITS } from '#lib/limits.js'
+import { silentLogger } from '#lib/logger.js'
+import { Checkpoints } from '#lib/mailbox/journal/checkpoints.js'
+import { Journal } from '#lib/mailbox/journal/journal.js'
+import { JournalFolder, segmentsInUse } from '#lib/mailbox/journal/journal-folder.js'
+import { decodeSegment, type JournalEntry } from '#lib/mailbox/journal/journal-format.js'
+import { folderLayout } from '#lib/mailbox/layout.js'
+import { failHandles, failure, replaceFs, replaceHandle } from '../faulty-fs.js'
+import { tempDir } from '../temp-mailbox.js'
+
+interface Temp {
+  readonly dir: string
+  readonly journal: Journal
+  /** Appends, and says at once that the file will never have its name. */
+  append(name: string, content?: Uint8Array): Promise<void>
+}
+
+async function tempJournal(t: TestContext): Promise<Temp> {
+  const layout = folderLayout(join(await tempDir(t), 'inbox'))
+  await mkdir(layout.dir)
+  const folder = new JournalFolder(layout)
+  const checkpoints = new Checkpoints(folder, silentLogger)
+  const journal = new Journal(folder, checkpoints)
+  t.after(async () => {
+    await journal.close()
+    await checkpoints.close()
+  })
+  const append = async (name: string, content: Uint8Array = Buffer.from(name)) =>
+    (await journal.append({ name, content }))()
+  return { dir: folder.dir, journal, append }
+}
+
+async function segmentsIn(dir: string): Promise<string[]> {
+  return (await readdir(dir).catch(() => [])).filter(name => name.endsWith('.log')).sort()
+}
+
+async function entriesIn(dir: string): Promise<JournalEntry[]> {
+  const entries: JournalEntry[] = []
+  for (const name of await segmentsIn(dir))
+    entries.push(...decodeSegment(await readFile(join(dir, name))).entries)
+  return entries
+}
+
+/** Resolves once `isSo`: what a journal forgets it forgets by itself. */
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise(resolve => setTimeout(resolve, 5))
+}
+
+/** Puts the clock that ages are measured with ahead. */
+function later(t: TestContext): (ms: number) => void {
+  const now = performance.now.bind(performance)
+  let ahead = 0
+  t.mock.method(performance, 'now', () => now() + ahead)
+  return ms => {
+    ahead += ms
+  }
+}
+
+test('nothing is made before the first entry; then there is one segment, of mode 0600, with all of them', async t => {
+  const { dir, append } = await tempJournal(t)
+  assert.deepEqual(await segmentsIn(dir), [])
+  await append('a')
+  await append('b')
+  const [segment = '', ...others] = await segmentsIn(dir)
+  assert.deepEqual(others, [])
+  assert.match(segment, new RegExp(`^${process.pid}-[0-9a-f]{16}-1\\.log$`))
+  assert.equal((await stat(join(dir, segment))).mode & 0o777, 0o600)
+  assert.deepEqual(
+    (await entriesIn(dir)).map(({ name }) => name),
+    ['a', 'b'],
+  )
+})
+
+test('entries that come together share a sync; all are in the file, in their order, before any resolves', async t => {
+  const { dir, append } = await tempJournal(t)
+  await append('first')
+  let syncs = 0
+  await replaceHandle(t, 'datasync', real => async () => {
+    await real()
+    syncs++
+  })
+  const resolved: string[] = []
+  const names = Array.from({ length: 200 }, (_, i) => `${i}`)
+  await Promise.all(
+    names.map(async name => {
+      await append(name)
+      assert.ok(syncs > 0)
+      resolved.push(name)
+    }),
+  )
+  assert.deepEqual(resolved, names)
+  assert.deepEqual(
+    (await entriesIn(dir)).map(({ name }) => name),
+    ['first', ...names],
+  )
+  assert.equal(syncs, 1)
+})
+
+test('entries that come during a sync share the next one', async t => {
+  const { dir, append } = await tempJournal(t)
+  await append('first')
+  let syncs = 0
+  let more: Promise<void>[] = []
+  await replaceHandle(t, 'datasync', real => async () => {
+    if (syncs++ === 0) more = ['b', 'c', 'd'].map(name => append(name))
+    return real()
+  })
+  await append('a')
+  await Promise.all(more)
+  assert.equal(syncs, 2)
+  assert.equal((await entriesIn(dir)).length, 5)
+})
+
+test('so many entries, or bytes, share a sync and no more', async t => {
+  const { append } = await tempJournal(t)
+  await append('first')
+  let syncs = 0
+  await replaceHandle(t, 'datasync', real => async () => {
+    syncs++
+    return real()
+  })
+  await Promise.all(Array.from({ length: 257 }, (_, i) => append(`${i}`)))
+  assert.equal(syncs, 2)
+  syncs = 0
+  const content = Buffer.alloc(1_000_000, 'x')
+  await Promise.all(Array.from({ length: 5 }, (_, i) => append(`${i}`, content)))
+  assert.equal(syncs, 2)
+})
+
+for (const name of ['datasync', 'sync'] as const) {
+  test(`a ${name} that fails, fails those that waited for it; the next have another segment`, async t => {
+    const { dir, append } = await tempJournal(t)
+    let left = 1
+    if (name === 'datasync') {
+      await append('before')
+      await failHandles(t, 'datasync', 1)
+    } else {
+      await replaceHandle(t, 'sync', real => async () => {
+        if (left-- > 0) throw failure('EIO')
+        return real()
+      })
+    }
+    const results = await Promise.allSettled([append('a'), append('b')])
+    for (const result of results) assert.ok(result.status === 'rejected' && result.reason.code === 'EIO')
+    await append('c')
+    assert.ok((await entriesIn(dir)).some(entry => entry.name === 'c'))
+    // What the other one had is synced itself, and it is forgotten.
+    await until(async () => (await segmentsIn(dir)).length === 1)
+    assert.deepEqual(
+      (await entriesIn(dir)).map(entry => entry.name),
+      ['c'],
+    )
+  })
+}
+
+test('a segment that cannot be made leaves nothing, neither on the disk nor in memory', async t => {
+  const { dir, append } = await tempJournal(t)
+  const inUse = segmentsInUse.size
+  let broken = true
+  replaceFs(t, 'open', real => (path, ...rest) => {
+    if (broken && String(path).endsWith('.log')) return Promise.reject(failure('EACCES'))
+    return real(path, ...rest)
+  })
+  await assert.rejects(append('a'), { code: 'EACCES' })
+  broken = false
+  await failHandles(t, 'datasync', 1)
+  await assert.rejects(append('b'), { code: 'EIO' })
+  assert.deepEqual(await segmentsIn(dir), [])
+  assert.equal(segmentsInUse.size, inUse)
+  await append('c')
+})
+
+for (const [what, act] of [
+  ['removed', (dir: string) => rm(dir, { recursive: true })],
+  ['moved away', (dir: string) => rename(dir, `${dir}.away`)],
+  [
+    'replaced by another',
+    async (dir: string) => {
+      await rename(dir, `${dir}.away`)
+      await mkdir(dir)
+    },
+  ],
+] as const) {
+  test(`a journal that is ${what} fails what is appended to it, and is begun again`, async t => {
+    const { dir, append } = await tempJournal(t)
+    await append('before')
+    await act(dir)
+    await assert.rejects(append('lost'))
+    await append('after')
+    assert.deepEqual(
+      (await entriesIn(dir)).map(({ name }) => name),
+      ['after'],
+    )
+  })
+}
+
+test('a segment that is full, or old, makes way for another', async t => {
+  const { dir, append } = await tempJournal(t)
+  const ahead = later(t)
+  const content = Buffer.alloc(LIMITS.journalSegment.value / 4, 'x')
+  for (let i = 0; i < 4; i++) await append(`${i}`, content)
+  await until(async () => (await segmentsIn(dir)).length === 0)
+  await append('next')
+  const [next] = await segmentsIn(dir)
+  ahead(LIMITS.journalAge.value)
+  await append('after it')
+  await append('last')
+  await until(async () => (await segmentsIn(dir)).length === 1)
+  assert.notEqual((await segmentsIn(dir))[0], next)
+  assert.deepEqual(
+    (await entriesIn(dir)).map(({ name }) => name),
+    ['after it', 'last'],
+  )
+})
+
+test('one that nobody uses is forgotten when it is old', async t => {
+  const { dir, append } = await tempJournal(t)
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  await append('a')
+  t.mock.timers.tick(LIMITS.journalAge.value - 1)
+  assert.equal((await segmentsIn(dir)).length, 1)
+  t.mock.timers.tick(1)
+  t.mock.timers.reset()
+  await until(async () => (await segmentsIn(dir)).length === 0)
+})
+
+test('a segment stays while one of its files has no name yet; with too many that wait there is no room', async t => {
+  const { dir, journal, append } = await tempJournal(t)
+  const ahead = later(t)
+  const settle = await journal.append({ name: 'slow', content: Buffer.from('x') })
+  // The first is being forgotten, and these wait for it.
+  for (let i = 0; i <= LIMITS.journalSegments.value; i++) {
+    assert.equal(journal.hasRoom, true)
+    ahead(LIMITS.journalAge.value)
+    await append(`${i}`)
+  }
+  await append('one more')
+  assert.equal(journal.hasRoom, false)
+  assert.ok((await entriesIn(dir)).some(({ name }) => name === 'slow'))
+  settle()
+  await until(async () => journal.hasRoom)
+  await until(async () => !(await entriesIn(dir)).some(({ name }) => name === 'slow'))
+})
+
+test('closing waits for what is being appended, also when it is asked twice; then nothing is left', async t => {
+  const layout = folderLayout(await tempDir(t))
+  const folder = new JournalFolder(layout)
+  const checkpoints = new Checkpoints(folder, silentLogger)
+  const journal = new Journal(folder, checkpoints)
+  const settled: string[] = []
+  const appending = journal.append({ name: 'a', content: Buffer.from('x') }).then(settle => {
+    settled.push('a')
+    settle()
+  })
+  await Promise.all([journal.close(), journal.close()])
+  assert.deepEqual(settled, ['a'])
+  await appending
+  await checkpoints.close()
+  assert.equal(journal.hasRoom, false)
+  assert.deepEqual(await readdir(folder.dir), [])
+})
+
+test('closing while a segment is just retired because it is old leaves nothing either', async t => {
+  const layout = folderLayout(await tempDir(t))
+  const folder = new JournalFolder(layout)
+  const checkpoints = new Checkpoints(folder, silentLogger)
+  const journal = new Journal(folder, checkpoints)
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const settle = await journal.append({ name: 'a', content: Buffer.from('x') })
+  settle()
+  await new Promise(setImmediate)
+  t.mock.timers.tick(LIMITS.journalAge.value)
+  t.mock.timers.reset()
+  await journal.close()
+  await checkpoints.close()
+  assert.deepEqual(await readdir(folder.dir), [])
+})
