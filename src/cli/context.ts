@@ -1,6 +1,6 @@
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { defaultSocketPath } from '../pilot/driver.ts'
+import { defaultSocketPath } from '../pilot/socket-path.ts'
 import type { Output } from './output.ts'
 
 /** Options that every verb takes. */

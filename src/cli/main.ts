@@ -1,8 +1,5 @@
 #!/usr/bin/env node
 import { runCli } from './program.ts'
-import { keepYoungGenerationSmall } from './young-generation.ts'
-
-keepYoungGenerationSmall()
 
 // A reader that has seen enough (`| head`) is no failure.
 for (const stream of [process.stdout, process.stderr]) {

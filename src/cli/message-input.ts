@@ -1,7 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { utf8 } from '../bytes.ts'
 import { WireError } from '../errors.ts'
-import { openSource } from '../exchange/file-source.ts'
 import { CliError } from './errors.ts'
 
 /** Types that a message can be sent as. */
@@ -53,6 +52,7 @@ async function readSource({ text, data, dataFile }: MessageSources, cap: number)
 }
 
 async function readFile(path: string, cap: number): Promise<Uint8Array> {
+  const { openSource } = await import('../exchange/file-source.ts')
   const source = await openSource(path, cap)
   try {
     if (source.size > cap) throw tooLarge(cap)

@@ -1,36 +1,28 @@
 import { readFileSync } from 'node:fs'
-import { Command, CommanderError } from 'commander'
-import { CliError, ExitCode } from './errors.ts'
-import { Output } from './output.ts'
-import { addCompletion } from './verbs/completion.ts'
-import { examples } from './verbs/help.ts'
-import { addInbox } from './verbs/inbox.ts'
-import { addOutbox } from './verbs/outbox.ts'
-import { addReceived } from './verbs/received.ts'
-import { addSendFile } from './verbs/send-file.ts'
-import { addSendMessage } from './verbs/send-message.ts'
-import { addServe } from './verbs/serve.ts'
-import { addStatus } from './verbs/status.ts'
-import { addTrace } from './verbs/trace.ts'
+import { Command, CommanderError, Help } from './commander.ts'
+import { VERBS } from './verbs/index.ts'
 
 /** Runs the command line `args` and resolves with the exit code; errors have been told then. */
 export async function runCli(args: readonly string[]): Promise<number> {
-  const program = createProgram()
+  const program = await createProgram(args)
   try {
     await program.parseAsync(args, { from: 'user' })
-    return ExitCode.Ok
+    return 0
   } catch (error) {
-    if (!(error instanceof CommanderError)) return outputFor(args).error(error)
     // Help and the version were asked for, and have been printed.
-    if (error.exitCode === 0) return ExitCode.Ok
-    if (error.code === 'commander.help') return ExitCode.Usage
-    return outputFor(args).error(usageError(error))
+    if (error instanceof CommanderError && error.exitCode === 0) return 0
+    const { tellFailure } = await import('./failure.ts')
+    return tellFailure(error, args)
   }
 }
 
-/** The whole command line as commander knows it. Implementations are loaded when their verb is run. */
-export function createProgram(): Command {
+/**
+ * The command line as commander knows it. Verbs that `args` does not name have a name and a summary only: to load
+ * them all takes longer than the rest of the start. Implementations are loaded when their verb is run.
+ */
+export async function createProgram(args: readonly string[]): Promise<Command> {
   const program = new Command('pilot-dx')
+  const usages = new Map<Command, string>()
   program
     .description(
       'Data exchange between Pilot agents: messages and files, acknowledged once they are durable.',
@@ -46,6 +38,7 @@ export function createProgram(): Command {
     .option('--quiet', 'print results and errors only')
     .configureHelp({
       showGlobalOptions: true,
+      subcommandTerm: command => usages.get(command) ?? new Help().subcommandTerm(command),
       // Not those of a verb that has verbs of its own.
       visibleGlobalOptions: command =>
         command === program ? [] : program.options.filter(({ long }) => long !== '--version'),
@@ -54,47 +47,26 @@ export function createProgram(): Command {
     .exitOverride()
     .addHelpText('after', GENERAL_HELP)
     .showSuggestionAfterError(true)
-  for (const add of VERBS) add(program)
+  for (const { name, usage, summary, hidden = false, load } of VERBS) {
+    const verb = program.command(name, { hidden }).summary(summary)
+    usages.set(verb, `${name} ${usage}`.trimEnd())
+    if (args.includes(name)) (await load())(verb)
+  }
   return program
 }
-
-const VERBS = [
-  addServe,
-  addSendMessage,
-  addSendFile,
-  addInbox,
-  addReceived,
-  addOutbox,
-  addTrace,
-  addStatus,
-  addCompletion,
-]
 
 const GENERAL_HELP = `
 A target is an address N:NNNN.HHHH.LLLL, a node id, or a hostname.
 Durations have a unit: 500ms, 90s, 15m, 1h30m, 7d. Sizes: 64MiB, 1.5GiB, or bytes.
 
 Exit codes: 0 ok, 1 refused or failed, 2 usage, 3 no daemon, 4 peer not reached, 5 timed out.
-${examples(['pilot-dx serve', 'pilot-dx send-message 0:0000.0000.0001 hello', 'pilot-dx inbox --since 1h'])}`
+
+Examples:
+  pilot-dx serve
+  pilot-dx send-message 0:0000.0000.0001 hello
+  pilot-dx inbox --since 1h`
 
 function packageVersion(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
   return (JSON.parse(text) as { version: string }).version
-}
-
-/** What failed before or while the options were read, as the options ask for it. */
-function outputFor(args: readonly string[]): Output {
-  const end = args.indexOf('--')
-  const options = end < 0 ? args : args.slice(0, end)
-  return new Output({ json: options.includes('--json') })
-}
-
-function usageError(error: CommanderError): CliError {
-  const [first = '', ...more] = error.message.replace(/^error: /, '').split('\n')
-  const hint =
-    more
-      .join(' ')
-      .trim()
-      .replace(/^\((.*)\)$/, '$1') || 'see pilot-dx --help, or pilot-dx VERB --help'
-  return new CliError(first, { hint })
 }

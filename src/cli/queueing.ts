@@ -1,6 +1,5 @@
 import type { Message } from '../exchange/outgoing.ts'
 import type { AddOptions } from '../outbox/adder.ts'
-import { Outbox } from '../outbox/outbox.ts'
 import { type Context, outboxDir } from './context.ts'
 import { CliError } from './errors.ts'
 import { safeLine } from './safe-text.ts'
@@ -46,6 +45,8 @@ export async function queueMessage(
   { target, message, count = 1, options = {}, facts }: Queued,
 ): Promise<void> {
   const { output } = context
+  // With what it needs to send, which is half of what this command could load.
+  const { Outbox } = await import('../outbox/outbox.ts')
   const outbox = await Outbox.open({ dir: outboxDir(context, queueOptions.outbox) })
   const ids: string[] = []
   const expiresIn = queueOptions.expires

@@ -1,5 +1,5 @@
 import { basename, isAbsolute, relative } from 'node:path'
-import { defaultSocketPath } from '../pilot/driver.ts'
+import { defaultSocketPath } from '../pilot/socket-path.ts'
 import { shellQuote } from './shell-quote.ts'
 
 /** What {@link sendCommand} is made from. */

@@ -5,7 +5,7 @@ import type { ReplyWatch } from '../exchange/reply-watch.ts'
 import { newMessageId } from '../wire/message-id.ts'
 import type { MessageIds } from '../wire/tagged.ts'
 import type { MessageSender } from './message-sender.ts'
-import { connectionReply, inboxReply, type Reply } from './reply-output.ts'
+import type { Reply } from './reply-output.ts'
 import { resultOf, type SendResult } from './send-result.ts'
 
 /** Options of {@link Sending}. */
@@ -52,7 +52,10 @@ export class Sending {
         onAcknowledged: early => this.#acknowledged(early),
       })
       if (replyBytes === undefined) this.#acknowledged(receipt)
-      else this.#replied(connectionReply(client.remoteAddress.address.toString(), replyBytes))
+      else {
+        const { connectionReply } = await import('./reply-output.ts')
+        this.#replied(connectionReply(client.remoteAddress.address.toString(), replyBytes))
+      }
     } finally {
       await client.close()
     }
@@ -62,6 +65,7 @@ export class Sending {
   async wait(watch: ReplyWatch, timeoutMs: number): Promise<void> {
     const { messageId, tagged } = this.#receipt ?? {}
     const message = await watch.reply({ messageId, tagged, timeoutMs })
+    const { inboxReply } = await import('./reply-output.ts')
     this.#replied(inboxReply(message))
   }
 

@@ -1,5 +1,5 @@
-import { InvalidArgumentError } from 'commander'
 import parse from 'parse-duration'
+import { InvalidArgumentError } from './commander.ts'
 
 /** `1h30m` in ms. A unit is mandatory: whether 30 means seconds or minutes is nobody's to guess. */
 export function duration(text: string): number {

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { utf8 } from '../bytes.ts'
 import { AddressError, DriverError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
@@ -7,6 +6,7 @@ import { IpcConnection } from './ipc-connection.ts'
 import { Command, decodeConnId, decodeJson, encodeDial } from './ipc-messages.ts'
 import { PilotListener } from './listener.ts'
 import { addressFrom, type NodeInfo, nodeInfoFrom } from './node-info.ts'
+import { defaultSocketPath } from './socket-path.ts'
 import { PilotStream } from './stream.ts'
 import { DATA_EXCHANGE_PORT, type Resolver, type Streams, type WaitOptions } from './transport.ts'
 import { withWait } from './wait.ts'
@@ -202,18 +202,6 @@ export class Driver implements Streams, Resolver {
     void ipc.closed.then(() => this.#sockets.delete(ipc))
     return ipc
   }
-}
-
-/**
- * Where the daemon's socket is unless told otherwise (section 8): `$PILOT_SOCKET`, else
- * `$XDG_RUNTIME_DIR/pilot.sock` on Linux, else `/tmp/pilot.sock`. An empty variable counts as unset.
- *
- * @param env @default process.env
- */
-export function defaultSocketPath(env: NodeJS.ProcessEnv = process.env): string {
-  if (env.PILOT_SOCKET) return env.PILOT_SOCKET
-  if (process.platform === 'linux' && env.XDG_RUNTIME_DIR) return join(env.XDG_RUNTIME_DIR, 'pilot.sock')
-  return '/tmp/pilot.sock'
 }
 
 function checkedPort(port: number): number {

@@ -24,8 +24,8 @@ const BASE_FILES = ['bytes.ts', 'clock.ts', 'errors.ts', 'limits.ts', 'logger.ts
 
 /** The only places outside the CLI that read the environment: the variables that the protocol names. */
 const ENVIRONMENT: Record<string, string[]> = {
-  PILOT_SOCKET: ['src/pilot/socket-path.ts', 'src/pilot/driver.ts'],
-  XDG_RUNTIME_DIR: ['src/pilot/socket-path.ts', 'src/pilot/driver.ts', 'src/embedded/'],
+  PILOT_SOCKET: ['src/pilot/socket-path.ts'],
+  XDG_RUNTIME_DIR: ['src/pilot/socket-path.ts', 'src/embedded/'],
   PILOT_DATAEXCHANGE_MAX_FRAME: ['src/exchange/max-frame-size.ts'],
 }
 

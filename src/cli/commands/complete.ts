@@ -1,4 +1,4 @@
-import type { Command, Option } from 'commander'
+import type { Command, Option } from '../commander.ts'
 
 /**
  * The answer to a completion script: the candidates for the last of `words` (empty where a new word begins),

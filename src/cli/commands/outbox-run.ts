@@ -6,6 +6,7 @@ import { CliError, ExitCode } from '../errors.ts'
 import { plural } from '../format.ts'
 import { createLogger } from '../serve-log.ts'
 import { StopSignals } from '../stop-signals.ts'
+import { keepYoungGenerationSmall } from '../young-generation.ts'
 import type { OutboxRunOptions } from './outbox.ts'
 
 /** Sends what waits, until a signal comes or nothing is left. */
@@ -13,6 +14,7 @@ export async function runOutbox(
   context: Context,
   { outbox: dir, untilEmpty = false, timeout }: OutboxRunOptions,
 ): Promise<void> {
+  keepYoungGenerationSmall()
   const { output, socketPath } = context
   if (timeout !== undefined && !untilEmpty) throw new CliError('--timeout goes with --until-empty')
   const outbox = await Outbox.open({ dir: outboxDir(context, dir) })

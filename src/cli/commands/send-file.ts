@@ -17,6 +17,7 @@ import { startProgress } from '../progress.ts'
 import { checkQueue, type QueueOptions, queueMessage } from '../queueing.ts'
 import { safeLine } from '../safe-text.ts'
 import { StopSignals } from '../stop-signals.ts'
+import { keepYoungGenerationSmall } from '../young-generation.ts'
 
 /** Options of `send-file`. */
 export interface SendFileOptions extends QueueOptions {
@@ -38,6 +39,7 @@ export async function sendFile(
   path: string,
   options: SendFileOptions,
 ): Promise<void> {
+  keepYoungGenerationSmall()
   const { name: givenName, timeout = DEFAULT_TIMEOUT_MS, stream, copy, skipSpecial } = options
   checkQueue(options, { '--timeout': options.timeout, '--no-stream': !stream })
   if (copy && !options.queue) throw new CliError('--copy goes with --queue')

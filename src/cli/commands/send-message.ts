@@ -1,8 +1,9 @@
 import { Client } from '../../exchange/client.ts'
 import { defaultMaxFrameSize } from '../../exchange/max-frame-size.ts'
 import type { Message } from '../../exchange/outgoing.ts'
-import { ReplyWatch } from '../../exchange/reply-watch.ts'
+import type { ReplyWatch } from '../../exchange/reply-watch.ts'
 import { LIMITS } from '../../limits.ts'
+import type { Address } from '../../pilot/address.ts'
 import { withWait } from '../../pilot/wait.ts'
 import { FrameType } from '../../wire/frame.ts'
 import { TRACE_HEADER_SIZE } from '../../wire/trace.ts'
@@ -12,8 +13,6 @@ import { CliError, withDetails } from '../errors.ts'
 import { type MessageType, readMessage } from '../message-input.ts'
 import { MessageSender } from '../message-sender.ts'
 import { checkQueue, type QueueOptions, queueMessage } from '../queueing.ts'
-import { printReply } from '../reply-output.ts'
-import { replyToId } from '../reply-to.ts'
 import { resultText } from '../send-result.ts'
 import { Sending } from '../sending.ts'
 
@@ -50,7 +49,7 @@ export async function sendMessage(
   checkOptions(options)
   await checkTarget(target)
   const inbox = inboxDir(context, options.inbox)
-  const replyTo = options.replyTo === undefined ? undefined : await replyToId(inbox, options.replyTo)
+  const replyTo = await replyIdOf(inbox, options.replyTo)
   const cap = defaultMaxFrameSize() - (trace ? TRACE_HEADER_SIZE : 0)
   const payload = await readMessage({ text, data: options.data, dataFile: options.dataFile }, type, cap)
   if (options.queue) {
@@ -81,6 +80,7 @@ export async function sendMessage(
     const told = reply && { reply: reply.record, reply_after_ms: replyAfterMs }
     output.result({ target, to, type, ...(count > 1 ? { results } : results[0]), ...told }, () => '')
   } else if (reply !== undefined) {
+    const { printReply } = await import('../reply-output.ts')
     await printReply(reply)
   }
 }
@@ -140,7 +140,7 @@ async function sendAll(options: Run): Promise<ReplyWatch | undefined> {
     withDriver(context, target, { signal }, async (driver, address) => {
       options.onAddress(address.toString())
       // Before anything is sent: what lies there already is no reply.
-      if (wait !== undefined) watch = await ReplyWatch.start(address, { inboxDir: options.inbox })
+      if (wait !== undefined) watch = await watchForReply(address, options.inbox)
       if (replyOnConn === undefined) {
         const sender = new MessageSender(driver, address, { resend, signal, patienceMs: timeout / 2 })
         await sending.deliver(messageOf(type, payload, trace), count, sender)
@@ -162,6 +162,17 @@ async function sendAll(options: Run): Promise<ReplyWatch | undefined> {
     await watch?.close()
     throw error
   }
+}
+
+async function replyIdOf(inbox: string, replyTo: string | undefined): Promise<string | undefined> {
+  if (replyTo === undefined) return undefined
+  const { replyToId } = await import('../reply-to.ts')
+  return replyToId(inbox, replyTo)
+}
+
+async function watchForReply(from: Address, inboxDir: string): Promise<ReplyWatch> {
+  const { ReplyWatch } = await import('../../exchange/reply-watch.ts')
+  return ReplyWatch.start(from, { inboxDir })
 }
 
 function messageOf(type: MessageType, payload: Uint8Array, trace: boolean): Message {

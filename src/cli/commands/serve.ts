@@ -18,6 +18,7 @@ import { sendCommand } from '../send-command.ts'
 import { createLogger, type LogLevel } from '../serve-log.ts'
 import { serveOutbox } from '../serve-outbox.ts'
 import { StopSignals } from '../stop-signals.ts'
+import { keepYoungGenerationSmall } from '../young-generation.ts'
 
 /** Options of `serve`. Limits: negative is off. */
 export interface ServeOptions {
@@ -55,6 +56,7 @@ export interface ServeOptions {
 
 /** Runs the data exchange service until a signal comes. */
 export async function serve(context: Context, options: ServeOptions): Promise<void> {
+  keepYoungGenerationSmall()
   const { output } = context
   checkAnswer(options)
   const signals = new StopSignals()

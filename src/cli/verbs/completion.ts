@@ -1,11 +1,9 @@
-import { Argument, type Command } from 'commander'
+import { Argument, type Command } from '../commander.ts'
 import { examples } from './help.ts'
 
-/** `pilot-dx completion`, and the hidden `complete` that its scripts call. */
-export function addCompletion(program: Command): void {
-  program
-    .command('completion')
-    .summary('print the completion script of a shell')
+/** `pilot-dx completion` */
+export function describeCompletion(verb: Command): void {
+  verb
     .description('Prints the script that completes pilot-dx commands in a shell.')
     .addArgument(new Argument('<shell>', 'the shell').choices(['bash', 'zsh', 'fish']))
     .addHelpText(
@@ -20,12 +18,12 @@ export function addCompletion(program: Command): void {
       const { printCompletionScript } = await import('../commands/completion.ts')
       await printCompletionScript(shell)
     })
+}
 
-  program
-    .command('complete', { hidden: true })
-    .argument('[words...]')
-    .action(async (words: string[]) => {
-      const { complete } = await import('../commands/complete.ts')
-      process.stdout.write(complete(program, words))
-    })
+/** The hidden `complete` that the scripts call. */
+export function describeComplete(verb: Command): void {
+  verb.argument('[words...]').action(async (words: string[]) => {
+    const { complete } = await import('../commands/complete.ts')
+    process.stdout.write(complete(verb.parent ?? verb, words))
+  })
 }

@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander'
+import { type Command, Option } from '../commander.ts'
 import type { InboxOptions } from '../commands/inbox.ts'
 import type { WorkOptions } from '../commands/inbox-work.ts'
 import { CliError } from '../errors.ts'
@@ -7,10 +7,8 @@ import { act } from './action.ts'
 import { examples } from './help.ts'
 
 /** `pilot-dx inbox` and `pilot-dx inbox read` */
-export function addInbox(program: Command): void {
-  const inbox = program
-    .command('inbox')
-    .summary('list, read, watch, work through or clear the messages received')
+export function describeInbox(inbox: Command): void {
+  inbox
     .description('Lists the messages received, newest first; or hands them out, each to one worker.')
     // What follows `read` is for it alone.
     .enablePositionalOptions()

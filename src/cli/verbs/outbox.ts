@@ -1,14 +1,12 @@
-import { type Command, Option } from 'commander'
+import { type Command, Option } from '../commander.ts'
 import type { OutboxListOptions, OutboxOptions, OutboxRunOptions } from '../commands/outbox.ts'
 import { count, positiveDuration } from '../values.ts'
 import { act } from './action.ts'
 import { examples } from './help.ts'
 
 /** `pilot-dx outbox` and what it does with messages that wait */
-export function addOutbox(program: Command): void {
-  const outbox = program
-    .command('outbox')
-    .summary('list, retry, cancel or send what waits to be sent')
+export function describeOutbox(outbox: Command): void {
+  outbox
     .description(
       'Lists what send-message --queue and send-file --queue have added and is not delivered, the oldest first. ' +
         'serve sends it.',

@@ -1,14 +1,12 @@
-import { type Command, Option } from 'commander'
+import { type Command, Option } from '../commander.ts'
 import type { ReceivedOptions } from '../commands/received.ts'
 import { count, moment } from '../values.ts'
 import { act } from './action.ts'
 import { examples } from './help.ts'
 
 /** `pilot-dx received` */
-export function addReceived(program: Command): void {
-  program
-    .command('received')
-    .summary('list, watch or clear the files received')
+export function describeReceived(verb: Command): void {
+  verb
     .description('Lists the files received, and folders, which end in a slash; newest first.')
     .option('--limit <n>', 'how many to list, 0 for all (default: 10)', count(0))
     .option('--since <when>', 'only those of the last 1h, or since a time in RFC 3339', moment)

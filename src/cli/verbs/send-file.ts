@@ -1,14 +1,12 @@
-import type { Command } from 'commander'
+import type { Command } from '../commander.ts'
 import type { SendFileOptions } from '../commands/send-file.ts'
 import { positiveDuration } from '../values.ts'
 import { act } from './action.ts'
 import { examples } from './help.ts'
 
 /** `pilot-dx send-file` */
-export function addSendFile(program: Command): void {
-  program
-    .command('send-file')
-    .summary('send a file or a folder to a peer’s received folder')
+export function describeSendFile(verb: Command): void {
+  verb
     .description(
       'Sends a file, and ends once the peer has stored it and checked its SHA-256. What the peer has of it ' +
         'already is not sent again, and a lost connection is made again by itself. A peer that does not ' +

@@ -1,14 +1,12 @@
-import { type Command, Option } from 'commander'
+import { type Command, Option } from '../commander.ts'
 import type { SendMessageOptions } from '../commands/send-message.ts'
 import { count, positiveDuration } from '../values.ts'
 import { act } from './action.ts'
 import { examples } from './help.ts'
 
 /** `pilot-dx send-message` */
-export function addSendMessage(program: Command): void {
-  program
-    .command('send-message')
-    .summary('send a message to a peer’s inbox')
+export function describeSendMessage(verb: Command): void {
+  verb
     .description('Sends a message, and ends once the peer has acknowledged it: it is in the peer’s inbox.')
     .argument('<target>', 'address, node id or hostname')
     .argument('[text]', 'the message, short for --data')

@@ -1,14 +1,12 @@
-import { type Command, Option } from 'commander'
+import { type Command, Option } from '../commander.ts'
 import type { ServeOptions } from '../commands/serve.ts'
 import { atMost, count, orOff, part, positiveDuration, size } from '../values.ts'
 import { act } from './action.ts'
 import { examples } from './help.ts'
 
 /** `pilot-dx serve` */
-export function addServe(program: Command): void {
-  program
-    .command('serve')
-    .summary('receive messages and files')
+export function describeServe(verb: Command): void {
+  verb
     .description(
       'Receives messages and files until Ctrl-C. Attaches to the Pilot daemon that answers on the socket; ' +
         'where none does, starts an embedded one, for this machine only.',

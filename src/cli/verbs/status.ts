@@ -1,12 +1,10 @@
-import type { Command } from 'commander'
+import type { Command } from '../commander.ts'
 import { act } from './action.ts'
 import { examples } from './help.ts'
 
 /** `pilot-dx status` */
-export function addStatus(program: Command): void {
-  program
-    .command('status')
-    .summary('tell what runs here and what has been received')
+export function describeStatus(verb: Command): void {
+  verb
     .description(
       'Tells whether a daemon answers, who this node is, whether its data exchange answers, and what the ' +
         'folders hold. Exit code 3 where no daemon answers.',

@@ -1,14 +1,12 @@
-import type { Command } from 'commander'
+import type { Command } from '../commander.ts'
 import type { TraceOptions } from '../commands/trace.ts'
 import { count, duration, positiveDuration, size } from '../values.ts'
 import { act } from './action.ts'
 import { examples } from './help.ts'
 
 /** `pilot-dx trace` */
-export function addTrace(program: Command): void {
-  program
-    .command('trace')
-    .summary('measure the way to a peer and back')
+export function describeTrace(verb: Command): void {
+  verb
     .description(
       'Sends probes and prints how long each leg of their way took. A probe is a message: each one is stored ' +
         'in the peer’s inbox.',

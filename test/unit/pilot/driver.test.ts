@@ -8,7 +8,7 @@ import { describe, it } from 'node:test'
 import { utf8 } from '#lib/bytes.js'
 import { LIMITS } from '#lib/limits.js'
 import { parseAddress } from '#lib/pilot/address.js'
-import { Driver, defaultSocketPath } from '#lib/pilot/driver.js'
+import { Driver } from '#lib/pilot/driver.js'
 import { Command, decodeDial, decodePort, encodeConnId, encodeError } from '#lib/pilot/ipc-messages.js'
 import type { PilotStream } from '#lib/pilot/stream.js'
 import { FakeDaemon, message, NODE, PEER, recv } from '../../helpers/fake-daemon.js'
@@ -359,18 +359,5 @@ describe('close', () => {
     await assert.rejects(driver.listen(1), { code: 'DRIVER_CLOSED' })
     await assert.rejects(driver.info(), { code: 'DRIVER_CLOSED' })
     while (daemon.sockets.size > 0) await new Promise(setImmediate)
-  })
-})
-
-describe('defaultSocketPath', () => {
-  it('[ipc.socket-env] [ipc.socket-runtime-dir] [ipc.socket-tmp] follows the environment', () => {
-    assert.equal(defaultSocketPath({ PILOT_SOCKET: '/x', XDG_RUNTIME_DIR: '/run/u' }), '/x')
-    const linux = process.platform === 'linux'
-    assert.equal(
-      defaultSocketPath({ XDG_RUNTIME_DIR: '/run/u' }),
-      linux ? '/run/u/pilot.sock' : '/tmp/pilot.sock',
-    )
-    assert.equal(defaultSocketPath({ PILOT_SOCKET: '', XDG_RUNTIME_DIR: '' }), '/tmp/pilot.sock')
-    assert.equal(defaultSocketPath({}), '/tmp/pilot.sock')
   })
 })
