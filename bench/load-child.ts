@@ -24,6 +24,7 @@ export interface FilesResult {
   readonly peakMiB: number
 }
 
+const ONE_FRAME: LoadRequest = { size: 100, window: 1, ms: 0, most: 1 }
 const open = new Map<string, Duplex[]>()
 
 serveParent<LoadChildRequest>(undefined, async request => {
@@ -31,6 +32,8 @@ serveParent<LoadChildRequest>(undefined, async request => {
   if (request.do === 'load') return runLoad(await connectionsTo(target, request.connections), request)
   if (request.do === 'idle') {
     await connectionsTo(target, request.connections)
+    // They are accepted in turn: where a later one is answered, all of them are served.
+    await runLoad(await dialAll(target, 1), ONE_FRAME)
     return undefined
   }
   if (request.do === 'deliver') return timed(request.size, () => deliverFile(target.socket, request.path))

@@ -1,6 +1,7 @@
 // A service in a process of its own: run by `Child` with `ServiceOptions`. Ready when it serves.
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
+import { keepYoungGenerationSmall } from '#lib/cli/young-generation.js'
 import { EmbeddedDaemon } from '#lib/embedded/index.js'
 import { Service } from '#lib/exchange/service.js'
 import { Address } from '#lib/pilot/address.js'
@@ -39,6 +40,8 @@ type Request =
   /** The turns of the event loop are measured from now on. */
   | 'watch'
 
+// As the command does it, for all kinds alike.
+keepYoungGenerationSmall()
 const options = JSON.parse(process.argv[2] ?? '{}') as ServiceOptions
 const { streams, address } = await network()
 const startedAt = performance.now()

@@ -42,7 +42,9 @@ export class ClientSession implements Requester, PortOwner, StreamOwner {
   /** Streams that may have bytes for the client, in the order in which they are served. */
   readonly #readable = new Set<StreamEnd>()
   readonly #full = new Set<StreamEnd>()
-  #dials = dialController()
+  /** Made with the first dial: most clients of a busy daemon are streams that were dialled long ago. */
+  #dials: AbortController | undefined
+  #dialling = 0
   #lastAnswer: Promise<void> = Promise.resolve()
   #unanswered = 0
   #waitingDials: (() => void)[] = []
@@ -68,7 +70,7 @@ export class ClientSession implements Requester, PortOwner, StreamOwner {
     if (this.#left) return
     this.#left = true
     this.node.unbindAll(this)
-    this.#dials.abort()
+    this.#dials?.abort()
     for (const stream of this.#streams.values()) this.#forget(stream).close()
     this.#admitDials()
     this.#socket.destroySoon()
@@ -83,8 +85,14 @@ export class ClientSession implements Requester, PortOwner, StreamOwner {
   }
 
   async dial(remote: SocketAddress): Promise<number> {
-    const { socket } = await this.node.dial(remote, this.#dials.signal)
-    return this.#addStream(socket).id
+    this.#dials ??= dialController()
+    this.#dialling++
+    try {
+      const { socket } = await this.node.dial(remote, this.#dials.signal)
+      return this.#addStream(socket).id
+    } finally {
+      if (--this.#dialling === 0) this.#dials = undefined
+    }
   }
 
   startStream(connId: number): void {
@@ -153,8 +161,8 @@ export class ClientSession implements Requester, PortOwner, StreamOwner {
   }
 
   #cancelDials(): void {
-    this.#dials.abort()
-    this.#dials = dialController()
+    this.#dials?.abort()
+    this.#dials = undefined
   }
 
   #answer(command: number, payload: Uint8Array): void {

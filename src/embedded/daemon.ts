@@ -83,7 +83,7 @@ export class EmbeddedDaemon {
     const sessions = new Map<Socket, ClientSession>()
     const serve = (socket: Socket) => {
       sessions.set(socket, new ClientSession(node, socket, { logger, saveHostname }))
-      socket.once('close', () => sessions.delete(socket))
+      socket.on('close', () => sessions.delete(socket))
     }
 
     const servers: PublishedSocket[] = []

@@ -134,7 +134,7 @@ export class LocalNode {
         askForStream(path, hello, aborted),
       )
       this.#track(socket)
-      socket.once('close', () => this.#dialledFrom.delete(localPort))
+      socket.on('close', () => this.#dialledFrom.delete(localPort))
       return { socket, localPort }
     } catch (error) {
       this.#dialledFrom.delete(localPort)
@@ -204,7 +204,7 @@ export class LocalNode {
   #track(socket: Socket): void {
     this.#sockets.add(socket)
     socket.on('error', error => this.#logger.debug({ err: error }, 'a stream between nodes failed'))
-    socket.once('close', () => this.#sockets.delete(socket))
+    socket.on('close', () => this.#sockets.delete(socket))
   }
 
   #ephemeralPort(): number {

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import { systemCode } from '../errors.ts'
 
 /**
@@ -8,24 +8,30 @@ import { systemCode } from '../errors.ts'
  * is the end of the stream, after all that was received before it.
  */
 export function makeSturdy(socket: Socket): Socket {
-  const write = socket._write
-  const writev = socket._writev
-  const destroy = socket.destroy
-  socket._write = (chunk, encoding, done) => write.call(socket, chunk, encoding, forgiving(done))
-  if (writev !== undefined) socket._writev = (chunks, done) => writev.call(socket, chunks, forgiving(done))
-
-  let reset = false
-  socket.destroy = error => {
-    if (!isGone(error)) return destroy.call(socket, error)
-    if (reset || socket.readableEnded) return destroy.call(socket)
-    reset = true
-    socket.push(null)
-    return socket
-  }
-  return socket
+  return Object.assign(socket, STURDY)
 }
 
 type Done = (error?: Error | null) => void
+
+/** One set for all sockets: closures would be some of what each of many idle streams takes. */
+const STURDY = {
+  _write(this: Socket, chunk: unknown, encoding: BufferEncoding, done: Done): void {
+    Socket.prototype._write.call(this, chunk, encoding, forgiving(done))
+  },
+  _writev(this: Socket, chunks: { chunk: unknown; encoding: BufferEncoding }[], done: Done): void {
+    Socket.prototype._writev?.call(this, chunks, forgiving(done))
+  },
+  destroy(this: Socket, error?: Error): Socket {
+    if (!isGone(error)) return Socket.prototype.destroy.call(this, error)
+    if (RESET.has(this) || this.readableEnded) return Socket.prototype.destroy.call(this)
+    RESET.add(this)
+    this.push(null)
+    return this
+  },
+}
+
+/** Sockets whose reset has been made the end of the stream. */
+const RESET = new WeakSet<Socket>()
 
 function forgiving(done: Done): Done {
   return error => done(isGone(error) ? null : error)

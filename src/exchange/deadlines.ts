@@ -24,9 +24,10 @@ export class Deadlines {
   #frameDue: number | undefined
   #pausedAt: number | undefined
 
-  constructor(options: DeadlineOptions) {
-    this.#options = options
-    const shortest = Math.min(options.idleTimeout, options.frameTimeout)
+  constructor({ idleTimeout, frameTimeout, isBusy, onExpired }: DeadlineOptions) {
+    // Not the caller's object, which has much more: each connection keeps this one.
+    this.#options = { idleTimeout, frameTimeout, isBusy, onExpired }
+    const shortest = Math.min(idleTimeout, frameTimeout)
     // Looked at a few times in each period: one timer, and no work for a byte or a frame.
     if (shortest !== Number.POSITIVE_INFINITY) {
       this.#timer = setInterval(() => this.#check(), Math.min(shortest / CHECKS, LONGEST_TIMER))

@@ -5,7 +5,7 @@ export interface ByteSource {
   readonly destroyed: boolean
   readonly errored: Error | null
   read(size?: number): Uint8Array | null
-  once(event: string, listener: (error?: Error) => void): unknown
+  on(event: string, listener: (error?: Error) => void): unknown
   off(event: string, listener: (error?: Error) => void): unknown
 }
 
@@ -37,7 +37,8 @@ function nextReadable(stream: ByteSource): Promise<void> {
       else resolve()
     }
     const ready = () => settle()
-    for (const event of WAKING) stream.once(event, ready)
-    stream.once('error', settle)
+    // Not `once`: its wrappers would be half of what a connection holds that waits for bytes.
+    for (const event of WAKING) stream.on(event, ready)
+    stream.on('error', settle)
   })
 }
