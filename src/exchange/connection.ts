@@ -168,10 +168,9 @@ export class Connection {
 
   /** The next bytes from the peer; null at the end of the stream, and as soon as {@link drain} is called. */
   #nextChunk(): Promise<Uint8Array | null> {
-    // Not a race with one promise for the whole connection: that one would keep every chunk alive.
-    return new Promise((resolve, reject) => {
-      this.#stopReading = () => resolve(null)
-      readChunk(this.#stream).then(resolve, reject)
+    // Neither a race nor a promise around the read: those keep chunks alive, many MB of them.
+    return readChunk(this.#stream, undefined, stop => {
+      this.#stopReading = stop
     })
   }
 
@@ -254,8 +253,7 @@ export class Connection {
         clearTimeout(bound)
         resolve()
       })
-      // What the peer still sends is read over; left unread, it would hide that the peer has closed. A read
-      // that drain() left behind ends with the next bytes; only with a listener do those after them flow.
+      // What the peer still sends is read over; left unread, it would hide that the peer has closed.
       stream.on('data', () => {}).resume()
     })
   }
