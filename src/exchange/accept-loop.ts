@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { backoffMs } from '../backoff.ts'
 import { LIMITS } from '../limits.ts'
 import type { Logger } from '../logger.ts'
 import type { Listener, Stream, Streams } from '../pilot/transport.ts'
@@ -49,11 +50,10 @@ async function acceptAll(listener: Listener, { onStream, signal }: AcceptOptions
 }
 
 async function listenAgain({ streams, port, signal, logger }: AcceptOptions): Promise<Listener | undefined> {
-  const longest = LIMITS.reconnectMax.value
-  for (let pause = LIMITS.reconnectMin.value; ; pause = Math.min(pause * 2, longest)) {
+  const bounds = { min: LIMITS.reconnectMin.value, max: LIMITS.reconnectMax.value }
+  for (let tries = 1; ; tries++) {
     try {
-      // Half of the pause is random, so that many nodes do not come back to a daemon in step.
-      await delay(pause * (0.5 + Math.random() / 2), undefined, { signal })
+      await delay(backoffMs(tries, bounds), undefined, { signal })
       const listener = await streams.listen(port, { signal })
       logger.info({ port }, 'connected to the daemon again; the port is bound')
       return listener

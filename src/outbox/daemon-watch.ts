@@ -1,6 +1,6 @@
+import { type Backoff, backoffMs } from '../backoff.ts'
 import { LIMITS } from '../limits.ts'
 import type { Logger } from '../logger.ts'
-import { type Backoff, backoffMs } from './retry.ts'
 
 /** Whether the daemon of this machine is there, as far as the tries have shown. Without it nobody can be reached. */
 export class DaemonWatch {

@@ -1,3 +1,4 @@
+import { type Backoff, backoffMs } from '../backoff.ts'
 import type { Logger } from '../logger.ts'
 import type { Backlog } from './backlog.ts'
 import type { DaemonWatch } from './daemon-watch.ts'
@@ -5,7 +6,7 @@ import { type EntryState, FRESH } from './entry-state.ts'
 import type { EntryStore, Seen } from './entry-store.ts'
 import type { Lane, Waiting } from './lane.ts'
 import { expiredError, type OutboxEvents, type Publish } from './outbox-events.ts'
-import { type Backoff, backoffMs, tryError, verdictOf } from './retry.ts'
+import { tryError, verdictOf } from './retry.ts'
 import type { Delivered } from './send-entry.ts'
 
 /** What {@link Outcomes} works with. */

@@ -42,25 +42,6 @@ export function verdictOf(error: unknown): Verdict {
 const AWAY: ReadonlySet<string> = new Set(['DAEMON_UNAVAILABLE', 'DAEMON_GONE', 'DAEMON_NOT_PILOT'])
 const NEVER: ReadonlySet<string> = new Set(['PEER_UNSUPPORTED', 'SOURCE_UNREADABLE', 'SOURCE_CHANGED'])
 
-/** How long to wait between tries, in ms. */
-export interface Backoff {
-  readonly min: number
-  readonly max: number
-}
-
-/**
- * ms to wait after `failures` in a row: twice as long each time, less up to half at random, so that those who
- * failed together do not come back together.
- */
-export function backoffMs(
-  failures: number,
-  { min, max }: Backoff,
-  random: () => number = Math.random,
-): number {
-  const whole = Math.min(max, min * 2 ** Math.min(failures - 1, 30))
-  return whole * (1 - random() / 2)
-}
-
 /** `error` as it is listed. */
 export function tryError(error: unknown): TryError {
   const code = error instanceof PilotError ? error.code : (systemCode(error) ?? 'INTERNAL')

@@ -1,3 +1,4 @@
+import { backoffMs } from '../backoff.ts'
 import { LIMITS } from '../limits.ts'
 import type { FolderBell } from '../mailbox/folder-bell.ts'
 import { attempt, Connection } from './attempt.ts'
@@ -7,7 +8,6 @@ import { NO_FILE, splitName } from './entry-name.ts'
 import type { Lane, Waiting } from './lane.ts'
 import type { Network } from './lazy-network.ts'
 import { Outcomes, type OutcomesOptions } from './outcomes.ts'
-import { backoffMs } from './retry.ts'
 
 /** What a {@link Runner} works with. */
 export interface RunnerOptions extends OutcomesOptions {

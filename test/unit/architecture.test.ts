@@ -20,7 +20,7 @@ const ALLOWED: Record<string, string[]> = {
   cli: ['base', 'wire', 'pilot', 'mailbox', 'plugin', 'exchange', 'embedded', 'outbox', 'index'],
 }
 
-const BASE_FILES = ['bytes.ts', 'clock.ts', 'errors.ts', 'limits.ts', 'logger.ts']
+const BASE_FILES = ['backoff.ts', 'bytes.ts', 'clock.ts', 'errors.ts', 'limits.ts', 'logger.ts']
 
 /** The only places outside the CLI that read the environment: the variables that the protocol names. */
 const ENVIRONMENT: Record<string, string[]> = {

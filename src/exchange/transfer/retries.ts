@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { backoffMs } from '../../backoff.ts'
 import { LIMITS } from '../../limits.ts'
 
 /** Counts the tries in a row that brought nothing, and waits between them, longer each time. */
@@ -23,16 +24,7 @@ export class Retries {
 
   /** Waits before the next try. Rejects when `signal` fires. */
   async pause(signal: AbortSignal): Promise<void> {
-    await delay(pauseMs(this.#failures, Math.random()), undefined, { signal })
+    const { reconnectMin: min, reconnectMax: max } = LIMITS
+    await delay(backoffMs(this.#failures, { min: min.value, max: max.value }), undefined, { signal })
   }
-}
-
-/**
- * How long to wait after `failures` failed tries: doubled each time up to a bound, and at random from half of it
- * up, so that those who lost one peer together do not come back together.
- */
-export function pauseMs(failures: number, random: number): number {
-  const { reconnectMin, reconnectMax } = LIMITS
-  const longest = Math.min(reconnectMin.value * 2 ** Math.max(0, failures - 1), reconnectMax.value)
-  return longest * (0.5 + random / 2)
 }
