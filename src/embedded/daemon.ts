@@ -2,12 +2,12 @@ import type { Server, Socket } from 'node:net'
 import { PluginError } from '../errors.ts'
 import { type Logger, silentLogger } from '../logger.ts'
 import type { Address } from '../pilot/address.ts'
+import { type PublishedSocket, publishSocket, refuseLive } from '../pilot/socket-file.ts'
 import { ClientSession } from './client-session.ts'
 import { checkedHostname, defaultHostname } from './hostname.ts'
 import { loadIdentity, type NodeIdentity, randomAddress, saveIdentity } from './identity.ts'
 import { endAll, LocalNode } from './local-node.ts'
 import { NodeDirectory } from './node-directory.ts'
-import { type PublishedSocket, publishSocket, refuseLive } from './socket-file.ts'
 
 /** Options of {@link EmbeddedDaemon.start}. */
 export interface EmbeddedDaemonOptions {

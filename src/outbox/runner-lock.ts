@@ -1,9 +1,9 @@
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { isListening, type PublishedSocket, publishSocket } from '../embedded/socket-file.ts'
 import { DriverError } from '../errors.ts'
 import type { FolderBell } from '../mailbox/folder-bell.ts'
+import { isListening, type PublishedSocket, publishSocket } from '../pilot/socket-file.ts'
 
 /**
  * Who runs the outbox: the process that listens on a socket in its folder. The system closes the socket with

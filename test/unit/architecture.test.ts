@@ -15,7 +15,7 @@ const ALLOWED: Record<string, string[]> = {
   plugin: ['base', 'pilot'],
   exchange: ['base', 'wire', 'archive', 'pilot', 'mailbox', 'plugin'],
   embedded: ['base', 'pilot'],
-  outbox: ['base', 'wire', 'pilot', 'mailbox', 'exchange', 'embedded'],
+  outbox: ['base', 'wire', 'pilot', 'mailbox', 'exchange'],
   index: ['base', 'wire', 'pilot', 'mailbox', 'plugin', 'exchange', 'embedded', 'outbox'],
   cli: ['base', 'wire', 'pilot', 'mailbox', 'plugin', 'exchange', 'embedded', 'outbox', 'index'],
 }
