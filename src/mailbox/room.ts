@@ -2,7 +2,7 @@
 export interface Reservation {
   /** Whether it has room for all of the file; else for what is taken only. */
   readonly isWhole: boolean
-  /** Takes room for so many bytes more. */
+  /** Takes room for so many bytes more, or gives it back where there are less than none. */
   take(bytes: number): void
   release(): void
 }

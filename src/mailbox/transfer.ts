@@ -14,8 +14,8 @@ export interface TransferOptions {
   /** Bytes that it holds. */
   readonly offset: number
   readonly durable: boolean
-  /** Rejects where the folder is over its limit. */
-  readonly checkRoom: () => Promise<void>
+  /** Rejects where the folder has no room for so many bytes more. */
+  readonly checkRoom: (bytes: number) => Promise<void>
   /** So many more bytes are on the disk. */
   readonly onGrown: (bytes: number) => void
   readonly publish: (file: Omit<FinishedFile, 'sha256'>) => Promise<StoredFile>
@@ -75,7 +75,7 @@ export class Transfer {
    */
   write(bytes: Uint8Array): Promise<void> {
     return this.#exclusively(async () => {
-      await this.#options.checkRoom()
+      await this.#options.checkRoom(bytes.length)
       for (let rest = bytes; rest.length > 0; ) {
         const { bytesWritten } = await this.#options.handle.write(rest, 0, rest.length, this.#offset)
         if (bytesWritten === 0) throw new Error('the file system took none of the bytes and named no fault')

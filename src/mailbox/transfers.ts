@@ -7,6 +7,7 @@ import type { PartialEntry, PartialFolder } from './partial-folder.ts'
 import { ownerTag } from './partial-names.ts'
 import type { Received } from './received.ts'
 import type { ReceivedRoom } from './received-room.ts'
+import type { Reservation } from './room.ts'
 import { storeFailure } from './store-failure.ts'
 import { Transfer } from './transfer.ts'
 
@@ -91,22 +92,21 @@ export class Transfers {
       await this.#partials.remove(old)
 
     const entry = this.#partials.claim(id, tag)
-    let reserved = 0
+    let reservation: Reservation | undefined
     const onClosed = () => {
-      room.release(reserved)
+      reservation?.release()
       entry.isOpen = false
       entry.modified = Date.now()
       this.#open.delete(entry)
     }
     try {
       const rest = size - (entry.bytes > size ? 0 : entry.bytes)
-      await room.reserve(rest)
-      reserved = rest
+      const taken = await room.open(owner, rest)
+      reservation = taken
       await checkDisk(this.#dir, rest)
       const handle = await this.#partials.open(entry, size)
       // Other programs may have changed it since it was listed.
-      room.release(reserved - (size - entry.bytes))
-      reserved = size - entry.bytes
+      if (taken.isWhole) taken.take(size - entry.bytes - rest)
       const transfer = new Transfer({
         size,
         sha256,
@@ -114,11 +114,10 @@ export class Transfers {
         path: this.#partials.path(entry),
         offset: entry.bytes,
         durable,
-        checkRoom: () => room.check(),
+        checkRoom: bytes => (taken.isWhole ? room.check() : room.grow(taken, bytes)),
         onGrown: bytes => {
           entry.bytes += bytes
-          reserved -= bytes
-          room.release(bytes)
+          taken.take(-bytes)
         },
         publish: file => {
           const input = { filename, length: size, from: owner, type: 'FILESTREAM' }

@@ -285,6 +285,39 @@ test('[received.max-bytes-partial] partial files count into receivedMaxBytes, un
   await store()
 })
 
+test('sizes that one sender declares, and does not send, take no more room from others than its share', async t => {
+  const mailbox = await tempMailbox(t, { receivedMaxBytes: 1000 })
+  const contents = Array.from({ length: 10 }, () => randomBytes(200))
+  const transfers = await Promise.all(contents.map(content => mailbox.openTransfer(inputFor(content))))
+  await mailbox.storeFile({ filename: 'f', length: 700, from: BOB }, Buffer.alloc(700))
+
+  const ends = await Promise.allSettled(
+    transfers.map(async (transfer, number) => {
+      const content = contents[number] ?? Buffer.alloc(0)
+      for (let at = 0; at < content.length; at += 50) await transfer.write(content.subarray(at, at + 50))
+      await transfer.finish()
+    }),
+  )
+  // One had its room from the start; the others must not bring the folder over its limit.
+  assert.equal(ends.filter(({ status }) => status === 'fulfilled').length, 1)
+  for (const end of ends) if (end.status === 'rejected') assert.equal(end.reason.code, 'RECEIVED_FULL')
+  const partials = (await partialsIn(mailbox.receivedDir)).filter(name => !name.endsWith('.owner'))
+  const sizes = await Promise.all(
+    partials.map(async name => (await readFile(join(mailbox.receivedDir, '.partial', name))).length),
+  )
+  assert.ok(900 + sizes.reduce((sum, size) => sum + size, 0) <= 1000, `${sizes}`)
+})
+
+test('a transfer that ends gives its share back', async t => {
+  const mailbox = await tempMailbox(t, { receivedMaxBytes: 1000 })
+  for (let i = 0; i < 5; i++) {
+    const transfer = await mailbox.openTransfer(inputFor(randomBytes(900)))
+    await transfer.write(Buffer.alloc(1))
+    await transfer.close('the test says so', false)
+  }
+  await mailbox.storeFile({ filename: 'f', length: 1000, from: BOB }, Buffer.alloc(1000))
+})
+
 test('a size that no disk has room for is refused at once', async t => {
   const mailbox = await tempMailbox(t, { receivedMaxBytes: -1 })
   const input = { ...inputFor(randomBytes(10)), size: Number.MAX_SAFE_INTEGER }
