@@ -303,7 +303,7 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     value: 8_192,
     unit: 'count',
     about:
-      'deliveries with a message id that are remembered, also over a restart; then the oldest are forgotten',
+      'deliveries with a message id that are remembered, also over a restart; then whoever has most loses its oldest',
     option: null,
   },
   idJournalRecords: {

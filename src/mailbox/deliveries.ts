@@ -3,8 +3,9 @@ import { Delivery, type DeliveryIdentity } from './delivery.ts'
 import type { DurableFolder } from './durable-write.ts'
 import type { IdJournal, IdRecord, JournalFile } from './id-journal.ts'
 import type { Payload } from './payload.ts'
+import { SharedMemory } from './shared-memory.ts'
 
-/** How long, and how many, {@link Deliveries} remembers. */
+/** How long, and how many, {@link Deliveries} remembers; past `max` the oldest of whoever has most are forgotten. */
 export interface DeliveriesOptions {
   /** ms */
   readonly lifetime: number
@@ -31,8 +32,8 @@ export interface Outcome {
 export class Deliveries {
   readonly #journal: IdJournal
   readonly #options: DeliveriesOptions
-  /** What is stored, by digest, the oldest first. */
-  readonly #stored = new Map<string, Stored>()
+  /** What is stored, by digest. */
+  readonly #stored = new SharedMemory<Stored>()
   /** What is complete and being stored; resolves when that is over, whatever came of it. */
   readonly #underWay = new Map<string, Promise<void>>()
 
@@ -48,18 +49,20 @@ export class Deliveries {
    * @throws the file system's error where a folder cannot be synced
    */
   async load(folders: DeliveryFolders): Promise<void> {
-    const { logger, max } = this.#options
+    const { logger } = this.#options
     const { records, abandoned } = await this.#journal.read(logger)
-    const known = (await this.#resolve(records, folders)).slice(-max)
+    const known = await this.#resolve(records, folders)
+    for (const { record, forgetAt } of known) {
+      this.#remember(record.digest, { name: record.name, from: record.from, forgetAt })
+    }
+    const kept = known.filter(({ record }) => this.#stored.get(record.digest) !== undefined)
     try {
-      for (const { record, forgetAt, file } of await this.#enter(known)) {
-        this.#stored.set(record.digest, { name: record.name, forgetAt, file })
+      for (const { record, forgetAt, file } of await this.#enter(kept)) {
+        this.#remember(record.digest, { name: record.name, from: record.from, forgetAt, file })
       }
       await this.#journal.remove(abandoned)
     } catch (err) {
       logger.warn({ err }, 'the memory of message ids cannot be written')
-      for (const { record, forgetAt } of known)
-        this.#stored.set(record.digest, { name: record.name, forgetAt })
     }
   }
 
@@ -101,7 +104,7 @@ export class Deliveries {
     let wake = () => {}
     this.#underWay.set(digest, new Promise(resolve => (wake = resolve)))
     return stored => {
-      if (stored !== undefined) this.#stored.set(digest, stored)
+      if (stored !== undefined) this.#remember(digest, stored)
       this.#underWay.delete(digest)
       this.#forgetOld()
       wake()
@@ -150,13 +153,22 @@ export class Deliveries {
     )
   }
 
+  #remember(digest: string, stored: Stored): void {
+    this.#stored.set(digest, stored, stored.from)
+    while (this.#stored.size > this.#options.max) this.#forget(this.#stored.oldestOfMost() ?? digest)
+  }
+
   #forgetOld(): void {
     const now = performance.now()
-    for (const [digest, { forgetAt, file }] of this.#stored) {
-      if (forgetAt > now && this.#stored.size <= this.#options.max) return
-      this.#stored.delete(digest)
-      void file?.release()
+    for (const [digest, { forgetAt }] of this.#stored) {
+      if (forgetAt > now) return
+      this.#forget(digest)
     }
+  }
+
+  #forget(digest: string): void {
+    void this.#stored.get(digest)?.file?.release()
+    this.#stored.delete(digest)
   }
 }
 
@@ -164,6 +176,7 @@ export class Deliveries {
 export interface Stored {
   /** Of its file. */
   readonly name: string
+  readonly from: string
   /** On the clock of `performance.now()`. */
   readonly forgetAt: number
   /** Holds its record; undefined where there is none. */

@@ -85,10 +85,11 @@ export class Delivery implements PublishRecord {
   }
 
   async about(name: string, inode: number): Promise<void> {
-    const { folder } = this.#identity
+    const { folder, from } = this.#identity
     const expiry = this.#memory.newExpiry()
     const { expiresAt } = expiry
-    const record: IdRecord = { kind: 'about', digest: this.#digest ?? '', expiresAt, folder, name, inode }
+    const digest = this.#digest ?? ''
+    const record: IdRecord = { kind: 'about', digest, expiresAt, folder, name, inode, from }
     await this.#replaceEntry({ record, ...expiry, file: await this.#memory.append(record, true) })
   }
 
@@ -108,7 +109,7 @@ export class Delivery implements PublishRecord {
   end(name: string | undefined): void {
     const entry = this.#entry
     if (name !== undefined && entry !== undefined) {
-      this.#settle?.({ name, forgetAt: entry.forgetAt, file: entry.file })
+      this.#settle?.({ name, from: entry.record.from, forgetAt: entry.forgetAt, file: entry.file })
     } else {
       void entry?.file.release()
       this.#settle?.()

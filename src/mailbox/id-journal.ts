@@ -23,12 +23,14 @@ export interface IdRecord {
   readonly name: string
   /** Of the file: another one may get the same name. */
   readonly inode: number
+  /** Whose share of the memory it takes; empty where an older version has written the record. */
+  readonly from: string
 }
 
 /**
  * The memory of message ids on the disk: append-only files in one hidden folder, each written by one process
  * and named `<pid>-<16 hex digits of the process>-<number>.ids`. A record is one line, `<16 hex digits of the
- * SHA-256 of the JSON> <JSON>`, the JSON being `[kind, digest, expiresAt, folder, name, inode]`. A line that does not
+ * SHA-256 of the JSON> <JSON>`, the JSON being `[kind, digest, expiresAt, folder, name, inode, from]`. A line that does not
  * check, such as a torn end, is passed over. A file takes some thousand records; it is removed as soon as no
  * delivery that is remembered needs it. Nothing is made on the disk before the first record.
  */
@@ -53,8 +55,8 @@ export class IdJournal {
    * `synced` or just written, with the file that it is in, for the caller to {@link JournalFile.release}.
    */
   async append(record: IdRecord, synced: boolean): Promise<JournalFile> {
-    const { kind, digest, expiresAt, folder, name, inode } = record
-    const json = JSON.stringify([kind, digest, expiresAt, folder, name, inode])
+    const { kind, digest, expiresAt, folder, name, inode, from } = record
+    const json = JSON.stringify([kind, digest, expiresAt, folder, name, inode, from])
     this.#waiting.push(`${checkOf(json)} ${json}\n`)
     const file = await this.#write()
     try {
@@ -252,9 +254,9 @@ function parse(text: string): { found: IdRecord[]; damaged: number } {
 function recordIn(line: string): IdRecord | undefined {
   const json = line.slice(CHECK_LENGTH + 1)
   if (line !== `${checkOf(json)} ${json}`) return undefined
-  const [kind, digest, expiresAt, folder, name, inode] = JSON.parse(json)
+  const [kind, digest, expiresAt, folder, name, inode, from = ''] = JSON.parse(json)
   const isKnown = (folder === 'inbox' || folder === 'received') && (kind === 'about' || kind === 'stored')
-  return isKnown ? { kind, digest, expiresAt, folder, name, inode } : undefined
+  return isKnown ? { kind, digest, expiresAt, folder, name, inode, from } : undefined
 }
 
 const CHECK_LENGTH = 16

@@ -573,7 +573,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'tagged.bound',
     section: 5,
-    text: 'At most 8,192 deliveries are remembered; the oldest are forgotten.',
+    text: 'At most 8,192 deliveries are remembered; then the oldest of whoever has most are forgotten.',
   },
   { id: 'tagged.no-id', section: 5, text: 'A frame without a message_id is always stored.' },
   { id: 'tagged.restart', section: 5, text: 'The memory of ids survives a restart, also an abrupt one.' },

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -293,9 +294,14 @@ async function tempDeliveries(t: TestContext, { lifetime = 600_000, max = 100, d
 const IDENTITY: DeliveryIdentity = { folder: 'inbox', type: 'TEXT', from: 'a', messageId: 'id', length: 1 }
 
 /** Stores without a folder. */
-async function once(deliveries: Deliveries, payload: string, during: () => Promise<void> = async () => {}) {
+async function once(
+  deliveries: Deliveries,
+  payload: string,
+  during: () => Promise<void> = async () => {},
+  from = IDENTITY.from,
+) {
   return deliveries.once(
-    { ...IDENTITY, length: payload.length },
+    { ...IDENTITY, length: payload.length, from },
     Buffer.from(payload),
     async (_, delivery) => {
       if (!(await delivery.confirm())) return undefined
@@ -359,4 +365,39 @@ test('[tagged.bound] so many are remembered, and then the oldest are forgotten; 
   assert.ok(readdirSync(dir).length <= 4, `${readdirSync(dir).length} files`)
   assert.equal((await once(deliveries, '9000')).duplicate, true)
   assert.equal((await once(deliveries, '8999')).duplicate, false)
+})
+
+test('[tagged.bound] a sender of very many pushes out its own ids and nobody else’s, also over a restart', async t => {
+  const dir = join(await tempDir(t), '.ids')
+  const folder = { has: async () => true, sync: async () => {} }
+  const { deliveries, journal } = await tempDeliveries(t, { max: 100, dir })
+  const send = (to: Deliveries, from: string, number: number) =>
+    once(to, `${from} ${number}`, async () => {}, from)
+  for (let i = 0; i < 30; i++) await send(deliveries, 'alice', i)
+  for (let i = 0; i < 300; i++) await send(deliveries, 'eve', i)
+  await journal.close()
+
+  const { deliveries: next } = await tempDeliveries(t, { max: 80, dir })
+  await next.load({ inbox: folder, received: folder })
+  for (let i = 0; i < 30; i++) assert.equal((await send(next, 'alice', i)).duplicate, true, `alice ${i}`)
+  for (let i = 250; i < 300; i++) assert.equal((await send(next, 'eve', i)).duplicate, true, `eve ${i}`)
+  assert.equal((await send(next, 'eve', 249)).duplicate, false)
+})
+
+test('[tagged.restart] what an older version has left tells no sender, and counts all the same', async t => {
+  const config = await folders(t)
+  const first = await Mailbox.open(config)
+  await storeText(first, 'x')
+  await first.close()
+  for (const path of journals(config.inboxDir)) {
+    const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1)
+    const older = lines.map(line => {
+      const json = JSON.stringify(JSON.parse(line.slice(17)).slice(0, 6))
+      return `${createHash('sha256').update(json).digest('hex').slice(0, 16)} ${json}\n`
+    })
+    writeFileSync(path, older.join(''))
+  }
+  const next = await Mailbox.open(config)
+  t.after(() => next.close())
+  assert.equal((await storeText(next, 'x')).duplicate, true)
 })

@@ -16,6 +16,7 @@ function record(digest: string): IdRecord {
     folder: 'inbox',
     name: `a "name" of ${digest}\u2028`,
     inode: 7,
+    from: '0:0000.0000.000A',
   }
 }
 

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { SharedMemory } from '#lib/mailbox/shared-memory.js'
+
+function filled(entries: readonly (readonly [from: string, key: string])[]): SharedMemory<string> {
+  const memory = new SharedMemory<string>()
+  for (const [from, key] of entries) memory.set(key, `value of ${key}`, from)
+  return memory
+}
+
+test('whoever has most gives up its oldest', () => {
+  const memory = filled([
+    ['a', 'a1'],
+    ['b', 'b1'],
+    ['b', 'b2'],
+    ['a', 'a2'],
+    ['b', 'b3'],
+  ])
+  const gone = []
+  for (let key = memory.oldestOfMost(); memory.size > 2 && key !== undefined; key = memory.oldestOfMost()) {
+    memory.delete(key)
+    gone.push(key)
+  }
+  assert.equal(gone[0], 'b1')
+  assert.deepEqual([...memory].map(([key]) => key).sort(), ['a2', 'b3'])
+})
+
+test('a key keeps its place and its sender when its value changes, and is gone once deleted', () => {
+  const memory = filled([
+    ['a', 'k'],
+    ['b', 'l'],
+  ])
+  memory.set('k', 'new', 'b')
+  assert.deepEqual(
+    [...memory],
+    [
+      ['k', 'new'],
+      ['l', 'value of l'],
+    ],
+  )
+  memory.delete('k')
+  memory.delete('k')
+  assert.equal(memory.get('k'), undefined)
+  assert.equal(memory.oldestOfMost(), 'l')
+  memory.delete('l')
+  assert.equal(memory.oldestOfMost(), undefined)
+})
+
+test('it finds the same as a search through all of it, whatever is added and deleted', () => {
+  const step = fc.record({ from: fc.integer({ max: 4, min: 0 }), key: fc.nat(30), add: fc.boolean() })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200 }), steps => {
+      const memory = new SharedMemory<number>()
+      const model = new Map<string, string>()
+      for (const { from, key, add } of steps) {
+        if (add) memory.set(`${key}`, key, `${from}`)
+        else memory.delete(`${key}`)
+        if (!add) model.delete(`${key}`)
+        else if (!model.has(`${key}`)) model.set(`${key}`, `${from}`)
+
+        const counts = new Map<string, number>()
+        for (const owner of model.values()) counts.set(owner, (counts.get(owner) ?? 0) + 1)
+        const found = memory.oldestOfMost()
+        const owner = model.get(found ?? '')
+        assert.equal(memory.size, model.size)
+        assert.equal(counts.get(owner ?? ''), model.size === 0 ? undefined : Math.max(...counts.values()))
+        const [oldest] = [...model].find(([, other]) => other === owner) ?? []
+        assert.equal(found, oldest)
+      }
+    }),
+  )
+})
