@@ -93,7 +93,19 @@ export const PLANTED_FAULTS = [
   {
     name: 'temporaries are not swept',
     edits: [['mailbox/mailbox.js', 'await sweepTemporaries(folder.layout)', '0']],
-    foundBy: { 'kill-random': 20, 'kill-every-call': 0 },
+    foundBy: { 'kill-random': 20, 'kill-every-call': 0, model: 32 },
+  },
+  {
+    name: 'no cap on the inbox',
+    edits: [['mailbox/inbox-quota.js', 'this.#index.files > this.#limits.maxFiles || ', '']],
+    foundBy: { model: 32 },
+  },
+  {
+    name: 'after a restart the newest messages go first',
+    edits: [
+      ['mailbox/inbox-quota.js', 'a.age < b.age ? -1 : a.age > b.age ? 1 : 0', 'a.age < b.age ? 1 : -1'],
+    ],
+    foundBy: { model: 32 },
   },
   {
     name: 'message ids are forgotten at a restart',

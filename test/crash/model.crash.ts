@@ -1,254 +1,153 @@
-import { rmSync, statSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Client } from '#lib/exchange/client.js'
-import { listMessages, messagePayload } from '#lib/mailbox/browse-inbox.js'
-import { listReceived } from '#lib/mailbox/browse-received.js'
 import { FAKETIME, fakeClockFile } from './faketime.js'
-import { type Folders, foldersIn, Scratch, temporaries } from './folders.js'
-import { type Kind, keyOf, makeItem } from './items.js'
-import { Ledger } from './ledger.js'
-import { deliver } from './load.js'
-import { MailboxModel, type ModelLimits, type Sent, type Shown } from './mailbox-model.js'
+import { Scratch } from './folders.js'
+import { ModelRun } from './model-run.js'
 import { MODEL_SEEDS } from './model-seeds.js'
 import { Random } from './random.js'
 import type { Row, RowContext, RowReport } from './row.js'
 import { ServiceProcess } from './service-process.js'
-import { StoredReader, strays } from './stored.js'
 
-/** Random commands for a service, and for a model of it; after each the folders are what the model says. */
+/**
+ * Random commands for mailboxes, and for a model of each; after each command the folders are what the model says. A
+ * process serves many mailboxes, since starting it takes longer than all else: each has limits, folders, a client and
+ * commands of its own, and a SIGKILL strikes each in another state.
+ */
 export const row: Row = { needs: ['linux'], ci: 500, record: 20_000, run }
 
+/** Mailboxes of one process. */
+const MAILBOXES = 64
 const COMMANDS = 40
 const COMMANDS_OF_MANY = 100
 const MANY = 1_000
+const MOST_FAILURES = 20
+/** Of all commands these are SIGKILLs, half of them while all mailboxes are being sent to. */
+const KILLED = 0.1
+const KILL_WITHIN_MS = 60
+
+type Counts = Record<string, number>
 
 async function run({ n, random }: RowContext): Promise<RowReport> {
   const failures: string[] = []
-  const counts: Record<string, number> = { commands: 0 }
+  const counts: Counts = { commands: 0, processesKilled: 0, cutOff: 0 }
   const commands = n >= MANY ? COMMANDS_OF_MANY : COMMANDS
-  const fresh = Array.from({ length: n }, () => [random.integer(0, 2 ** 31), commands] as const)
-  for (const [seed, length] of [...MODEL_SEEDS, ...fresh]) {
-    const problems = await runOne(seed, length, counts)
+  const fresh = Array.from({ length: Math.ceil(n / MAILBOXES) }, (_, i) => {
+    return [random.integer(0, 2 ** 31), commands, Math.min(MAILBOXES, n - i * MAILBOXES)] as const
+  })
+  for (const [seed, length, mailboxes = MAILBOXES] of [...MODEL_SEEDS, ...fresh]) {
+    const problems = await runTogether(seed, length, mailboxes, counts)
     failures.push(...problems.map(problem => `seed ${seed}, ${length} commands: ${problem}`))
     if (failures.length > MOST_FAILURES) break
   }
   return { n, failures, counts }
 }
 
-const MOST_FAILURES = 20
-
-async function runOne(seed: number, length: number, counts: Record<string, number>): Promise<string[]> {
+/** As many commands for each of some mailboxes. */
+async function runTogether(
+  seed: number,
+  length: number,
+  mailboxes: number,
+  counts: Counts,
+): Promise<string[]> {
   using scratch = new Scratch()
-  await using run = await ModelRun.start(scratch.path, new Random(seed))
+  const random = new Random(seed)
+  await using group = await ModelGroup.start(scratch.path, random, mailboxes, counts)
+  counts.commands = (counts.commands ?? 0) + length * mailboxes
+  let quiet = 0
   for (let i = 0; i < length; i++) {
-    const { command, problems } = await run.step()
-    counts.commands = (counts.commands ?? 0) + 1
-    counts[command] = (counts[command] ?? 0) + 1
-    if (problems.length > 0) return problems.map(problem => `${command} (${i}): ${problem}`)
+    if (!random.chance(KILLED)) {
+      quiet++
+      continue
+    }
+    const problems = [...(await group.carryOut(quiet)), ...(await group.kill(random.chance(0.5)))]
+    if (problems.length > 0) return problems.map(problem => `before ${i}: ${problem}`)
+    quiet = 0
   }
-  return await run.finish()
+  return [...(await group.carryOut(quiet)), ...(await group.kill(false)), ...group.leftBehind()]
 }
 
-type Command = 'send' | 'large' | 'fill' | 'kill' | 'restart' | 'read' | 'delete' | 'jump'
-
-const COMMANDS_BY_WEIGHT: readonly Command[] = [
-  ...([
-    'send',
-    'send',
-    'send',
-    'send',
-    'send',
-    'send',
-    'send',
-    'send',
-    'send',
-    'large',
-    'fill',
-    'fill',
-  ] as const),
-  ...(['kill', 'restart', 'read', 'read', 'delete', 'delete', 'jump', 'jump'] as const),
-]
-const CLOCKS = ['+0', '-2h', '+10y', '-1d', '+1h']
-
-/** One sequence of commands. */
-class ModelRun {
+/** Mailboxes that one process serves, and that are killed together. */
+class ModelGroup {
   readonly #random: Random
-  readonly #folders: Folders
-  readonly #limits: ModelLimits
-  readonly #durability: 'full' | 'os'
-  readonly #model: MailboxModel
-  readonly #ledger: Ledger
-  readonly #stored: StoredReader
-  readonly #socket: string
+  readonly #counts: Counts
   readonly #clock: string
-  /** What is visible, in the order in which it came. */
-  #shown: { inbox: Map<string, Shown>; received: Map<string, Shown> } = {
-    inbox: new Map(),
-    received: new Map(),
-  }
+  /** False where the clock is set; it is the process's. */
+  readonly #isOrdered: boolean
+  readonly #runs: readonly ModelRun[]
   #service: ServiceProcess | undefined
-  #client: Client | undefined
 
-  private constructor(root: string, random: Random) {
+  private constructor(root: string, random: Random, mailboxes: number, counts: Counts) {
     this.#random = random
-    this.#folders = foldersIn(root)
-    this.#socket = join(root, 's')
+    this.#counts = counts
     this.#clock = join(root, 'clock')
-    this.#limits = {
-      whenFull: random.pick(['evict', 'refuse'] as const),
-      inboxMaxFiles: random.pick([3, 10, 1_000]),
-      inboxMaxBytes: random.pick([8_000, 60_000, 4_000_000]),
-      receivedMaxBytes: random.pick([5_000, 100_000, 4_000_000]),
-      isOrdered: FAKETIME === undefined || random.chance(0.7),
-    }
-    // What a killed process leaves is the same with both, and most of the time goes into waiting for the disk.
-    this.#durability = random.pick(['full', 'os', 'os', 'os'] as const)
-    this.#model = new MailboxModel(this.#limits)
-    this.#ledger = new Ledger(this.#folders)
-    this.#stored = new StoredReader(this.#folders)
+    this.#isOrdered = FAKETIME === undefined || random.chance(0.7)
+    const clock = this.#isOrdered ? undefined : this.#clock
+    this.#runs = Array.from({ length: mailboxes }, (_, i) => {
+      return new ModelRun(join(root, `${i}`), new Random(random.integer(0, 2 ** 31)), clock)
+    })
   }
 
-  static async start(root: string, random: Random): Promise<ModelRun> {
-    const run = new ModelRun(root, random)
-    await run.#open()
-    return run
+  static async start(root: string, random: Random, mailboxes: number, counts: Counts): Promise<ModelGroup> {
+    const group = new ModelGroup(root, random, mailboxes, counts)
+    await group.#open()
+    return group
   }
 
-  async step(): Promise<{ command: Command; problems: string[] }> {
-    const command = this.#random.pick(COMMANDS_BY_WEIGHT)
-    return { command, problems: await this.#carryOut(command) }
+  /** Each mailbox gets `count` commands, at its own pace. */
+  async carryOut(count: number): Promise<string[]> {
+    return this.#each(async run => {
+      for (let i = 0; i < count; i++) {
+        const { command, problems } = await run.step()
+        this.#counts[command] = (this.#counts[command] ?? 0) + 1
+        if (problems.length > 0) return problems.map(problem => `${command}: ${problem}`)
+      }
+      return []
+    })
   }
 
-  /** What is wrong at the end. */
-  async finish(): Promise<string[]> {
-    const problems = await this.#restart([])
-    return [...problems, ...temporaries(this.#folders).map(path => `left behind: ${path}`)]
+  /** SIGKILL, and a restart; where it is `busy`, while several are being sent to each mailbox. */
+  async kill(busy: boolean): Promise<string[]> {
+    const sending = this.#runs.map(run => (busy ? run.sendAtOnce() : Promise.resolve([])))
+    if (busy) await delay(this.#random.integer(0, KILL_WITHIN_MS))
+    await this.#service?.kill()
+    this.#counts.processesKilled = (this.#counts.processesKilled ?? 0) + 1
+    const sent = await Promise.all(sending)
+    const cutOff = sent.flat().filter(({ outcome }) => outcome === 'unanswered').length
+    this.#counts.cutOff = (this.#counts.cutOff ?? 0) + cutOff
+    // Before it starts: what a crash leaves has to be sound as it is.
+    const problems = await this.#each(async (run, i) => {
+      await run.disconnect()
+      return run.compare(sent[i] ?? [])
+    })
+    await this.#open()
+    for (const run of this.#runs) run.restarted()
+    return problems.map(problem => `${busy ? 'kill' : 'restart'}: ${problem}`)
+  }
+
+  leftBehind(): string[] {
+    return this.#runs.flatMap(run => run.temporaries()).map(path => `left behind: ${path}`)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#service?.kill()
-    await this.#client?.close()
+    await Promise.all(this.#runs.map(run => run.disconnect()))
   }
 
-  async #carryOut(command: Command): Promise<string[]> {
-    switch (command) {
-      case 'send':
-        return this.#send(3_000)
-      case 'large':
-        return this.#send(600_000)
-      case 'fill':
-        return this.#fill()
-      case 'kill':
-        return this.#kill()
-      case 'restart':
-        return this.#restart([])
-      case 'read':
-        return this.#read()
-      case 'delete':
-        return this.#delete()
-      case 'jump':
-        if (!this.#limits.isOrdered) writeFileSync(this.#clock, `${this.#random.pick(CLOCKS)}\n`)
-        return []
-    }
-  }
-
-  async #send(mostBytes: number): Promise<string[]> {
-    return this.#compare([await this.#deliver(mostBytes)])
-  }
-
-  /** One after the other: of several at once, any may be the one that does not fit. */
-  async #fill(): Promise<string[]> {
-    for (let left = this.#random.integer(2, 8); left > 0; left--) {
-      const problems = await this.#send(5_000)
-      if (problems.length > 0) return problems
-    }
-    return []
-  }
-
-  /** SIGKILL while several are being sent. */
-  async #kill(): Promise<string[]> {
-    const sent = Array.from({ length: this.#random.integer(2, 6) }, () => this.#deliver(20_000))
-    await delay(this.#random.integer(0, 15))
-    await this.#service?.kill()
-    return this.#restart(await Promise.all(sent))
-  }
-
-  async #restart(sent: readonly Sent[]): Promise<string[]> {
-    await this.#service?.kill()
-    await this.#client?.close()
-    // Before it starts: what a crash leaves has to be sound as it is.
-    const problems = this.#compare(sent)
-    await this.#open()
-    this.#model.restarted()
-    return problems
-  }
-
-  /** The library's own reading of the folders shows what is there. */
-  async #read(): Promise<string[]> {
-    const { inboxDir, receivedDir } = this.#folders
-    const { messages } = await listMessages(inboxDir)
-    const read = messages.map(message =>
-      'damaged' in message ? message.damaged : keyOf(message.type, messagePayload(message)),
+  async #each(act: (run: ModelRun, i: number) => Promise<string[]>): Promise<string[]> {
+    const problems = await Promise.all(
+      this.#runs.map(async (run, i) => (await act(run, i)).map(problem => `mailbox ${i}: ${problem}`)),
     )
-    const there = [...this.#shown.inbox.values()].map(({ key }) => key)
-    const { files } = await listReceived(receivedDir)
-    const problems = read.sort().join() === there.sort().join() ? [] : [`listed as: ${read.join()}`]
-    if (files.length !== this.#shown.received.size) problems.push(`${files.length} files listed`)
-    return problems
-  }
-
-  /** Another program removes a few. */
-  async #delete(): Promise<string[]> {
-    for (const path of [...this.#shown.inbox.keys(), ...this.#shown.received.keys()]) {
-      if (!this.#random.chance(0.3)) continue
-      rmSync(path)
-      this.#model.removed(path)
-    }
-    return this.#compare([])
-  }
-
-  async #deliver(mostBytes: number): Promise<Sent> {
-    const kind = this.#random.pick<Kind>(['TEXT', 'TEXT', 'JSON', 'BINARY', 'FILE', 'FILE'])
-    const bytes = this.#random.integer(100, mostBytes)
-    const item = makeItem(this.#random, kind, bytes)
-    const outcome = await deliver(this.#client as Client, item, this.#ledger)
-    return { key: item.key, isFile: kind === 'FILE', bytes, outcome }
+    return problems.flat()
   }
 
   async #open(): Promise<void> {
-    const { isOrdered, ...limits } = this.#limits
-    if (!isOrdered) writeFileSync(this.#clock, '+0\n')
-    this.#service = await ServiceProcess.start({
-      socket: this.#socket,
-      config: { ...this.#folders, ...limits, durability: this.#durability },
-      env: isOrdered ? {} : fakeClockFile(this.#clock),
-    })
-    this.#client = await this.#service.dial()
+    if (!this.#isOrdered) writeFileSync(this.#clock, '+0\n')
+    const [first, ...beside] = this.#runs.map(({ served }) => served)
+    if (first === undefined) return
+    const env = this.#isOrdered ? {} : fakeClockFile(this.#clock)
+    const service = await ServiceProcess.start({ ...first, beside, env })
+    this.#service = service
+    await Promise.all(this.#runs.map(run => run.connect(service)))
   }
-
-  #compare(sent: readonly Sent[]): string[] {
-    const found = this.#stored.read()
-    const { inbox, received } = this.#shown
-    const paths = found.map(({ path }) => path).sort(byStamp)
-    // What is new comes after what was there.
-    const keys = new Map(found.map(({ path, key = '' }) => [path, key]))
-    const shownIn = (dir: string, before: Map<string, Shown>) =>
-      new Map(
-        [...new Set([...before.keys(), ...paths.filter(path => path.startsWith(`${dir}/`))])]
-          .filter(path => keys.has(path))
-          .map(path => [path, { key: keys.get(path) ?? '', size: statSync(path).size }]),
-      )
-    this.#shown = {
-      inbox: shownIn(this.#folders.inboxDir, inbox),
-      received: shownIn(this.#folders.receivedDir, received),
-    }
-    return [...strays(found), ...this.#model.compare(sent, this.#shown)]
-  }
-}
-
-/** By the time and the number in the name. */
-function byStamp(one: string, other: string): number {
-  const stamp = (path: string) => /\d{8}-\d{6}\.\d{3}-\d{6}/.exec(path)?.[0] ?? ''
-  return stamp(one) < stamp(other) ? -1 : 1
 }

@@ -1,5 +1,5 @@
-// Run as a child: `node service-child.js '<ServiceConfig and, as "socket" or "daemon", where to serve, as JSON>'`.
-// Prints one line once it serves, and lives until its standard input ends, or it is killed.
+// Run as a child: `node service-child.js '<JSON: of each service its ServiceConfig and, as "socket" or "daemon", where to
+// serve>'`. Prints one line once it serves all of them, and lives until its standard input ends, or it is killed.
 import { keepYoungGenerationSmall } from '#lib/cli/young-generation.js'
 import { Service } from '#lib/exchange/service.js'
 import type { Streams } from '#lib/pilot/transport.js'
@@ -8,16 +8,20 @@ import { SERVER_ADDRESS as address, SocketStreams } from '../helpers/socket-stre
 
 // As `pilot-dx serve` does.
 keepYoungGenerationSmall()
-const { socket, daemon, ...config } = JSON.parse(process.argv[2] ?? '{}')
 process.stdin.on('end', () => process.exit()).resume()
-const streams = daemon === undefined ? new SocketStreams(socket) : await connect(daemon)
-await new Service(config).start({
-  streams,
-  identity: { nodeId: address.node, address },
-  resolver: { resolve: async () => address },
-  events: new EventBus(),
-  logger: { debug() {}, info() {}, warn() {}, error: (_, message) => console.error(message) },
-})
+const services: { socket: string; daemon?: string }[] = JSON.parse(process.argv[2] ?? '[]')
+await Promise.all(
+  services.map(async ({ socket, daemon, ...config }) => {
+    const streams = daemon === undefined ? new SocketStreams(socket) : await connect(daemon)
+    await new Service(config).start({
+      streams,
+      identity: { nodeId: address.node, address },
+      resolver: { resolve: async () => address },
+      events: new EventBus(),
+      logger: { debug() {}, info() {}, warn() {}, error: (_, message) => console.error(message) },
+    })
+  }),
+)
 console.log('serving')
 
 /** Loaded where it is needed only: this process is started thousands of times. */

@@ -6,11 +6,17 @@ import { Client } from '#lib/exchange/client.js'
 import type { ServiceConfig } from '#lib/exchange/service.js'
 import { SERVER_ADDRESS, SocketStreams } from '../helpers/socket-streams.js'
 
-/** How a {@link ServiceProcess} is run. */
-export interface ServiceOptions {
+/** A service, and where it is. */
+export interface Served {
   /** The Unix socket to serve. */
   readonly socket: string
   readonly config: ServiceConfig
+}
+
+/** How a {@link ServiceProcess} is run. */
+export interface ServiceOptions extends Served {
+  /** More services of the same process. */
+  readonly beside?: readonly Served[]
   /** Added to this process's. */
   readonly env?: NodeJS.ProcessEnv
   /** A command that runs the one it is given, and replaces itself by it. */
@@ -41,8 +47,9 @@ export class ServiceProcess {
   }
 
   /** Does not wait for anything. */
-  static spawn({ socket, config, env, prefix = [], daemon }: ServiceOptions): ServiceProcess {
-    const argument = JSON.stringify({ ...NO_LIMITS, ...config, socket, daemon })
+  static spawn({ socket, config, beside = [], env, prefix = [], daemon }: ServiceOptions): ServiceProcess {
+    const others = beside.map(({ socket, config }) => ({ ...NO_LIMITS, ...config, socket }))
+    const argument = JSON.stringify([{ ...NO_LIMITS, ...config, socket, daemon }, ...others])
     const [command = '', ...args] = [...prefix, process.execPath, CHILD, argument]
     const child = spawn(command, args, {
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -66,8 +73,8 @@ export class ServiceProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null
   }
 
-  async dial(): Promise<Client> {
-    return Client.dial(new SocketStreams(this.#socket), SERVER_ADDRESS)
+  async dial(socket: string = this.#socket): Promise<Client> {
+    return Client.dial(new SocketStreams(socket), SERVER_ADDRESS)
   }
 
   /** Resolves when it has ended, by itself or by somebody else. */
