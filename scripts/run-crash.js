@@ -1,11 +1,15 @@
-// Runs the crash tests on the compiled library: `node scripts/run-crash.js [--record] [--seed N] [text in the name ...]`.
+// Runs the crash tests on the compiled library:
+// `node scripts/run-crash.js [--record [--missing]] [--seed N] [text in the name ...]`.
 // Rows first, then the planted faults, which the rows must find. Prints a line for each, and writes all of it to
 // build/crash-results.json. What the machine lacks is skipped, and why is printed; with CI=true a skip is a failure.
+// With --record the rows run long and without planted faults, and are noted in test/crash/results.json part by part;
+// with --missing only what is not noted there yet.
 import { spawn } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { isWhole, RecordedRow, readRecord } from './crash-record.js'
 import { PLANTED_FAULTS } from './planted-faults.js'
 
 /**
@@ -17,14 +21,35 @@ const PRIVATE_MOUNTS = isLinuxRoot ? ['unshare', '--mount', '--propagation', 'pr
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { record: { type: 'boolean', default: false }, seed: { type: 'string' } },
+  options: {
+    record: { type: 'boolean', default: false },
+    missing: { type: 'boolean', default: false },
+    seed: { type: 'string' },
+  },
 })
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 32))
 const isWanted = name => positionals.length === 0 || positionals.some(text => name.includes(text))
 /** Rows that take minutes, or that look at memory and time under load: what a busy machine does must not fail a change. */
 const ON_DEMAND = ['connections', 'daemon-restarts', 'hostile', 'model', 'soak']
-/** Rows that disturb nobody, and need a core for long: on demand as many processes share each as there are cores. */
-const SHARED = ['clock', 'fuzz-decoder', 'fuzz-property', 'fuzz-service', 'kill-random', 'model', 'names']
+/** How many processes share the cores where a row needs one for long, or waits most of the time. */
+const CORES = availableParallelism()
+/** On demand: into how many parts a row is divided, and how many of them run at once. The others are one part. */
+const PARTS = {
+  clock: { parts: 20, atOnce: CORES },
+  connections: { parts: 5, atOnce: CORES },
+  'daemon-restarts': { parts: 10, atOnce: 2 * CORES },
+  'fault-every-call': { parts: 2, atOnce: CORES },
+  'folders-in-trouble': { parts: 4, atOnce: CORES },
+  'fuzz-decoder': { parts: 20, atOnce: CORES },
+  'fuzz-property': { parts: 10, atOnce: CORES },
+  'fuzz-service': { parts: 20, atOnce: CORES },
+  // It judges times, over five runs or more.
+  hostile: { parts: 4, atOnce: 1 },
+  'kill-random': { parts: 20, atOnce: CORES + 1 },
+  memory: { parts: 5, atOnce: CORES },
+  model: { parts: 20, atOnce: CORES },
+  names: { parts: 20, atOnce: CORES },
+}
 /** Far more than any row takes: one that waits for ever must not keep a change waiting as well. */
 const ROW_TIMEOUT_MS = (values.record ? 24 * 60 : 30) * 60_000
 const startedAt = performance.now()
@@ -38,15 +63,16 @@ console.log(`seed ${seed}, Node ${process.version}${values.record ? ', on demand
 const rows = readdirSync('test/crash').filter(name => name.endsWith('.crash.ts'))
 for (const row of rows.map(name => name.slice(0, -'.crash.ts'.length)).sort()) {
   if (!isWanted(row)) continue
+  if (values.missing && isWhole(readRecord()[row])) continue
   if (ON_DEMAND.includes(row) && positionals.length === 0 && !values.record) {
     console.log(`${row}: on demand, with --record or by its name`)
     continue
   }
-  const report = values.record ? await runShared(row) : await run(process.cwd(), row, 'ci')
+  const report = values.record ? await runLong(row) : await run(process.cwd(), row, 'ci')
   const passed = report.skipped === undefined ? isClean(report) : !process.env.CI
   note({ name: row, ...report, passed })
 }
-for (const fault of PLANTED_FAULTS) {
+for (const fault of values.record ? [] : PLANTED_FAULTS) {
   for (const [row, n] of Object.entries(fault.foundBy)) {
     const name = `planted: ${fault.name} / ${row}`
     if (!isWanted(name)) continue
@@ -67,28 +93,25 @@ writeFileSync(
 console.log(results.length === 0 ? 'no row matches' : `${isGood ? 'all passed' : 'FAILED'}, ${seconds} s`)
 process.exit(isGood ? 0 : 1)
 
-/** Runs one row with its long count, in several processes where that can be. */
-async function runShared(row) {
-  const shares = SHARED.includes(row) ? availableParallelism() : 1
-  const counts = Array.from({ length: shares }, (_, i) => `record/${shares}/${i}`)
-  const reports = await Promise.all(counts.map(count => run(process.cwd(), row, count)))
-  const total = reports.map(report => report.counts).reduce(addCounts)
-  return {
-    ...reports.find(report => report.harness ?? report.skipped ?? report.error),
-    n: sum(reports.map(({ n }) => n)),
-    failures: reports.flatMap(({ failures }) => failures),
-    counts: total,
-    seconds: Math.max(...reports.map(({ seconds }) => seconds)),
+/** Runs what is due of the long form of one row, part by part, and gives what all of it has shown. */
+async function runLong(row) {
+  const { parts, atOnce } = PARTS[row] ?? { parts: 1, atOnce: 1 }
+  const recorded = new RecordedRow(row, { parts, seed, goOn: values.missing })
+  const due = recorded.due
+  const faults = []
+  let broken
+  const work = async () => {
+    while (due.length > 0 && broken === undefined) {
+      const part = due.shift()
+      const report = await run(process.cwd(), row, `record/${parts}/${part}`, recorded.entry.seed)
+      if (report.skipped ?? report.harness ?? report.error) broken = report
+      else recorded.add(part, report)
+      faults.push(...report.failures)
+    }
   }
-}
-
-function addCounts(one = {}, other = {}) {
-  const names = [...new Set([...Object.keys(one), ...Object.keys(other)])]
-  return Object.fromEntries(names.map(name => [name, (one[name] ?? 0) + (other[name] ?? 0)]))
-}
-
-function sum(numbers) {
-  return numbers.reduce((total, number) => total + number, 0)
+  await Promise.all(Array.from({ length: atOnce }, work))
+  const { n, counts, seconds } = recorded.entry
+  return { ...broken, n, failures: faults, counts, seconds }
 }
 
 function endGroup({ pid }) {
@@ -107,10 +130,17 @@ function isClean({ failures, harness }) {
  * Runs one row of the tests that are compiled in `folder`. An `error` is also a failure; where the `harness` failed,
  * nothing has been shown, for or against what is tested.
  */
-async function run(folder, row, count) {
+async function run(folder, row, count, rowSeed = seed) {
   const rowStartedAt = performance.now()
   const script = join(folder, 'build/test/crash/run-row.js')
-  const [command, ...args] = [...PRIVATE_MOUNTS, process.execPath, script, row, String(count), String(seed)]
+  const [command, ...args] = [
+    ...PRIVATE_MOUNTS,
+    process.execPath,
+    script,
+    row,
+    String(count),
+    String(rowSeed),
+  ]
   const child = spawn(command, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   running.add(child)
   const late = setTimeout(() => endGroup(child), ROW_TIMEOUT_MS)
