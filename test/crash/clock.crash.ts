@@ -78,7 +78,8 @@ class Trial {
   async serve(env: NodeJS.ProcessEnv, use: () => Promise<void>): Promise<void> {
     await using service = await ServiceProcess.start({
       socket: join(this.#root, 's'),
-      config: this.#folders,
+      // Nothing here is about power.
+      config: { ...this.#folders, durability: 'os' },
       env,
     })
     this.#service = service
