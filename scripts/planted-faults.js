@@ -226,4 +226,14 @@ export const PLANTED_FAULTS = [
     ],
     foundBy: { outbox: 200 },
   },
+  {
+    name: 'a file keeps the control characters of its name',
+    edits: [['mailbox/names.js', "text.replace(UNSAFE, '_')", 'text']],
+    foundBy: { names: 500 },
+  },
+  {
+    name: 'a frame as large as the cap is too large',
+    edits: [['wire/frame-parser.js', 'this.#remaining > this.#cap', 'this.#remaining >= this.#cap']],
+    foundBy: { 'fuzz-decoder': 100_000 },
+  },
 ]
