@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileNameOf, isWhole, keyOf, sha256 } from './items.js'
@@ -20,6 +20,14 @@ export interface Seen {
 
 export function foldersIn(root: string): Folders {
   return { inboxDir: join(root, 'inbox'), receivedDir: join(root, 'received') }
+}
+
+/** A folder in memory with room for a GiB, where there is one: for what has nothing to do with a disk. */
+export const MEMORY: string | undefined = ['/dev/shm'].filter(existsSync).find(hasRoom)
+
+function hasRoom(path: string): boolean {
+  const { bavail, bsize } = statfsSync(path)
+  return bavail * bsize >= 2 ** 30
 }
 
 /** A folder for one row, removed with `using`. */

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { setImmediate as tick } from 'node:timers/promises'
 import { AbusedService } from './abused-service.js'
-import { foldersIn, Scratch, temporaries } from './folders.js'
+import { foldersIn, MEMORY, Scratch, temporaries } from './folders.js'
 import { readWire, type WireFrame } from './frame-oracle.js'
 import { keyOf, makeItem } from './items.js'
 import { Ledger } from './ledger.js'
@@ -27,14 +27,14 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
   const failures: string[] = []
   const counts = { frames: 0, whole: 0, acknowledged: 0, refused: 0, closed: 0, connections: 0 }
   for (let done = 0; done < n; done += FRAMES_A_SERVICE) {
-    using scratch = new Scratch()
+    // Nothing here is about a disk.
+    using scratch = new Scratch(MEMORY)
     const folders = foldersIn(scratch.path)
     const ledger = new Ledger(folders)
     const stored = new StoredReader(folders)
     await using service = await AbusedService.start(join(scratch.path, 's'), {
       ...folders,
       maxFrameSize: CAP,
-      // Nothing here is about power.
       durability: 'os',
     })
     for (let i = done; i < Math.min(n, done + FRAMES_A_SERVICE); i += FRAMES_A_BATCH) {

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { FAKETIME, fakeClockFile } from './faketime.js'
-import { Scratch } from './folders.js'
+import { MEMORY, Scratch } from './folders.js'
 import { ModelRun } from './model-run.js'
 import { MODEL_SEEDS } from './model-seeds.js'
 import { Random } from './random.js'
@@ -22,6 +22,8 @@ const COMMANDS = 40
 const COMMANDS_OF_MANY = 100
 const MANY = 1_000
 const MOST_FAILURES = 20
+/** Of the processes these have their mailboxes in memory. */
+const IN_MEMORY = 0.75
 /** Of all commands these are SIGKILLs, half of them while all mailboxes are being sent to. */
 const KILLED = 0.1
 const KILL_WITHIN_MS = 60
@@ -50,8 +52,9 @@ async function runTogether(
   mailboxes: number,
   counts: Counts,
 ): Promise<string[]> {
-  using scratch = new Scratch()
   const random = new Random(seed)
+  // What a killed process leaves is the same there, and nothing waits for a disk.
+  using scratch = new Scratch(random.chance(IN_MEMORY) ? MEMORY : undefined)
   await using group = await ModelGroup.start(scratch.path, random, mailboxes, counts)
   counts.commands = (counts.commands ?? 0) + length * mailboxes
   let quiet = 0
