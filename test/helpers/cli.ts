@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -40,9 +40,9 @@ export class Sandbox {
 
   /** Runs `pilot-dx` to its end, with `input` on stdin. */
   async run(args: readonly string[], input: string | Uint8Array = ''): Promise<Finished> {
-    const child = spawn(process.execPath, [MAIN, ...args], { env: this.env, timeout: 20_000 })
-    child.stdin.on('error', () => {})
-    child.stdin.end(input)
+    const child = this.spawn(process.execPath, [MAIN, ...args], { timeout: 20_000 })
+    child.stdin?.on('error', () => {})
+    child.stdin?.end(input)
     return finished(child)
   }
 
@@ -74,9 +74,13 @@ export class Sandbox {
 
   /** Starts any program in this environment. */
   startProgram(program: string, args: readonly string[]): Running {
-    const running = new Running(spawn(program, args, { env: this.env }))
+    const running = new Running(this.spawn(program, args))
     this.#running.push(running)
     return running
+  }
+
+  protected spawn(program: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
+    return spawn(program, args, { env: this.env, ...options })
   }
 }
 

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { createHash, randomBytes } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type Frame, FrameType } from '#lib/wire/frame.js'
-import { answerTo, bytes, rawFrame, text } from './frames.js'
+import { PLAIN } from './frame-cases.js'
+import { answerTo, text } from './frames.js'
 import { IS_OLD, isOlderThan, twoNodes } from './original.js'
+import { recorded } from './recording/recorder.js'
+import { numbered } from './recording/runs.js'
 
 // Our service and our command line on the original's daemons, against the original's service and its pilotctl.
 // anna's daemon leaves port 1001 to pilot-dx serve; bert's has the service of the original.
@@ -16,17 +17,20 @@ const BERT = '0:0000.0000.0002'
 const SAFE_SIZE = 100_000
 /** 1.12.3 takes FILESTREAM, 1.7.2 does not know it. */
 const HAS_NO_STREAM = isOlderThan(1, 12)
+const SIZE = 1_000_000
+/** Of that, what is there already. */
+const KEPT = 234_567
 const NO_SERVICE = { a: ['-no-dataexchange'] }
 
 const skip = IS_OLD ? 'this version cannot' : false
 
 test('serve takes what the original’s node sends: messages, a trace, files', async t => {
+  recorded(t, 'serve-takes-all')
   const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
   const { data } = await anna.serve()
   assert.deepEqual([data.embedded, data.address], [false, ANNA])
-  const bytes = randomBytes(IS_OLD ? SAFE_SIZE : 400_000)
-  const file = join(bert.dir, 'photo.raw')
-  writeFileSync(file, bytes)
+  const bytes = numbered(IS_OLD ? SAFE_SIZE : 400_000)
+  const file = bert.write('photo.raw', bytes)
 
   assert.equal((await bert.pilotctlOk('send-message', 'anna', '--data', 'hi')).ack, 'ACK TEXT 2 bytes')
   const json = await bert.pilotctlOk('send-message', 'anna', '--data', '[1]', '--type', 'json')
@@ -50,11 +54,11 @@ test('serve takes what the original’s node sends: messages, a trace, files', a
 })
 
 test('serve takes bytes from a file, several messages on one connection, a trace', { skip }, async t => {
+  recorded(t, 'serve-takes-bytes-trace')
   const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
   await anna.serve()
-  const bytes = randomBytes(400_000)
-  const file = join(bert.dir, 'bytes')
-  writeFileSync(file, bytes)
+  const bytes = numbered(400_000)
+  const file = bert.write('bytes', bytes)
   const binary = await bert.pilotctlOk('send-message', 'anna', '--data-file', file, '--type', 'binary')
   assert.equal(binary.ack, 'ACK BINARY 400000 bytes')
   const traced = await bert.pilotctlOk('send-message', 'anna', '--data', 'timed', '--trace')
@@ -67,10 +71,10 @@ test('serve takes bytes from a file, several messages on one connection, a trace
 })
 
 test('send-message and send-file reach the original’s service, by name and by address', async t => {
+  recorded(t, 'client-sends-all')
   const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
-  const bytes = randomBytes(IS_OLD ? SAFE_SIZE : 700_000)
-  const file = join(anna.dir, 'photo.raw')
-  writeFileSync(file, bytes)
+  const bytes = numbered(IS_OLD ? SAFE_SIZE : 700_000)
+  const file = anna.write('photo.raw', bytes)
   const hi = await anna.ok(['send-message', BERT, 'hi'])
   assert.deepEqual([hi.ack, hi.tagged], ['ACK TEXT 2 bytes', !IS_OLD])
   assert.equal((await anna.ok(['send-message', 'bert', '[1]', '--type', 'json'])).ack, 'ACK JSON 3 bytes')
@@ -85,7 +89,8 @@ test('send-message and send-file reach the original’s service, by name and by 
   assert.deepEqual([large?.type, large?.bytes], ['BINARY', bytes.length])
   if (!IS_OLD) assert.ok(Buffer.from(String(large?.data_b64), 'base64').equals(bytes))
   const [[name, content] = ['', Buffer.of()], ...others] = bert.files()
-  assert.match(name, /^photo-\d{8}-\d{6}\.\d{3}-\d{6}\.raw$/)
+  // The oldest versions count nothing.
+  assert.match(name, /^photo-\d{8}-\d{6}\.\d{3}(-\d{6})?\.raw$/)
   assert.ok(content.equals(bytes) && others.length === 0)
 
   // Our readers on the folders that the original has filled.
@@ -103,16 +108,12 @@ test('send-message and send-file reach the original’s service, by name and by 
 test('send-file in chunks to the original’s service: resumed, and past a damaged part that it keeps', {
   skip,
 }, async t => {
+  recorded(t, 'client-resumes')
   const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
-  const bytes = randomBytes(3_000_000)
-  const file = join(anna.dir, 'photo.raw')
-  writeFileSync(file, bytes)
-  const partial = join(
-    bert.home,
-    'received',
-    '.partial',
-    createHash('sha256').update(bytes).digest('hex').slice(0, 32),
-  )
+  const bytes = numbered(SIZE)
+  const file = anna.write('photo.raw', bytes)
+  const id = createHash('sha256').update(bytes).digest('hex').slice(0, 32)
+  const keep = (content: Uint8Array) => bert.write(join('.pilot', 'received', '.partial', id), content)
   const send = async () => {
     const {
       transport,
@@ -126,14 +127,15 @@ test('send-file in chunks to the original’s service: resumed, and past a damag
   const all = { transport: 'filestream', verified: true, sent: bytes.length, resumed: 0 }
   assert.deepEqual(await send(), { ...all, stored: 1 })
 
-  writeFileSync(partial, bytes.subarray(0, 1_234_567))
-  assert.deepEqual(await send(), { ...all, sent: bytes.length - 1_234_567, resumed: 1_234_567, stored: 2 })
+  keep(bytes.subarray(0, KEPT))
+  assert.deepEqual(await send(), { ...all, sent: SIZE - KEPT, resumed: KEPT, stored: 2 })
 
-  writeFileSync(partial, randomBytes(bytes.length))
+  keep(numbered(SIZE, 2))
   assert.deepEqual(await send(), { ...all, transport: 'file', verified: false, stored: 3 })
 })
 
 test('trace measures the way to the original’s service', { skip }, async t => {
+  recorded(t, 'client-trace')
   const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
   await anna.ok(['trace', 'bert', '--count', '2'])
   assert.deepEqual(
@@ -143,6 +145,7 @@ test('trace measures the way to the original’s service', { skip }, async t => 
 })
 
 test('what cannot be reached: no service is exit code 4, no node is 4 too', async t => {
+  recorded(t, 'client-unreachable')
   const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
   const service = await bert.fails(['send-message', ANNA, 'x'])
   assert.deepEqual([service.exit, service.error_code], [4, 'DIAL_FAILED'])
@@ -158,10 +161,11 @@ test('what cannot be reached: no service is exit code 4, no node is 4 too', asyn
 test('both services answer the same frames with the same texts, and store the same fields', {
   skip,
 }, async t => {
+  recorded(t, 'frames-plain')
   const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
   await anna.serve()
   const driver = await bert.driver(t)
-  for (const [what, frame] of SAME_ANSWER) {
+  for (const [what, frame] of PLAIN) {
     const answers = [await answerTo(driver, ANNA, frame), await answerTo(driver, BERT, frame)]
     assert.match(answers[0] ?? '', /^1 ACK \w+ \d+ bytes$|^closed$/, what)
     assert.equal(answers[0], answers[1], what)
@@ -189,6 +193,7 @@ test('both services answer the same frames with the same texts, and store the sa
 })
 
 test('a type that neither knows: ERR from both, ACK from older versions; nothing is stored', async t => {
+  recorded(t, 'frames-unknown')
   const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
   await anna.serve()
   const driver = await bert.driver(t)
@@ -214,27 +219,3 @@ test('the daemon is killed and comes back: serve binds again, and messages arriv
     ['before', 'after'],
   )
 })
-
-const file = (filename: string, data: string): Frame => ({
-  type: FrameType.File,
-  filename,
-  payload: text(data),
-})
-
-const SAME_ANSWER: [string, Frame | Uint8Array][] = [
-  ['text', { type: FrameType.Text, payload: text('héllo <&> "\\/\u2028\u0000\u007f') }],
-  ['empty text', { type: FrameType.Text, payload: bytes() }],
-  ['text that is no UTF-8', { type: FrameType.Text, payload: bytes(0x61, 0xff, 0xc3, 0x28) }],
-  ['binary', { type: FrameType.Binary, payload: bytes(0, 255, 128, 10) }],
-  ['JSON', { type: FrameType.JSON, payload: text('{"a":[1,2]}') }],
-  ['JSON that is none', { type: FrameType.JSON, payload: text('{') }],
-  ['a file', file('a.txt', 'abc')],
-  ['an empty file', file('empty.txt', '')],
-  ['no extension', file('README', 'x')],
-  ['two extensions', file('a.tar.gz', 'x')],
-  ['a name that is not ASCII', file('é ö.txt', 'x')],
-  ['an empty name', file('', 'data')],
-  ['a name with a slash', rawFrame(FrameType.File, Buffer.concat([bytes(0, 4), text('../ax')]))],
-  ['a name that is no UTF-8', rawFrame(FrameType.File, bytes(0, 2, 0xff, 0x41, 1))],
-  ['a length over the cap', bytes(0, 0, 0, 1, 0x20, 0, 0, 1)],
-]

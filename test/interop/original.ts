@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { type ChildProcess, type SpawnOptions, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Driver } from '#lib/pilot/driver.js'
 import { type Running, Sandbox } from '../helpers/cli.js'
+import { HomeRecord } from './recording/home-record.js'
+import { recorderOf } from './recording/recorder.js'
 import { TestRegistry } from './registry.js'
 
 /** The folder of the original's programs. */
@@ -38,10 +40,13 @@ export interface Outcome {
 
 class Box extends Sandbox {
   readonly #registry: { address: string; beacon: string }
+  readonly #record: HomeRecord | undefined
 
   constructor(t: TestContext, registry: { address: string; beacon: string }) {
     super(t)
     this.#registry = registry
+    const recorder = recorderOf(t)
+    this.#record = recorder === undefined ? undefined : new HomeRecord(recorder, this)
     // The default socket of pilotctl does not heed XDG_RUNTIME_DIR in every version.
     this.env.PILOT_SOCKET = this.socket
     this.env.PILOT_REGISTRY = registry.address
@@ -83,6 +88,7 @@ class Box extends Sandbox {
       // Older versions do not start without an address of their owner.
       ...['-trust-auto-approve', '-email', 'node@example.invalid', ...quietFlags(), ...flags],
     ]
+    this.#record?.daemonStarts(flags)
     const daemon = this.startProgram(join(PROGRAMS, 'pilot-daemon'), args)
     await daemon.errorLine(/msg="daemon running"/)
     return daemon
@@ -92,14 +98,25 @@ class Box extends Sandbox {
   // biome-ignore lint/suspicious/noExplicitAny: what a test looks into
   async serve(...flags: string[]): Promise<{ running: Running; data: any }> {
     const running = this.start(['serve', '--json', ...flags])
-    return { running, data: JSON.parse(await running.line(/"status":"ok"/)).data }
+    const { data } = JSON.parse(await running.line(/"status":"ok"/))
+    this.#record?.serves(data)
+    return { running, data }
   }
 
   /** A driver of ours on this box's socket. */
   async driver(t: TestContext): Promise<Driver> {
-    const driver = await Driver.connect(this.socket)
+    const driver = await Driver.connect(this.#record?.driverSocket() ?? this.socket)
     t.after(() => driver.close())
     return driver
+  }
+
+  /** Makes a file in this box's folder, and gives its path. */
+  write(name: string, content: Uint8Array): string {
+    this.#record?.fileWritten(name, content)
+    const path = join(this.dir, name)
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    writeFileSync(path, content)
+    return path
   }
 
   /** The messages in the inbox, oldest first. */
@@ -109,13 +126,20 @@ class Box extends Sandbox {
 
   /** Their file names, in the same order. */
   inboxNames(): string[] {
-    return filesIn(join(this.home, 'inbox')).sort((a, b) => sequence(a) - sequence(b))
+    return filesIn(join(this.home, 'inbox')).sort((a, b) => (order(a) < order(b) ? -1 : 1))
   }
 
   /** The received files, by name. */
   files(): Map<string, Buffer> {
     const folder = join(this.home, 'received')
     return new Map(filesIn(folder).map(name => [name, readFileSync(join(folder, name))]))
+  }
+
+  protected override spawn(program: string, args: readonly string[], options?: SpawnOptions): ChildProcess {
+    const started = this.#record?.programStarts(program, args)
+    const child = super.spawn(program, args, { ...options, ...(started && { env: started.env }) })
+    started?.watch(child)
+    return child
   }
 }
 
@@ -186,8 +210,10 @@ function filesIn(folder: string): string[] {
     .map(entry => entry.name)
 }
 
-function sequence(name: string): number {
-  return Number(/-(\d{6,})\.json$/.exec(name)?.[1])
+/** The number of a message, by which they sort; the oldest versions have nothing but the time. */
+function order(name: string): string {
+  const [, time = '', number = ''] = /-(\d{8}-\d{6}\.\d+)(?:-(\d{6,}))?\.json$/.exec(name) ?? []
+  return number.padStart(9, '0') + time
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: what a program printed

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { IS_OLD, originalBox } from './original.js'
+import { recorded } from './recording/recorder.js'
+import { numbered } from './recording/runs.js'
 
 // The original's pilotctl, on our embedded daemon and our service.
 
@@ -16,6 +17,7 @@ async function served(t: TestContext, ...flags: string[]) {
 }
 
 test('info, health, find, connections, trust and set-hostname are answered', async t => {
+  recorded(t, 'pilotctl-info')
   const { box, address, nodeId } = await served(t)
   const info = await box.pilotctlOk('info')
   assert.deepEqual([info.address, info.node_id, info.hostname], [address, nodeId, 'alice'])
@@ -41,6 +43,7 @@ test('the same verbs for people, who get no JSON', async t => {
 })
 
 test('send-message: text, JSON and binary, by address and by name', async t => {
+  recorded(t, 'pilotctl-messages')
   const { box, address } = await served(t)
   const sent = await box.pilotctlOk('send-message', address, '--data', 'hello é')
   assert.deepEqual([sent.ack, sent.target, sent.bytes], ['ACK TEXT 8 bytes', address, 8])
@@ -55,6 +58,7 @@ test('send-message: text, JSON and binary, by address and by name', async t => {
 })
 
 test('send-message --count, with and without --reuse-conn, and --trace', { skip }, async t => {
+  recorded(t, 'pilotctl-count-trace')
   const { box } = await served(t)
   for (const flags of [[], ['--reuse-conn']]) {
     const { results } = await box.pilotctlOk('send-message', 'alice', '--data', 'x', '--count', '3', ...flags)
@@ -72,6 +76,7 @@ test('send-message --count, with and without --reuse-conn, and --trace', { skip 
 })
 
 test('send-message --wait takes the message that comes from the peer as its reply', { skip }, async t => {
+  recorded(t, 'pilotctl-wait')
   const { box } = await served(t)
   // To itself: its own message is the first to come from this peer.
   const { reply } = await box.pilotctlOk('send-message', 'alice', '--data', 'question', '--wait', '5s')
@@ -79,10 +84,10 @@ test('send-message --wait takes the message that comes from the peer as its repl
 })
 
 test('send-file, with and without --no-stream', async t => {
+  recorded(t, 'pilotctl-files')
   const { box, address } = await served(t)
-  const bytes = randomBytes(300_000)
-  const file = join(box.dir, 'photo.raw')
-  writeFileSync(file, bytes)
+  const bytes = numbered(300_000)
+  const file = box.write('photo.raw', bytes)
   for (const flags of [[], ['--no-stream']]) {
     const sent = await box.pilotctlOk('send-file', address, file, ...flags)
     assert.deepEqual([sent.filename, sent.bytes], ['photo.raw', bytes.length])
@@ -97,18 +102,19 @@ test('send-file, with and without --no-stream', async t => {
 })
 
 test('what is refused is a failure for pilotctl too', { skip }, async t => {
+  recorded(t, 'pilotctl-refused')
   const { box } = await served(t, '--inbox-max-bytes', '1KiB', '--received-max-bytes', '1KiB')
   const message = await box.pilotctl('send-message', 'alice', '--data', 'x'.repeat(3000))
   assert.deepEqual([message.code, message.error.code], [1, 'internal'])
   assert.match(message.error.message, /ERR TEXT save failed: inbox full/)
-  const file = join(box.dir, 'f')
-  writeFileSync(file, Buffer.alloc(3000))
+  const file = box.write('f', Buffer.alloc(3000))
   const refused = await box.pilotctl('send-file', 'alice', file)
   assert.equal(refused.code, 1)
   assert.match(refused.error.message, /received folder full/)
 })
 
 test('a node that does not exist is not_found or trust_required, never a dial', { skip }, async t => {
+  recorded(t, 'pilotctl-unknown-node')
   const { box } = await served(t)
   const name = await box.pilotctl('send-message', 'nobody', '--data', 'x')
   assert.deepEqual([name.code, name.error.code], [1, 'not_found'])

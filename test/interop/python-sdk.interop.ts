@@ -4,6 +4,8 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type Box, IS_OLD, originalBox, PROGRAMS, twoNodes } from './original.js'
+import { recorded } from './recording/recorder.js'
+import { numbered } from './recording/runs.js'
 
 // The original's Python SDK, which is the package around its programs, on our embedded daemon and our service.
 
@@ -40,6 +42,7 @@ async function served(t: TestContext) {
 }
 
 test('info, health, names and trust', { skip }, async t => {
+  recorded(t, 'sdk-info')
   const { box, address } = await served(t)
   const [info, health, found, trusted, unknown, renamed] = await python(
     box,
@@ -57,10 +60,10 @@ d.set_hostname("zoe"); tell(d.info()["hostname"])`,
 })
 
 test('send_message of each type, and send_file, are acknowledged and stored', { skip }, async t => {
+  recorded(t, 'sdk-sends')
   const { box, address } = await served(t)
-  const bytes = randomBytes(3_000_000)
-  const file = join(box.dir, 'photo.raw')
-  writeFileSync(file, bytes)
+  const bytes = numbered(3_000_000)
+  const file = box.write('photo.raw', bytes)
   const answers = await python(
     box,
     `
@@ -81,6 +84,7 @@ tell(d.send_file("alice", "${file}"))`,
 })
 
 test('listen and dial: bytes both ways, and the end', { skip }, async t => {
+  recorded(t, 'sdk-streams')
   const { box } = await served(t)
   const told = await python(
     box,

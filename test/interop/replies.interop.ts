@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Box, IS_OLD, outcome, twoNodes, until } from './original.js'
+import { recorded } from './recording/recorder.js'
 
 // Questions and their replies, between pilotctl and pilot-dx (sections 5 and 6).
 
@@ -18,6 +19,7 @@ async function arrival(box: Box, data: string) {
 }
 
 test('pilotctl --wait gets the reply that pilot-dx sends with --reply-to', { skip }, async t => {
+  recorded(t, 'wait-theirs-reply-ours')
   const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
   await anna.serve()
   const asking = bert.startPilotctl('send-message', ANNA, '--data', 'the sum?', '--wait', '20s')
@@ -39,6 +41,7 @@ test('pilotctl --wait gets the reply that pilot-dx sends with --reply-to', { ski
 test('--wait gets the reply that pilotctl sends with --reply-to, past one to another question', {
   skip,
 }, async t => {
+  recorded(t, 'wait-ours-reply-theirs')
   const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
   await anna.serve()
   const asking = anna.start(['--json', 'send-message', BERT, 'the sum?', '--wait', '20s'])
@@ -53,6 +56,7 @@ test('--wait gets the reply that pilotctl sends with --reply-to, past one to ano
 })
 
 test('--wait takes a plain message from a peer that names no id, both ways', { skip }, async t => {
+  recorded(t, 'wait-plain')
   const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
   await anna.serve()
   const ours = anna.start(['--json', 'send-message', BERT, 'from anna?', '--wait', '20s'])
@@ -75,6 +79,7 @@ test('--wait takes a plain message from a peer that names no id, both ways', { s
 })
 
 test('--wait ends without a reply: the message is told, and that none came', { skip }, async t => {
+  recorded(t, 'wait-ends')
   const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
   await anna.serve()
   const error = await anna.fails(['send-message', BERT, 'anyone?', '--wait', '300ms'])
@@ -85,6 +90,7 @@ test('--wait ends without a reply: the message is told, and that none came', { s
 test('--reply-on-conn to the original’s service falls back to TEXT, stored once under its id', {
   skip,
 }, async t => {
+  recorded(t, 'reply-on-conn')
   const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
   const sent = await anna.ok(['send-message', BERT, 'the time?', '--reply-on-conn', '5s'])
   assert.deepEqual([sent.ack, sent.tagged, sent.reply], ['ACK TEXT 9 bytes', true, undefined])
@@ -105,6 +111,7 @@ test('--reply-on-conn to the original’s service falls back to TEXT, stored onc
 test('pilotctl to a service that answers on the connection: it stores plain messages as ever', {
   skip,
 }, async t => {
+  recorded(t, 'answering-service')
   const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
   await anna.serve('--answer', 'cat')
   const sent = await bert.pilotctlOk('send-message', ANNA, '--data', 'hello')
