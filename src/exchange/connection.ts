@@ -40,7 +40,7 @@ export interface ConnectionOptions {
 }
 
 /** Bytes given to the parser at a time outside of large payloads. */
-const SLICE = 256
+const SLICE = 1024
 
 /**
  * One peer of the service: reads frames, has them handled, several at once, and answers in their order.

@@ -4,7 +4,7 @@ import type { Logger } from '../logger.ts'
 import type { Deliveries, Stored } from './deliveries.ts'
 import type { PublishRecord } from './durable-write.ts'
 import type { IdRecord, JournalFile } from './id-journal.ts'
-import { type Payload, pieces } from './payload.ts'
+import { type Payload, pieces, watched } from './payload.ts'
 
 /** What is the same in two deliveries that are one, apart from their bytes (section 5). */
 export interface DeliveryIdentity {
@@ -42,7 +42,7 @@ export class Delivery implements PublishRecord {
       this.#hash.update(payload)
       this.payload = payload
     } else {
-      this.payload = hashed(payload, piece => this.#hash.update(piece))
+      this.payload = watched(payload, piece => this.#hash.update(piece))
     }
   }
 
@@ -130,13 +130,3 @@ interface Entry {
 }
 
 const FULL: ReadonlySet<string> = new Set(['INBOX_FULL', 'RECEIVED_FULL'])
-
-async function* hashed(
-  payload: AsyncIterable<Uint8Array>,
-  update: (piece: Uint8Array) => void,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const piece of payload) {
-    update(piece)
-    yield piece
-  }
-}

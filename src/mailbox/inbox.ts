@@ -17,7 +17,7 @@ import {
   streamMessage,
 } from './message-json.ts'
 import { messageFileName } from './names.ts'
-import { chunks, type Payload, pieces, whole } from './payload.ts'
+import { chunks, type Payload, pieces, watched, whole } from './payload.ts'
 import { SmallWriter } from './small-writer.ts'
 import type { Stores } from './stores.ts'
 import type { TemporaryFile } from './temporary-file.ts'
@@ -157,13 +157,13 @@ export class Inbox {
     let counted = 0
     try {
       const scan = new PayloadScan()
-      for await (const piece of payload) {
+      const look = (piece: Uint8Array) => {
         counted += piece.length
         this.#spooled += piece.length
         this.#checkSpool()
         scan.push(piece)
-        await spool.write([piece])
       }
+      await spool.writeAll(watched(payload, look))
       // Before room is made for it.
       if (storing.delivery !== undefined && !(await storing.delivery.confirm())) return false
       const layout = this.#layout(storing.record, scan.facts)

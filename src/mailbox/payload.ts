@@ -1,8 +1,8 @@
 import { ByteCollector } from '../bytes.ts'
 
 /**
- * What is to be stored: whole in memory, or in pieces. Pieces may throw: then nothing is left behind, and
- * the error is rethrown as it is. Where a store is refused, pieces may be left unread.
+ * What is to be stored: whole in memory, or in pieces, each of which must stay as it was given. Pieces may throw: then
+ * nothing is left behind, and the error is rethrown as it is. Where a store is refused, pieces may be left unread.
  */
 export type Payload = Uint8Array | AsyncIterable<Uint8Array>
 
@@ -31,6 +31,17 @@ export async function* pieces(
     throw new PayloadFailure('the payload failed', { cause: error })
   }
   checkLength(count, length)
+}
+
+/** The same pieces, each shown to `look` on its way. */
+export async function* watched(
+  payload: AsyncIterable<Uint8Array>,
+  look: (piece: Uint8Array) => void,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const piece of payload) {
+    look(piece)
+    yield piece
+  }
 }
 
 /** All of a payload of `length` bytes, in memory. Throws as {@link pieces}. */

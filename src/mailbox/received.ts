@@ -5,7 +5,7 @@ import type { Delivery } from './delivery.ts'
 import type { DurableFolder, NameChoice, Publishable, WriteSource } from './durable-write.ts'
 import { type FileRecord, FileRecords } from './file-records.ts'
 import { receivedFileName } from './names.ts'
-import { type Payload, pieces, whole } from './payload.ts'
+import { type Payload, pieces, watched, whole } from './payload.ts'
 import type { ReceivedRoom } from './received-room.ts'
 import type { Reservation } from './room.ts'
 import type { Stores } from './stores.ts'
@@ -166,13 +166,11 @@ export class Received {
   ): Omit<WriteSource, 'repeatable'> {
     let hash = createHash('sha256')
     return {
-      fill: async temporary => {
+      fill: temporary => {
         hash = createHash('sha256')
-        for await (const piece of content()) {
-          // A delivery takes the hash on the way.
-          if (delivery === undefined) hash.update(piece)
-          await temporary.write([piece])
-        }
+        // A delivery takes the hash on the way.
+        const look = (piece: Uint8Array) => hash.update(piece)
+        return temporary.writeAll(delivery === undefined ? watched(content(), look) : content())
       },
       companion: temporary => {
         const sha256 = delivery?.payloadSha256 ?? hash.digest('hex')

@@ -47,6 +47,43 @@ export class TemporaryFile {
   }
 
   /**
+   * Appends all that `source` gives. While one part of it is being written the next is gathered, so that the disk and
+   * whoever makes the pieces do not wait for each other. What `source` throws is rethrown, when nothing is being written.
+   */
+  async writeAll(source: AsyncIterable<Uint8Array>): Promise<void> {
+    let gathered: Uint8Array[] = []
+    let bytes = 0
+    let writing: Promise<void> | undefined
+    let failure: { error: unknown } | undefined
+    const begin = () => {
+      const pieces = gathered
+      gathered = []
+      bytes = 0
+      writing = this.write(pieces).then(
+        () => {
+          writing = undefined
+        },
+        error => {
+          failure = { error }
+        },
+      )
+    }
+    try {
+      for await (const piece of source) {
+        gathered.push(piece)
+        bytes += piece.length
+        if (bytes >= MOST_GATHERED) await writing
+        if (failure !== undefined) break
+        if (writing === undefined) begin()
+      }
+    } finally {
+      await writing
+    }
+    if (failure !== undefined) throw failure.error
+    await this.write(gathered)
+  }
+
+  /**
    * What has been written, from its start, in chunks of `chunkSize` bytes but for the last. The chunks share
    * one buffer: each is overwritten by the next.
    */
@@ -82,6 +119,9 @@ export class TemporaryFile {
     await unlink(this.path).catch(() => undefined)
   }
 }
+
+/** Bytes. */
+const MOST_GATHERED = 512 * 1024
 
 function withoutFirst(pieces: readonly Uint8Array[], count: number): Uint8Array[] {
   let skip = count
