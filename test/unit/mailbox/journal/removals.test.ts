@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { appendFile, readdir, unlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { clearMessages } from '#lib/mailbox/browse-inbox.js'
+import { InboxConsumer } from '#lib/mailbox/inbox-consumer.js'
+import { noteRemoved, removedOf } from '#lib/mailbox/journal/removals.js'
+import { folderLayout } from '#lib/mailbox/layout.js'
+import type { Mailbox } from '#lib/mailbox/mailbox.js'
+import { failHandles } from '../faulty-fs.js'
+import { namesIn, tempDir, tempMailbox } from '../temp-mailbox.js'
+import { ALIVE, cutPower, entry, openMailbox, plantSegment } from './planted-journal.js'
+
+async function storeTwo(t: TestContext): Promise<{ mailbox: Mailbox; names: string[] }> {
+  const mailbox = await tempMailbox(t)
+  for (const text of ['a', 'b'])
+    await mailbox.storeMessage({ type: 'TEXT', from: 'x', length: 1 }, Buffer.from(text))
+  return { mailbox, names: await namesIn(mailbox.inboxDir) }
+}
+
+const withoutConsumers = async (dir: string): Promise<string[]> =>
+  (await namesIn(dir)).filter(name => name !== '.consumers')
+
+test('a message whose acknowledgement removed it does not come back with a power cut; one that a program removed may', async t => {
+  const { mailbox, names } = await storeTwo(t)
+  const consumer = await InboxConsumer.open({ dir: mailbox.inboxDir, remove: true })
+  const message = await consumer.next()
+  await message?.ack()
+  assert.equal(`${message?.id}.json`, names[0])
+  await unlink(join(mailbox.inboxDir, names[1] ?? ''))
+  const inboxDir = await cutPower(t, mailbox)
+  assert.deepEqual(await withoutConsumers(inboxDir), [])
+  await openMailbox(t, inboxDir)
+  assert.deepEqual(await withoutConsumers(inboxDir), [names[1]])
+})
+
+test('nor does one that is gone, and of which a consumer has forgotten that it was acknowledged', async t => {
+  const { mailbox, names } = await storeTwo(t)
+  const first = await InboxConsumer.open({ dir: mailbox.inboxDir })
+  await (await first.next())?.ack()
+  await unlink(join(mailbox.inboxDir, names[0] ?? ''))
+  // Another one sweeps as it begins.
+  const second = await InboxConsumer.open({ dir: mailbox.inboxDir })
+  await second.next()
+  const inboxDir = await cutPower(t, mailbox)
+  await openMailbox(t, inboxDir)
+  assert.deepEqual(await withoutConsumers(inboxDir), [names[1]])
+})
+
+test('nor do those that were cleared', async t => {
+  const { mailbox } = await storeTwo(t)
+  assert.deepEqual(await clearMessages(mailbox.inboxDir), { cleared: 2, remaining: 0 })
+  const inboxDir = await cutPower(t, mailbox)
+  await openMailbox(t, inboxDir)
+  assert.deepEqual(await namesIn(inboxDir), [])
+})
+
+test('a removal that cannot be noted is not acknowledged', async t => {
+  const { mailbox } = await storeTwo(t)
+  const consumer = await InboxConsumer.open({ dir: mailbox.inboxDir, remove: true })
+  const message = await consumer.next()
+  await failHandles(t, 'datasync', 1)
+  await assert.rejects(message?.ack() ?? Promise.resolve(), { code: 'STORE_FAILED' })
+  assert.equal(await consumer.ack(message?.id ?? ''), true)
+})
+
+test('it is noted beside every segment, also those of other processes; without one nothing is made', async t => {
+  const dir = await tempDir(t)
+  await noteRemoved(folderLayout(dir), ['a.json'])
+  assert.deepEqual(await readdir(dir), [])
+  const paths = [
+    await plantSegment(dir, [entry('a.json')]),
+    await plantSegment(dir, [entry('b.json')], { writer: ALIVE, beforeBoot: false }),
+  ]
+  await noteRemoved(folderLayout(dir), [])
+  assert.equal((await readdir(join(dir, '.journal'))).length, 2)
+  await noteRemoved(folderLayout(dir), ['a.json', 'with "quotes"\n and more'])
+  await noteRemoved(folderLayout(dir), ['c.json'])
+  for (const path of paths)
+    assert.deepEqual(await removedOf(path), ['a.json', 'with "quotes"\n and more', 'c.json'])
+})
+
+test('a torn line costs no other; notes without a segment are swept', async t => {
+  const dir = await tempDir(t)
+  const path = await plantSegment(dir, [entry('a.json'), entry('b.json')])
+  assert.deepEqual(await removedOf(path), [])
+  await appendFile(path.replace(/log$/, 'removed'), '"torn')
+  await noteRemoved(folderLayout(dir), ['a.json'])
+  await appendFile(path.replace(/log$/, 'removed'), '"b.jso')
+  assert.deepEqual(await removedOf(path), ['a.json'])
+  await writeFile(join(dir, '.journal', '2147483646-0123456789abcdef-7.removed'), '"b.json"\n')
+  const mailbox = await openMailbox(t, dir)
+  assert.deepEqual(await namesIn(dir), ['b.json'])
+  await mailbox.close()
+  assert.deepEqual(await readdir(join(dir, '.journal')), [])
+})
