@@ -38,11 +38,11 @@ async function segmentsIn(dir: string): Promise<string[]> {
   return (await readdir(dir).catch(() => [])).filter(name => name.endsWith('.log')).sort()
 }
 
+/** All that the segments in `dir` hold which are not forgotten meanwhile. */
 async function entriesIn(dir: string): Promise<JournalEntry[]> {
-  const entries: JournalEntry[] = []
-  for (const name of await segmentsIn(dir))
-    entries.push(...decodeSegment(await readFile(join(dir, name))).entries)
-  return entries
+  const segments = await segmentsIn(dir)
+  const found = segments.map(name => readFile(join(dir, name)).catch(() => Buffer.alloc(0)))
+  return (await Promise.all(found)).flatMap(bytes => decodeSegment(bytes).entries)
 }
 
 /** Resolves once `isSo`: what a journal forgets it forgets by itself. */
