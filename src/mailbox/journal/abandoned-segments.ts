@@ -43,6 +43,8 @@ export async function abandonedSegments(
       if (bytes === undefined) continue
       if (bytes === 'other') throw new Error('it is nothing that a journal has written')
       const { boot, entries } = decodeSegment(bytes)
+      if (boot === '' && bytes.some(byte => byte !== 0))
+        throw new Error('it has not the form of this version')
       const names = entries.filter(({ content }) => content !== undefined).map(entry => entry.name)
       if (await isAbandoned(path, owner, boot))
         found.push({ path, owner, boot, entries, names, settled: async () => {} })
@@ -86,7 +88,9 @@ const LARGEST = 4 * LIMITS.journalSegment.value
 async function isAbandoned(path: string, { pid, ours }: SegmentOwner, boot: string): Promise<boolean> {
   if (ours) return !segmentsInUse.has(path)
   // In containers the process that is started next has the same id.
-  if (pid === process.pid || !isAlive(pid) || !isSameBoot(boot, bootId())) return true
+  if (pid === process.pid || !isAlive(pid)) return true
+  // One that is just being made does not say yet what its boot is.
+  if (boot !== '' && !isSameBoot(boot, bootId())) return true
   // Another process has got the id. Where it is the owner that is slow, it does no harm to be faster.
   const stats = await ifThere(lstat(path), undefined)
   return stats !== undefined && Date.now() - stats.mtimeMs > ABANDONED_AFTER * LIMITS.journalAge.value

@@ -11,7 +11,7 @@ export interface JournalEntry {
 
 /** What a segment holds. */
 export interface SegmentContent {
-  /** The boot of the machine that it was begun in. */
+  /** The boot of the machine that it was begun in; empty where it does not begin as a segment does. */
   readonly boot: string
   /** In the order they were written in. */
   readonly entries: readonly JournalEntry[]

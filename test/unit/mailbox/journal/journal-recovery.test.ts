@@ -206,6 +206,17 @@ test('a torn end, and no header, cost nothing else', async t => {
   assert.deepEqual(await journalOf(inboxDir), [])
 })
 
+test('one that another process is just making is left alone, and so is one of a newer version', async t => {
+  const inboxDir = await tempInbox(t)
+  const dir = join(inboxDir, '.journal')
+  await mkdir(dir)
+  await writeFile(join(dir, `${ALIVE}.log`), '')
+  await writeFile(join(dir, `${DEAD}.log`), 'pilot-dataexchange journal 2 and something new')
+  const mailbox = await openMailbox(t, inboxDir)
+  await mailbox.close()
+  assert.deepEqual((await journalOf(inboxDir)).sort(), [`${ALIVE}.log`, `${DEAD}.log`].sort())
+})
+
 test('what is no segment, or cannot be one, is told of and fails no start', async t => {
   const inboxDir = await tempInbox(t)
   await plantSegment(inboxDir, [entry('a.json')])
