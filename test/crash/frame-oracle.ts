@@ -32,13 +32,18 @@ export function readWire(bytes: Buffer, cap: number): { frames: WireFrame[]; end
 }
 
 /** `frame` as bytes, a name that lies included. */
-export function writeWire({ type, payload, name }: WireFrame): Buffer {
-  const head = Buffer.alloc(name === undefined ? HEADER : HEADER + NAME_LENGTH)
-  head.writeUInt32BE(type, 0)
-  head.writeUInt32BE(payload.length + (name === undefined ? 0 : NAME_LENGTH + name.length), 4)
-  if (name === undefined) return Buffer.concat([head, payload])
-  head.writeUInt16BE(name.length, HEADER)
-  return Buffer.concat([head, name, payload])
+export function writeWire(frame: WireFrame): Buffer {
+  const { type, payload, name } = frame
+  // All of it is written.
+  const bytes = Buffer.allocUnsafe(wireSize(frame))
+  bytes.writeUInt32BE(type, 0)
+  bytes.writeUInt32BE(bytes.length - HEADER, 4)
+  if (name !== undefined) {
+    bytes.writeUInt16BE(name.length, HEADER)
+    bytes.set(name, HEADER + NAME_LENGTH)
+  }
+  bytes.set(payload, bytes.length - payload.length)
+  return bytes
 }
 
 const HEADER = 8
@@ -46,7 +51,8 @@ const NAME_LENGTH = 2
 const FILE = 4
 const UTF8 = new TextDecoder('utf-8', { fatal: true })
 
-function wireSize({ payload, name }: WireFrame): number {
+/** How many bytes {@link writeWire} gives. */
+export function wireSize({ payload, name }: WireFrame): number {
   return HEADER + payload.length + (name === undefined ? 0 : NAME_LENGTH + name.length)
 }
 

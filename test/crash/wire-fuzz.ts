@@ -32,7 +32,8 @@ export class WireFuzz {
 
   /** A stream of `frames`, broken in one to three places with the probability `broken`. */
   stream(frames: readonly WireFrame[], broken: number): Buffer {
-    const wire = Buffer.concat(frames.map(writeWire))
+    const wire =
+      frames.length === 1 ? writeWire(frames[0] as WireFrame) : Buffer.concat(frames.map(writeWire))
     const isBroken = wire.length > 0 && this.#random.chance(broken)
     return isBroken ? this.#breakIt(wire, this.#random.integer(1, 3)) : wire
   }
