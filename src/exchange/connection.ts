@@ -8,7 +8,7 @@ import type { EventBus } from '../plugin/events.ts'
 import type { TrustChecker } from '../plugin/service.ts'
 import { typeName } from '../wire/frame.ts'
 import { FrameParser } from '../wire/frame-parser.ts'
-import { readChunk } from '../wire/read-chunk.ts'
+import { ChunkReader } from '../wire/read-chunk.ts'
 import type { Admission } from './admission.ts'
 import { AnswerQueue } from './answer-queue.ts'
 import type { Answering } from './answering.ts'
@@ -59,7 +59,7 @@ export class Connection {
   readonly #parser: FrameParser
   readonly #deadlines: Deadlines
   readonly #gate = new Gate()
-  #stopReading: () => void = () => {}
+  readonly #reader: ChunkReader
   #draining = false
   #givenUp = false
   #running: Promise<void> | undefined
@@ -98,6 +98,7 @@ export class Connection {
       deadlines: this.#deadlines,
     })
     this.#parser = new FrameParser(this.#intake, options)
+    this.#reader = new ChunkReader(stream)
     stream.on('close', () => {
       notify()
       this.#conversations.giveUp()
@@ -119,7 +120,7 @@ export class Connection {
   async drain(patience: number = LIMITS.stopTimeout.value / 2): Promise<void> {
     this.#draining = true
     this.#transfers.stop()
-    this.#stopReading()
+    this.#reader.stop()
     this.#gate.notify()
     const timer = setTimeout(() => this.#conversations.giveUp(), patience)
     await this.#running
@@ -139,6 +140,7 @@ export class Connection {
     } catch (error) {
       this.#report(error)
     }
+    this.#reader.close()
     forget()
     this.#deadlines.stop()
     // Of a peer that has left, nobody waits for a reply.
@@ -152,7 +154,7 @@ export class Connection {
 
   async #readFrames(): Promise<void> {
     while (!this.#draining && !this.#givenUp) {
-      const chunk = await this.#nextChunk()
+      const chunk = await this.#reader.next()
       if (chunk === null) return
       for (let at = 0; at < chunk.length && !this.#givenUp; ) {
         // In slices, so that a chunk full of tiny frames cannot pass the bounds by much.
@@ -164,14 +166,6 @@ export class Connection {
         if (this.#peer.patience.pause > 0) await this.#patienceForMore()
       }
     }
-  }
-
-  /** The next bytes from the peer; null at the end of the stream, and as soon as {@link drain} is called. */
-  #nextChunk(): Promise<Uint8Array | null> {
-    // Neither a race nor a promise around the read: those keep chunks alive, many MB of them.
-    return readChunk(this.#stream, undefined, stop => {
-      this.#stopReading = stop
-    })
   }
 
   get #hasRoom(): boolean {

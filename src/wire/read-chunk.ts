@@ -5,48 +5,74 @@ export interface ByteSource {
   readonly destroyed: boolean
   readonly errored: Error | null
   read(size?: number): Uint8Array | null
-  on(event: string, listener: (error?: Error) => void): unknown
-  off(event: string, listener: (error?: Error) => void): unknown
+  on(event: string, listener: (error?: unknown) => void): unknown
+  off(event: string, listener: (error?: unknown) => void): unknown
 }
 
 /**
- * The next bytes of a stream as soon as there are any, at most `size` and at most 64 KiB, or null at its
- * end. Rejects with the stream's error where it fails.
- *
- * @param onWait told, whenever there is nothing to read yet, how to end the wait: with null, and nothing taken
+ * Reads a stream chunk by chunk. Its listeners stay between the reads, which would cost more than reading otherwise: to be
+ * closed before anybody else reads the stream.
  */
-export async function readChunk(
-  stream: ByteSource,
-  size: number = READ_SIZE,
-  onWait?: (stop: () => void) => void,
-): Promise<Uint8Array | null> {
-  for (;;) {
-    // read(n) of more than is buffered would make the stream collect all n first: take what is there. And
-    // read(n) of more than its high-water mark would raise that mark, for good, up to the size of a frame.
-    const chunk = stream.read(Math.min(size, stream.readableLength, READ_SIZE))
-    if (chunk !== null && chunk.length > 0) return chunk
-    if (stream.errored) throw stream.errored
-    if (stream.readableEnded || stream.destroyed) return null
-    if (!(await nextReadable(stream, onWait))) return null
+export class ChunkReader {
+  readonly #stream: ByteSource
+  #wake: (() => void) | undefined
+  #error: Error | undefined
+  #isStopped = false
+
+  constructor(stream: ByteSource) {
+    this.#stream = stream
+    for (const event of EVENTS) stream.on(event, this.#notify)
+  }
+
+  /**
+   * The next bytes as soon as there are any, at most `size` and at most 64 KiB; null at the end of the stream and
+   * after {@link stop}. Rejects with the stream's error where it fails.
+   */
+  async next(size: number = READ_SIZE): Promise<Uint8Array | null> {
+    const stream = this.#stream
+    for (;;) {
+      if (this.#isStopped) return null
+      // read(n) of more than is buffered would make the stream collect all n first: take what is there. And
+      // read(n) of more than its high-water mark would raise that mark, for good, up to the size of a frame.
+      const chunk = stream.read(Math.min(size, stream.readableLength, READ_SIZE))
+      if (chunk !== null && chunk.length > 0) return chunk
+      const error = this.#error ?? stream.errored
+      if (error) throw error
+      if (stream.readableEnded || stream.destroyed) return null
+      await new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
+    }
+  }
+
+  /** Ends a wait, and all reads after it, with null; nothing is taken. */
+  stop(): void {
+    this.#isStopped = true
+    this.#notify()
+  }
+
+  /** Removes the listeners. */
+  close(): void {
+    for (const event of EVENTS) this.#stream.off(event, this.#notify)
+  }
+
+  readonly #notify = (error?: unknown): void => {
+    if (error instanceof Error) this.#error ??= error
+    const wake = this.#wake
+    this.#wake = undefined
+    wake?.()
+  }
+}
+
+/** One read of a {@link ChunkReader}, for who does not read the stream all the time. */
+export async function readChunk(stream: ByteSource, size?: number): Promise<Uint8Array | null> {
+  const reader = new ChunkReader(stream)
+  try {
+    return await reader.next(size)
+  } finally {
+    reader.close()
   }
 }
 
 const READ_SIZE = 64 * 1024
-const WAKING = ['readable', 'end', 'close']
-
-/** False where the wait was ended. */
-function nextReadable(stream: ByteSource, onWait?: (stop: () => void) => void): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const settle = (error?: Error | null, isReadable = true) => {
-      for (const event of WAKING) stream.off(event, ready)
-      stream.off('error', settle)
-      if (error) reject(error)
-      else resolve(isReadable)
-    }
-    const ready = () => settle()
-    // Not `once`: its wrappers would be half of what a connection holds that waits for bytes.
-    for (const event of WAKING) stream.on(event, ready)
-    stream.on('error', settle)
-    onWait?.(() => settle(null, false))
-  })
-}
+const EVENTS = ['readable', 'end', 'close', 'error']

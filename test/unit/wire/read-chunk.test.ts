@@ -1,25 +1,53 @@
 import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
-import { readChunk } from '#lib/wire/read-chunk.js'
+import { ChunkReader, readChunk } from '#lib/wire/read-chunk.js'
 
-test('a wait that is ended takes nothing, and leaves no listener', async () => {
+test('a wait that is ended takes nothing, and what is closed leaves no listener', async () => {
   const stream = new PassThrough()
-  let stop = () => {}
-  const chunk = readChunk(stream, undefined, ending => {
-    stop = ending
-  })
-  stop()
+  const reader = new ChunkReader(stream)
+  const chunk = reader.next()
+  reader.stop()
   assert.equal(await chunk, null)
+  stream.write('later')
+  assert.equal(await reader.next(), null)
+  reader.close()
   assert.deepEqual(stream.eventNames(), new PassThrough().eventNames())
 
-  stream.write('later')
   assert.equal(String(await readChunk(stream)), 'later')
-  // The wait is over: there is nothing left to end.
-  stop()
   stream.end('end')
   assert.equal(String(await readChunk(stream)), 'end')
   assert.equal(await readChunk(stream), null)
+  assert.deepEqual(stream.eventNames(), new PassThrough().eventNames())
+})
+
+test('many reads of one reader get every byte, in pieces of the size asked for at most', async () => {
+  const stream = new PassThrough()
+  const reader = new ChunkReader(stream)
+  const read: string[] = []
+  const reading = (async () => {
+    for (let chunk = await reader.next(4); chunk !== null; chunk = await reader.next(4)) read.push(`${chunk}`)
+  })()
+  for (const text of ['ab', 'cdefgh', 'i', 'jklmnopq']) {
+    stream.write(text)
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  stream.end()
+  await reading
+  assert.equal(read.join(''), 'abcdefghijklmnopq')
+  assert.ok(
+    read.every(piece => piece.length <= 4),
+    read.join(),
+  )
+})
+
+test('a stream that was closed without an error is at its end, whatever its close event tells', async () => {
+  const stream = new PassThrough()
+  const reader = new ChunkReader(stream)
+  const chunk = reader.next()
+  stream.emit('close', true)
+  stream.destroy()
+  assert.equal(await chunk, null)
 })
 
 test('a wait ends with the error of the stream', async () => {
