@@ -5,6 +5,7 @@ import { type Folders, foldersIn, Scratch, strayRecords, temporaries } from './f
 import { makeItem } from './items.js'
 import { Ledger } from './ledger.js'
 import type { Random } from './random.js'
+import { judgeAfterPowerCut } from './rebooted.js'
 import type { Row, RowContext, RowReport } from './row.js'
 import type { Call } from './strace.js'
 import { numbered, SAVES, TracedService } from './traced-service.js'
@@ -54,6 +55,7 @@ async function everyFault(random: Random): Promise<Report> {
       }
       for (const size of FILE_SIZES) if (size < save.size) await trial.shortWrite(save, size)
     }
+    await trial.cutPower()
     const { n, failures, counts } = trial
     // How many pieces a payload comes in is the socket's choice: a fault at the last one may find none.
     if (counts.notReached > n / 20) failures.push(`${counts.notReached} of ${n} faults were not reached`)
@@ -69,6 +71,7 @@ async function randomFaults(saves: number, random: Random, report: Report): Prom
   const trial = await Trial.start(scratch.path, random)
   try {
     while (trial.n < saves) await trial.fault(random.pick(SAVES), [anyFault(random), anyFault(random)])
+    await trial.cutPower()
   } finally {
     await trial.service.process.kill()
   }
@@ -93,6 +96,7 @@ function anyFault(random: Random): string {
   const name = random.pick([
     'openat',
     'write',
+    'pwrite64',
     'writev',
     'statx',
     'fdatasync',
@@ -149,6 +153,12 @@ class Trial {
     if (outcome !== 'refused') this.failures.push(`${what}: ${outcome}`)
     this.counts.shortWrites++
     await this.#check(what, outcome, false)
+  }
+
+  /** Ends the service, and the power goes. */
+  async cutPower(): Promise<void> {
+    await this.service.process.kill()
+    this.failures.push(...(await judgeAfterPowerCut(this.#folders, this.#ledger, this.#random)))
   }
 
   async #check(

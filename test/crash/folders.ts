@@ -80,6 +80,14 @@ export function temporaries(folders: Folders): string[] {
   })
 }
 
+/** The segments of the journal; with `pid` only those of other processes, and what is noted beside none. */
+export function segments({ inboxDir }: Folders, pid?: number): string[] {
+  const dir = join(inboxDir, JOURNAL)
+  return attempt(() => readdirSync(dir), [])
+    .filter(name => (pid === undefined ? name.endsWith('.log') : !name.startsWith(`${pid}-`)))
+    .map(name => join(dir, name))
+}
+
 /** What lies at `path`; it has no key where that is no whole message, or no whole file. */
 function seenAt(path: string, isMessage: boolean): Seen {
   const name = path.slice(path.lastIndexOf('/') + 1)
@@ -107,8 +115,10 @@ function recordOf(path: string, name: string, content: Buffer): 'right' | 'none'
 
 const TEMPORARIES = '.tmp'
 const RECORDS = '.records'
+/** Of the inbox: what holds messages that are not synced themselves yet. */
+export const JOURNAL = '.journal'
 /** Subfolders, which programs that list the folder skip. */
-const HIDDEN = [TEMPORARIES, RECORDS, '.consumers', '.ids', '.partial', '.unpacking']
+const HIDDEN = [TEMPORARIES, RECORDS, JOURNAL, '.consumers', '.ids', '.partial', '.unpacking']
 const STAMP = '-\\d{8}-\\d{6}\\.\\d{3}-\\d{6,}'
 const MESSAGE_NAME = new RegExp(`^(TEXT|JSON|BINARY)${STAMP}\\.json$`)
 const FILE_NAME = new RegExp(`^(f\\d+-[0-9a-f]{16})${STAMP}\\.bin$`)

@@ -1,10 +1,14 @@
 import { foldersIn, Scratch, strayRecords, temporaries } from './folders.js'
 import { makeItem } from './items.js'
 import { Ledger } from './ledger.js'
+import { judgeAfterPowerCut, leftSegments } from './rebooted.js'
 import type { Row, RowContext, RowReport } from './row.js'
 import { numbered, SAVES, TracedService } from './traced-service.js'
 
-/** SIGKILL at every file system call of one save of each kind, restart, compare. */
+/**
+ * SIGKILL at every file system call of one save of each kind, restart, compare; also with what a power cut would take
+ * then.
+ */
 export const row: Row = { needs: ['linux', 'strace'], ci: 0, record: 0, run }
 
 async function run({ random }: RowContext): Promise<RowReport> {
@@ -32,14 +36,20 @@ async function run({ random }: RowContext): Promise<RowReport> {
 
     async function killAt([callName, number]: [string, number]): Promise<boolean> {
       await using service = await TracedService.start(scratch.path, folders, ledger, random)
-      const left = [...temporaries(folders), ...strayRecords(folders)]
+      const left = [
+        ...temporaries(folders),
+        ...strayRecords(folders),
+        ...(await leftSegments(folders, service.process)),
+      ]
       failures.push(...left.map(path => `not swept: ${path}`))
       const { outcome } = await service.save(makeItem(random, kind, size), [
         `${callName}:signal=SIGKILL:when=${number}`,
       ])
       const killed = outcome === 'unanswered'
       if (killed) await service.process.ended()
-      failures.push(...ledger.compare().map(problem => `${name}, ${callName} ${number}: ${problem}`))
+      await service.process.kill()
+      const problems = [...ledger.compare(), ...(await judgeAfterPowerCut(folders, ledger, random))]
+      failures.push(...problems.map(problem => `${name}, ${callName} ${number}: ${problem}`))
       return killed
     }
   }

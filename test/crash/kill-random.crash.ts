@@ -5,10 +5,14 @@ import { type Folders, foldersIn, Scratch, strayRecords, temporaries } from './f
 import { Ledger } from './ledger.js'
 import { Load } from './load.js'
 import type { Random } from './random.js'
+import { judgeAfterPowerCut, leftSegments } from './rebooted.js'
 import type { Row, RowContext, RowReport } from './row.js'
 import { type ServiceOptions, ServiceProcess } from './service-process.js'
 
-/** SIGKILL at random times under load, restart, compare; another program reads the folders all the while. */
+/**
+ * SIGKILL at random times under load, restart, compare, now and then with what a power cut would take then; another
+ * program reads the folders all the while.
+ */
 export const row: Row = { needs: [], ci: 300, record: 5_000, run }
 
 /** Rounds on the same folders; later ones would only list for longer. */
@@ -27,9 +31,15 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
     for (let round = done; round < Math.min(n, done + ROUNDS_A_FOLDER); round++) {
       if (random.chance(0.1)) await killWhileStarting(victim, random)
       else failures.push(...(await killUnderLoad(victim, ledger, random)))
+      if (random.chance(0.1)) failures.push(...(await judgeAfterPowerCut(folders, ledger, random)))
     }
-    await using _ = await ServiceProcess.start(victim)
-    failures.push(...ledger.compare(), ...notSwept(folders))
+    failures.push(...(await judgeAfterPowerCut(folders, ledger, random)))
+    await using service = await ServiceProcess.start(victim)
+    failures.push(
+      ...ledger.compare(),
+      ...notSwept(folders),
+      ...(await leftSegments(folders, service)).map(path => `not forgotten: ${path}`),
+    )
     failures.push(...(await reader.pause()))
     counts.read += reader.reads
     for (const [name, count] of Object.entries(ledger.totals)) counts[name as keyof typeof counts] += count

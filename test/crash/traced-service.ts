@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Folders } from './folders.js'
+import { type Folders, JOURNAL } from './folders.js'
 import { type Item, type Kind, makeItem } from './items.js'
 import type { Ledger } from './ledger.js'
 import { deliver, type Outcome } from './load.js'
@@ -7,9 +7,10 @@ import type { Random } from './random.js'
 import { ServiceProcess } from './service-process.js'
 import { type Call, Strace } from './strace.js'
 
-/** The ways that the mailbox saves: in one piece, through a spool, and while the bytes arrive. */
+/** The ways that the mailbox saves: through the journal, in one piece, through a spool, and while the bytes arrive. */
 export const SAVES: readonly { name: string; kind: Kind; size: number }[] = [
   { name: 'small message', kind: 'TEXT', size: 1_000 },
+  { name: 'medium message', kind: 'TEXT', size: 200_000 },
   { name: 'large message', kind: 'TEXT', size: 300_000 },
   { name: 'small file', kind: 'FILE', size: 1_000 },
   { name: 'streamed file', kind: 'FILE', size: 300_000 },
@@ -20,9 +21,9 @@ export class TracedService {
   readonly process: ServiceProcess
   readonly #folders: Folders
   readonly #ledger: Ledger
-  /** What the names of its temporaries begin with, up to their number. */
-  #prefix = ''
-  #temporary = 0
+  /** The names of its temporaries, and of the segments of its journal, count on. */
+  readonly #temporaries = new CountedNames('.tmp', '.tmp')
+  readonly #segments = new CountedNames(JOURNAL, '.log')
 
   private constructor(process: ServiceProcess, folders: Folders, ledger: Ledger) {
     this.process = process
@@ -49,7 +50,10 @@ export class TracedService {
     const strace = await Strace.attach({ pid: this.process.pid, paths, inject })
     const outcome = await deliver(client, item, this.#ledger)
     const calls = await strace.detach(outcome === 'unanswered')
-    for (const { text } of calls) this.#learn(text)
+    for (const { text } of calls) {
+      this.#temporaries.learn(text)
+      this.#segments.learn(text)
+    }
     await client.close().catch(() => {})
     const { inboxDir, receivedDir } = this.#folders
     const isOurs = ({ text }: Call) => text.includes(inboxDir) || text.includes(receivedDir)
@@ -60,20 +64,44 @@ export class TracedService {
     await this.process.kill()
   }
 
-  #learn(text: string): void {
-    const [, prefix, number] = /\.tmp\/([0-9]+-[0-9a-f]+-)([0-9]+)\.tmp/.exec(text) ?? []
-    if (prefix === undefined) return
-    this.#prefix = prefix
-    this.#temporary = Math.max(this.#temporary, Number(number))
-  }
-
   /** The paths of the next save; strace knows whole paths only. */
   #paths(): string[] {
     const { inboxDir, receivedDir } = this.#folders
-    return [inboxDir, receivedDir].flatMap(dir => {
-      const next = [1, 2, 3, 4].map(more => join(dir, '.tmp', `${this.#prefix}${this.#temporary + more}.tmp`))
+    const folders = [inboxDir, receivedDir].flatMap(dir => {
+      const next = this.#temporaries.around(1, 4).map(name => join(dir, name))
       return [dir, join(dir, '.tmp'), join(dir, '.records'), ...next]
     })
+    const journal = [JOURNAL, ...this.#segments.around(0, 3)].map(name => join(inboxDir, name))
+    return [...folders, ...journal]
+  }
+}
+
+/** Names in a subfolder of the mailbox that end in a number, as they are seen in the calls of their process. */
+class CountedNames {
+  readonly #folder: string
+  readonly #suffix: string
+  readonly #pattern: RegExp
+  /** What they begin with, up to their number. */
+  #prefix = ''
+  #latest = 0
+
+  constructor(folder: string, suffix: string) {
+    this.#folder = folder
+    this.#suffix = suffix
+    this.#pattern = new RegExp(`\\${folder}/([0-9]+-[0-9a-f]+-)([0-9]+)\\${suffix}`)
+  }
+
+  learn(text: string): void {
+    const [, prefix, number] = this.#pattern.exec(text) ?? []
+    if (prefix === undefined) return
+    this.#prefix = prefix
+    this.#latest = Math.max(this.#latest, Number(number))
+  }
+
+  /** From the one that is `from` after the latest that was seen to the one that is `to` after it. */
+  around(from: number, to: number): string[] {
+    const numbers = Array.from({ length: to - from + 1 }, (_, i) => this.#latest + from + i)
+    return numbers.map(number => join(this.#folder, `${this.#prefix}${number}${this.#suffix}`))
   }
 }
 
