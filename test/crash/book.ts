@@ -64,8 +64,10 @@ export class Book {
     this.#closed = true
   }
 
+  /** Takes answers again. The next comparison reads everything anew: what was whole need not have stayed so. */
   open(): void {
     this.#closed = false
+    this.#known.clear()
   }
 
   /** Resolves with false where no answer came. */

@@ -3,10 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Book, send } from './book.js'
 import { Disk } from './disk.js'
 import { foldersIn, Scratch } from './folders.js'
-import { Cutter } from './power-cut.js'
+import { Cutter, cutAtStart, restartMachine } from './power-cut.js'
 import type { Random } from './random.js'
 import type { Row, RowContext, RowReport } from './row.js'
-import { ServiceProcess } from './service-process.js'
+import { type ServiceOptions, ServiceProcess } from './service-process.js'
 
 /**
  * Power cut while everything is sent under a message id, or right after the last answer; then all of it is sent
@@ -24,22 +24,27 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
   const config = foldersIn(disk.mountPoint)
   const options = { socket: join(scratch.path, 's'), config }
   const failures: string[] = []
-  const counts = { messages: 0, duplicates: 0 }
+  const counts = { messages: 0, duplicates: 0, cutAgain: 0, killedBefore: 0 }
   for (let done = 0; done < n; done += CUTS_A_DISK) {
     disk.format()
     await disk.mount()
     const book = new Book(config, random)
     for (let i = done; i < Math.min(n, done + CUTS_A_DISK); i++) {
+      if (random.chance(0.5)) {
+        await killUnderLoad(options, book, random)
+        counts.killedBefore++
+      }
       {
         await using service = await ServiceProcess.start(options)
         await using cutter = await Cutter.start(disk.mountPoint)
         await sendAndCut(service, cutter, book, random)
       }
-      await disk.unmount()
-      await disk.mount()
+      await restartMachine(disk, config)
+      for (; random.chance(0.3); counts.cutAgain++)
+        await cutAtStart({ socket: options.socket, folders: config, disk, random })
       book.open()
-      book.compare()
       await using service = await ServiceProcess.start(options)
+      book.compare()
       const again = book.all
       await send(service, book, () => again.shift())
       book.compare()
@@ -50,6 +55,15 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
     counts.duplicates += book.counts.duplicates
   }
   return { n, failures, counts }
+}
+
+/** What it leaves is sent again, in part, before the power goes. */
+async function killUnderLoad(options: ServiceOptions, book: Book, random: Random): Promise<void> {
+  await using service = await ServiceProcess.start(options)
+  const senders = Array.from({ length: SENDERS }, () => send(service, book, () => book.next()))
+  await delay(random.integer(0, 100))
+  await service.kill()
+  await Promise.all(senders)
 }
 
 async function sendAndCut(

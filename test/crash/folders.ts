@@ -88,6 +88,14 @@ export function segments({ inboxDir }: Folders, pid?: number): string[] {
     .map(name => join(dir, name))
 }
 
+/** How many segments the last process has begun, as far as can be seen: all but the last few were forgotten. */
+export function segmentsBegun(folders: Folders): number {
+  const numbers = attempt(() => segments(folders), [], true).map(path =>
+    Number(/-(\d+)\.log$/.exec(path)?.[1]),
+  )
+  return Math.max(0, ...numbers)
+}
+
 /** What lies at `path`; it has no key where that is no whole message, or no whole file. */
 function seenAt(path: string, isMessage: boolean): Seen {
   const name = path.slice(path.lastIndexOf('/') + 1)

@@ -9,7 +9,7 @@ interface Entry {
 /** What was sent and what was answered, to be compared with what is on the disk. */
 export class Ledger {
   readonly #entries = new Map<string, Entry>()
-  /** What an earlier comparison has read: what is visible never changes. */
+  /** What an earlier comparison has read: what is visible never changes, but for a power cut. */
   readonly #known = new Map<string, Seen>()
   readonly #folders: Folders
   #closed = false
@@ -34,8 +34,10 @@ export class Ledger {
     this.#closed = true
   }
 
+  /** Counts answers again. The next comparison reads everything anew: what was whole need not have stayed so. */
   open(): void {
     this.#closed = false
+    this.#known.clear()
   }
 
   count(key: string, what: keyof Entry): void {

@@ -2,13 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { pretendReboot } from '../helpers/other-boot.js'
 import { SocketStreams } from '../helpers/socket-streams.js'
 import { sendInChunks } from './chunked.js'
 import { HarnessError, PYTHON, scriptPath } from './commands.js'
 import { Disk, type DiskType } from './disk.js'
 import { FolderReader } from './folder-reader.js'
-import { type Folders, foldersIn, Scratch } from './folders.js'
-import { makeItem } from './items.js'
+import { type Folders, foldersIn, Scratch, segmentsBegun } from './folders.js'
+import { type Item, makeItem } from './items.js'
 import { Ledger } from './ledger.js'
 import { anyItem, deliver, Load } from './load.js'
 import type { Random } from './random.js'
@@ -19,14 +20,17 @@ import { ServiceProcess } from './service-process.js'
 const CUTS_A_DISK = 5
 const MAX_BYTES = 1024 * 1024
 
-/** Load, power cut, mount again, compare; another program reads the folders all the while. */
+/**
+ * Load, power cut, mount again, start again, compare; another program reads the folders all the while a service runs.
+ * Now and then the power goes once more while the service starts, or right after that.
+ */
 export async function cutPower(type: DiskType, { n, random }: RowContext): Promise<RowReport> {
   using scratch = new Scratch()
   await using disk = new Disk(scratch.path, type)
   const folders = foldersIn(disk.mountPoint)
   await using reader = new FolderReader(folders)
   const failures: string[] = []
-  const counts = { sent: 0, acknowledged: 0, refused: 0, read: 0 }
+  const counts = { sent: 0, acknowledged: 0, refused: 0, read: 0, segments: 0, cutAgain: 0 }
   for (let done = 0; done < n; done += CUTS_A_DISK) {
     disk.format()
     await disk.mount()
@@ -37,16 +41,36 @@ export async function cutPower(type: DiskType, { n, random }: RowContext): Promi
       if (random.chance(0.5)) await cutUnderLoad({ socket, folders, disk, ledger, random })
       else await cutAfterAnswer({ socket, folders, disk, ledger, random })
       failures.push(...(await reader.pause()))
-      await disk.unmount()
-      await disk.mount()
-      failures.push(...ledger.compare())
+      counts.segments += segmentsBegun(folders)
+      await restartMachine(disk, folders)
+      for (; random.chance(0.25); counts.cutAgain++) await cutAtStart({ socket, folders, disk, random })
+      await using _ = await ServiceProcess.start({ socket, config: folders })
       ledger.open()
+      failures.push(...ledger.compare())
     }
     await disk.unmount()
     for (const [name, count] of Object.entries(ledger.totals)) counts[name as keyof typeof counts] += count
   }
   counts.read = reader.reads
   return { n, failures, counts }
+}
+
+/** After a power cut: what is on the disk is of an earlier boot then. */
+export async function restartMachine(disk: Disk, { inboxDir }: Folders): Promise<void> {
+  await disk.unmount()
+  await disk.mount()
+  pretendReboot(inboxDir)
+}
+
+/** Cuts the power of a service that is starting, or has just started. */
+export async function cutAtStart({ socket, folders, disk, random }: Omit<Cut, 'ledger'>): Promise<void> {
+  await using cutter = await Cutter.start(disk.mountPoint)
+  await using service = ServiceProcess.spawn({ socket, config: folders })
+  const moment = random.chance(0.3) ? service.serving : delay(random.integer(50, 300))
+  await moment
+  await cutter.cut()
+  await service.kill()
+  await restartMachine(disk, folders)
 }
 
 interface Cut {
@@ -60,8 +84,10 @@ interface Cut {
 async function cutUnderLoad({ socket, folders, disk, ledger, random }: Cut): Promise<void> {
   await using service = await ServiceProcess.start({ socket, config: folders })
   await using cutter = await Cutter.start(disk.mountPoint)
-  const load = new Load({ dial: () => service.dial(), ledger, random, maxBytes: MAX_BYTES })
-  await delay(random.integer(0, 250))
+  const isLong = random.chance(0.3)
+  const next = () => (isLong ? bulkyItem(random) : anyItem(random, MAX_BYTES))
+  const load = new Load({ dial: () => service.dial(), ledger, random, next })
+  await delay(random.integer(0, isLong ? 1_000 : 250))
   await cutter.cut(ledger)
   await service.kill()
   await load.ended
@@ -80,6 +106,15 @@ async function cutAfterAnswer({ socket, folders, disk, ledger, random }: Cut): P
   await cutter.cut(ledger)
   await service.kill()
   await client.close().catch(() => {})
+}
+
+/** A message that takes the short way, and much of the journal: soon its first segments are forgotten. */
+function bulkyItem(random: Random): Item {
+  return makeItem(
+    random,
+    'BINARY',
+    random.chance(0.3) ? random.integer(100, 2_000) : random.integer(60_000, 90_000),
+  )
 }
 
 async function deliverInChunks(socket: string, ledger: Ledger, random: Random): Promise<void> {

@@ -1,9 +1,11 @@
 import { closeSync, existsSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { Mailbox } from '#lib/mailbox/mailbox.js'
+import { pretendReboot } from '../helpers/other-boot.js'
 import { BlockLog } from './block-log.js'
 import { mountImage, unmount } from './disk.js'
-import { foldersIn, look, Scratch } from './folders.js'
+import { type Folders, foldersIn, look, Scratch, type Seen, segmentsBegun } from './folders.js'
 import { Ledger } from './ledger.js'
 import { Load } from './load.js'
 import { LoggedDisk } from './logged-disk.js'
@@ -28,12 +30,13 @@ const LOAD_MS = 2_500
 
 async function run({ n, random }: RowContext): Promise<RowReport> {
   const failures: string[] = []
-  const counts = { requests: 0, lostSectors: 0, mustBeThere: 0, acknowledged: 0 }
+  const counts = { requests: 0, lostSectors: 0, mustBeThere: 0, acknowledged: 0, segments: 0 }
   for (let done = 0; done < n; done += IMAGES_A_LOAD) {
     using scratch = new Scratch()
     const recording = await record(scratch.path, random)
     const { log, startNs } = recording
     counts.acknowledged += recording.acknowledged.length
+    counts.segments += recording.segments
     const first = log.indexAt(startNs)
     counts.requests += log.length - first
     const moments = Array.from({ length: Math.min(IMAGES_A_LOAD, n - done) }, () =>
@@ -56,7 +59,7 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
       }
       counts.mustBeThere += due.size
       await mountImage(image, mountPoint)
-      const found = look(foldersIn(mountPoint))
+      const found = await lookAfterRestart(foldersIn(mountPoint))
       await unmount(mountPoint)
       const torn = found.filter(({ key }) => key === undefined).map(({ path }) => `not whole: ${path}`)
       const problems = [...torn, ...recording.ledger.judge(found, key => due.get(key) ?? 0)]
@@ -66,10 +69,20 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
   return { n, failures, counts }
 }
 
+async function lookAfterRestart(folders: Folders): Promise<Seen[]> {
+  pretendReboot(folders.inboxDir)
+  const mailbox = await Mailbox.open({ ...folders, inboxMaxFiles: 1e9, inboxMaxBytes: -1, unpack: false })
+  const found = look(folders)
+  await mailbox.close()
+  return found
+}
+
 interface Recording {
   readonly log: BlockLog
   readonly startNs: bigint
   readonly ledger: Ledger
+  /** Of the journal. */
+  readonly segments: number
   readonly acknowledged: readonly { key: string; atNs: bigint }[]
 }
 
@@ -90,8 +103,9 @@ async function record(folder: string, random: Random): Promise<Recording> {
     await load.ended
   }
   await service.kill()
+  const segments = segmentsBegun(folders)
   await disk.stop()
-  return { log: new BlockLog(disk.log), startNs, ledger, acknowledged }
+  return { log: new BlockLog(disk.log), startNs, ledger, acknowledged, segments }
 }
 
 class TimedLedger extends Ledger {
