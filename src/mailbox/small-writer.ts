@@ -77,17 +77,17 @@ export class SmallWriter {
     entry: { name: string; content: Uint8Array },
     record: PublishRecord | undefined,
   ): Promise<boolean> {
-    const [appended, recorded] = await Promise.allSettled([
-      this.#journal?.append(entry),
-      record?.about(entry.name, file.inode),
-    ])
+    let settle: (() => void) | undefined
     try {
+      // First: what the journal may bring back must be known by its id, or would be stored once more.
+      await record?.about(entry.name, file.inode)
+      settle = await this.#journal?.append(entry)
       // Not before it is durable: until then a power cut could leave a part of it under its name.
-      return appended.status === 'fulfilled' && recorded.status === 'fulfilled' && file.publish(entry.name)
+      return file.publish(entry.name)
     } catch {
       return false
     } finally {
-      if (appended.status === 'fulfilled') appended.value?.()
+      settle?.()
     }
   }
 

@@ -89,6 +89,24 @@ test('the content is in the journal, durably, before the message has its name', 
   assert.deepEqual(await textsIn(copy), ['first', 'second'])
 })
 
+test('a message with an id is in the journal only once its id is on record, durably', async t => {
+  const mailbox = await tempMailbox(t)
+  await store(mailbox, 'first', 'id 1')
+  const contents: string[] = []
+  await replaceHandle(t, 'datasync', real => async () => {
+    // Whoever did not wait for this would write meanwhile.
+    for (let turns = 0; turns < 20; turns++) await new Promise(setImmediate)
+    const journal = join(mailbox.inboxDir, '.journal')
+    for (const name of await readdir(journal)) contents.push(await readFile(join(journal, name), 'latin1'))
+    return real()
+  })
+  await store(mailbox, 'second', 'id 2')
+  assert.deepEqual(
+    contents.map(content => content.includes('second')),
+    [false, true],
+  )
+})
+
 for (const [what, fail] of [
   ['the sync of the journal fails', (t: TestContext) => failHandles(t, 'datasync', 1)],
   ['the record of its id cannot be written', (t: TestContext) => failHandles(t, 'write', 1)],
