@@ -1,10 +1,12 @@
 import type { Logger } from '../logger.ts'
+import { coalesce } from './coalesce.ts'
 import type { NameChoice, PublishRecord } from './durable-write.ts'
 import { adopt } from './journal/abandoned-segments.ts'
 import { Checkpoints } from './journal/checkpoints.ts'
 import { Journal } from './journal/journal.ts'
 import { JournalFolder } from './journal/journal-folder.ts'
 import { type Recovered, recoverJournal } from './journal/journal-recovery.ts'
+import { noteRemoved } from './journal/removals.ts'
 import type { FolderLayout } from './layout.ts'
 import { SmallFile } from './small-file.ts'
 
@@ -17,6 +19,9 @@ export class SmallWriter {
   readonly #logger: Logger
   readonly #checkpoints: Checkpoints
   readonly #journal: Journal | undefined
+  /** What the journal may hold and nobody was told of, until that is noted. */
+  readonly #revoked = new Set<string>()
+  readonly #noteRevoked: () => Promise<void> = coalesce(() => this.#note([...this.#revoked]))
   #recovered: Recovered = NOTHING
 
   /** With `durable` false nothing is synced, and no journal kept. */
@@ -62,13 +67,15 @@ export class SmallWriter {
     const isStored = await this.#publish(file, { name, content: bytes }, record)
     file.discard()
     if (isStored) await record?.published()
-    else await this.#revoke(name)
+    else if (this.#journal !== undefined) this.#revoked.add(name)
+    if (this.#revoked.size > 0) await this.#noteRevoked()
     return isStored
   }
 
   /** Resolves when the journal holds nothing any more, or the time for that is over. */
   async close(): Promise<void> {
     await this.#journal?.close()
+    if (this.#revoked.size > 0) await this.#noteRevoked()
     await this.#checkpoints.close()
   }
 
@@ -91,10 +98,14 @@ export class SmallWriter {
     }
   }
 
-  /** In the journal there may be what nobody will be told of. Where it cannot be written, nothing can be done. */
-  async #revoke(name: string): Promise<void> {
-    const settle = await this.#journal?.append({ name, content: undefined }).catch(() => undefined)
-    settle?.()
+  /** A power cut must not bring them back. Never rejects: what the disk does not take is noted with a later write. */
+  async #note(names: readonly string[]): Promise<void> {
+    try {
+      await noteRemoved(this.#folder.layout, names, this.#folder.journal)
+      for (const name of names) this.#revoked.delete(name)
+    } catch {
+      // It stays.
+    }
   }
 }
 

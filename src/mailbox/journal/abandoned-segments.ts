@@ -45,7 +45,7 @@ export async function abandonedSegments(
       const { boot, entries } = decodeSegment(bytes)
       if (boot === '' && bytes.some(byte => byte !== 0))
         throw new Error('it has not the form of this version')
-      const names = entries.filter(({ content }) => content !== undefined).map(entry => entry.name)
+      const names = entries.map(entry => entry.name)
       if (await isAbandoned(path, owner, boot))
         found.push({ path, owner, boot, entries, names, settled: async () => {} })
     } catch (err) {

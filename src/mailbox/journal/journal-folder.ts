@@ -19,18 +19,19 @@ export class JournalFolder {
   /** The folder whose files the journal is about. */
   readonly layout: FolderLayout
   readonly dir: string
-  readonly #token = randomBytes(8).toString('hex')
+  /** What only the segments of one journal share. */
+  readonly journal: string = randomBytes(8).toString('hex')
   #segments = 0
 
   constructor(layout: FolderLayout) {
     this.layout = layout
     this.dir = journalDir(layout)
-    ourTokens.add(this.#token)
+    ourTokens.add(this.journal)
   }
 
   /** A new path for a segment: no other process, and no other call here, uses it. */
   newPath(): string {
-    return join(this.dir, `${process.pid}-${this.#token}-${++this.#segments}${SEGMENT_SUFFIX}`)
+    return join(this.dir, `${process.pid}-${this.journal}-${++this.#segments}${SEGMENT_SUFFIX}`)
   }
 }
 

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { utf8, viewOf } from '../../bytes.ts'
 
-/** One line of a journal: a file with its content, or that there is to be none of that name. */
+/** One line of a journal: a file with its content. */
 export interface JournalEntry {
   /** The final name of the file in its folder. */
   readonly name: string
-  /** All of the file; undefined: what was said of the name before holds no longer. */
-  readonly content: Uint8Array | undefined
+  /** All of the file. */
+  readonly content: Uint8Array
 }
 
 /** What a segment holds. */
@@ -25,12 +25,12 @@ export function encodeHeader(boot: string): Uint8Array {
 /**
  * Some entries that count together or, where the power went while they were written, not at all:
  * `[u32 size of the rest][first 16 bytes of the SHA-256 of what follows]`, then for each entry
- * `[u16 length of the name][name][u32 length of the content, or 0xffffffff for none][content]`.
+ * `[u16 length of the name][name][u32 length of the content][content]`.
  */
 export function encodeBatch(entries: readonly JournalEntry[]): Uint8Array {
   const names = entries.map(({ name }) => utf8(name))
   const size = entries.reduce(
-    (sum, { content }, i) => sum + NAME_SIZE + names[i]!.length + CONTENT_SIZE + (content?.length ?? 0),
+    (sum, { content }, i) => sum + NAME_SIZE + names[i]!.length + CONTENT_SIZE + content.length,
     0,
   )
   const batch = Buffer.allocUnsafe(HEAD_SIZE + size)
@@ -39,8 +39,7 @@ export function encodeBatch(entries: readonly JournalEntry[]): Uint8Array {
     const name = names[i]!
     at = batch.writeUInt16BE(name.length, at)
     batch.set(name, at)
-    at = batch.writeUInt32BE(content?.length ?? NO_CONTENT, at + name.length)
-    if (content === undefined) return
+    at = batch.writeUInt32BE(content.length, at + name.length)
     batch.set(content, at)
     at += content.length
   })
@@ -80,9 +79,9 @@ function entriesOf(body: Uint8Array): JournalEntry[] | undefined {
     if (begin > body.length) return undefined
     const name = Buffer.from(body.subarray(at + NAME_SIZE, nameEnd)).toString()
     const length = view.getUint32(nameEnd)
-    at = length === NO_CONTENT ? begin : begin + length
+    at = begin + length
     if (at > body.length || !isFileName(name)) return undefined
-    entries.push({ name, content: length === NO_CONTENT ? undefined : body.subarray(begin, at) })
+    entries.push({ name, content: body.subarray(begin, at) })
   }
   return entries
 }
@@ -103,4 +102,3 @@ const CHECK_SIZE = 16
 const HEAD_SIZE = LENGTH_SIZE + CHECK_SIZE
 const NAME_SIZE = 2
 const CONTENT_SIZE = 4
-const NO_CONTENT = 0xffff_ffff

@@ -34,7 +34,9 @@ export async function recoverJournal(folder: JournalFolder, logger: Logger): Pro
   const ofThisBoot = segments.filter(segment => isSameBoot(segment.boot, boot))
   const restored = new Set<string>()
   let written = 0
-  for (const [name, content] of await lostFiles(segments.filter(segment => !ofThisBoot.includes(segment)))) {
+  for (const { name, content } of await lostFiles(
+    segments.filter(segment => !ofThisBoot.includes(segment)),
+  )) {
     const state = await restore(folder, name, content)
     if (state !== 'foreign') restored.add(name)
     if (state === 'written') written++
@@ -57,24 +59,14 @@ async function list({ dir }: JournalFolder, logger: Logger): Promise<string[]> {
   }
 }
 
-/** What is to be there by the segments, and with what content. */
-async function lostFiles(segments: readonly AbandonedSegment[]): Promise<[string, Uint8Array][]> {
-  const removed = new Set<string>()
-  for (const { path } of segments) for (const name of await removedOf(path)) removed.add(name)
-  return lastEntries(segments).flatMap(({ name, content }) =>
-    content === undefined || removed.has(name) ? [] : [[name, content]],
-  )
-}
-
-/** The last that each journal says of each name: that of another one is another file. */
-function lastEntries(segments: readonly AbandonedSegment[]): JournalEntry[] {
-  const journals = new Map<string, Map<string, JournalEntry>>()
-  for (const { owner, entries } of segments) {
-    const last = journals.get(owner.journal) ?? new Map<string, JournalEntry>()
-    journals.set(owner.journal, last)
-    for (const entry of entries) last.set(entry.name, entry)
+/** What is to be there by the segments. What is noted beside one is about no other: that has another file of the name. */
+async function lostFiles(segments: readonly AbandonedSegment[]): Promise<JournalEntry[]> {
+  const lost: JournalEntry[] = []
+  for (const { path, entries } of segments) {
+    const removed = new Set(await removedOf(path))
+    lost.push(...entries.filter(({ name }) => !removed.has(name)))
   }
-  return [...journals.values()].flatMap(last => [...last.values()])
+  return lost
 }
 
 async function restore(

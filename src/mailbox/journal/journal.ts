@@ -33,7 +33,7 @@ export class Journal {
   /**
    * Resolves when `entry` is durable, and counts, with a function to be called once the file has its name or never will:
    * until then the journal does not forget it. Where it rejects, whether it counts is not known: the caller says
-   * otherwise, by an entry without content, or stores the same file under the same name.
+   * otherwise, by `noteRemoved`, or stores the same file under the same name.
    */
   append(entry: JournalEntry): Promise<() => void> {
     return new Promise((resolve, reject) => {
@@ -75,7 +75,7 @@ export class Journal {
     let bytes = 0
     let count = 0
     for (const { entry } of this.#waiting) {
-      bytes += entry.content?.length ?? 0
+      bytes += entry.content.length
       if (count > 0 && (count >= MOST_ENTRIES || bytes > MOST_BYTES)) break
       count++
     }

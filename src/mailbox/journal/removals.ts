@@ -7,12 +7,20 @@ import { removedPath, segmentOwner } from './journal-folder.ts'
 
 /**
  * Notes, durably, that the files `names` of a folder are removed, also by other processes than the one that writes
- * the journal: a power cut must not bring them back out of it. Where there is no journal this costs a listing.
+ * the journal: a power cut must not bring them back out of it. Where there is no journal this costs a listing. With
+ * `journal` only those of that one are meant: another one may have other files of these names.
  */
-export async function noteRemoved(layout: FolderLayout, names: readonly string[]): Promise<void> {
+export async function noteRemoved(
+  layout: FolderLayout,
+  names: readonly string[],
+  journal?: string,
+): Promise<void> {
   if (names.length === 0) return
   const dir = journalDir(layout)
-  const segments = (await ifThere(readdir(dir), [])).filter(name => segmentOwner(name) !== undefined)
+  const segments = (await ifThere(readdir(dir), [])).filter(name => {
+    const owner = segmentOwner(name)
+    return owner !== undefined && (journal === undefined || owner.journal === journal)
+  })
   if (segments.length === 0) return
   for (const segment of segments) await noteBeside(join(dir, segment), names)
   await syncDirectory(dir)

@@ -167,6 +167,24 @@ test('refused in both ways, it is not there, nor after a power cut; sent again i
   }
 })
 
+test('refused while nothing can be noted, it does not come back once a later message is stored', async t => {
+  const mailbox = await tempMailbox(t)
+  await store(mailbox, 'before')
+  failSync(t, 'linkSync', 'EIO')
+  let isBroken = true
+  replaceFs(t, 'open', real => async (...args) => {
+    if (isBroken) throw failure('EIO')
+    return real(...args)
+  })
+  await assert.rejects(store(mailbox, 'refused'), { code: 'STORE_FAILED' })
+  isBroken = false
+  await store(mailbox, 'after')
+  assert.deepEqual(await textsNowAndLater(t, mailbox), [
+    ['after', 'before'],
+    ['after', 'before'],
+  ])
+})
+
 test('a name that another program has taken is not overwritten, and not taken for the message later', async t => {
   const mailbox = await tempMailbox(t)
   let planted = ''

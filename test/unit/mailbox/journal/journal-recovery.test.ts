@@ -17,6 +17,8 @@ import { LIMITS } from '#lib/limits.js'
 import { silentLogger } from '#lib/logger.js'
 import { bootId } from '#lib/mailbox/boot.js'
 import { decodeSegment } from '#lib/mailbox/journal/journal-format.js'
+import { noteRemoved } from '#lib/mailbox/journal/removals.js'
+import { folderLayout } from '#lib/mailbox/layout.js'
 import type { Mailbox } from '#lib/mailbox/mailbox.js'
 import { pretendReboot } from '../../../helpers/other-boot.js'
 import { failure, replaceFs, replaceSyncFs } from '../faulty-fs.js'
@@ -132,26 +134,12 @@ test('another file of the same name is left alone, whatever it is', async t => {
   assert.deepEqual(await readFile(join(inboxDir, 'missing.json')), entry('missing.json').content)
 })
 
-test('what the journal takes back does not come again, also in a later segment; what it says again does', async t => {
+test('what is noted beside the segment of one journal is not the file that another one has of that name', async t => {
   const inboxDir = await tempInbox(t)
-  const taken = (name: string) => ({ name, content: undefined })
-  const writer = '2147483646-0123456789abcdef'
-  // In the order of their numbers, which is not that of their names.
-  await plantSegment(inboxDir, [entry('a'), taken('b')], { writer: `${writer}-9` })
-  await plantSegment(inboxDir, [taken('a'), entry('b'), entry('c')], { writer: `${writer}-10` })
-  await plantSegment(inboxDir, [taken('c'), entry('c', '{}')], { writer: `${writer}-11` })
-  await openMailbox(t, inboxDir)
-  assert.deepEqual(await namesIn(inboxDir), ['b', 'c'])
-  assert.equal(await readFile(join(inboxDir, 'c'), 'utf8'), '{}')
-})
-
-test('what one journal takes back of a name is not the file that another one has of it', async t => {
-  const inboxDir = await tempInbox(t)
-  const taken = { name: 'a.json', content: undefined }
-  await plantSegment(inboxDir, [entry('a.json', '{"the":"one"}')], {
-    writer: '2147483646-0123456789abcdef-1',
-  })
-  await plantSegment(inboxDir, [entry('a.json', '{}'), taken], { writer: '2147483646-fedcba9876543210-2' })
+  const [one, other] = ['2147483646-0123456789abcdef-1', '2147483646-fedcba9876543210-2']
+  await plantSegment(inboxDir, [entry('a.json', '{"the":"one"}')], { writer: one })
+  await plantSegment(inboxDir, [entry('a.json', '{}')], { writer: other })
+  await noteRemoved(folderLayout(inboxDir), ['a.json'], 'fedcba9876543210')
   await openMailbox(t, inboxDir)
   assert.equal(await readFile(join(inboxDir, 'a.json'), 'utf8'), '{"the":"one"}')
 })
