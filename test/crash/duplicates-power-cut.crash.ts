@@ -6,7 +6,7 @@ import { foldersIn, Scratch } from './folders.js'
 import { Cutter, cutAtStart, restartMachine } from './power-cut.js'
 import type { Random } from './random.js'
 import type { Row, RowContext, RowReport } from './row.js'
-import { type ServiceOptions, ServiceProcess } from './service-process.js'
+import { anySegmentBytes, type ServiceOptions, ServiceProcess } from './service-process.js'
 
 /**
  * Power cut while everything is sent under a message id, or right after the last answer; then all of it is sent
@@ -35,7 +35,10 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
         counts.killedBefore++
       }
       {
-        await using service = await ServiceProcess.start(options)
+        await using service = await ServiceProcess.start({
+          ...options,
+          segmentBytes: anySegmentBytes(random),
+        })
         await using cutter = await Cutter.start(disk.mountPoint)
         await sendAndCut(service, cutter, book, random)
       }

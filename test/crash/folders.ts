@@ -88,12 +88,9 @@ export function segments({ inboxDir }: Folders, pid?: number): string[] {
     .map(name => join(dir, name))
 }
 
-/** How many segments the last process has begun, as far as can be seen: all but the last few were forgotten. */
+/** The highest number of a segment that is still there: how many its process had begun. */
 export function segmentsBegun(folders: Folders): number {
-  const numbers = attempt(() => segments(folders), [], true).map(path =>
-    Number(/-(\d+)\.log$/.exec(path)?.[1]),
-  )
-  return Math.max(0, ...numbers)
+  return Math.max(0, ...segments(folders).map(path => Number(/-(\d+)\.log$/.exec(path)?.[1])))
 }
 
 /** What lies at `path`; it has no key where that is no whole message, or no whole file. */

@@ -7,7 +7,7 @@ import { Load } from './load.js'
 import type { Random } from './random.js'
 import { judgeAfterPowerCut, leftSegments } from './rebooted.js'
 import type { Row, RowContext, RowReport } from './row.js'
-import { type ServiceOptions, ServiceProcess } from './service-process.js'
+import { anySegmentBytes, type ServiceOptions, ServiceProcess } from './service-process.js'
 
 /**
  * SIGKILL at random times under load, restart, compare, now and then with what a power cut would take then; another
@@ -53,7 +53,7 @@ function notSwept(folders: Folders): string[] {
 
 /** Gives what is wrong with what earlier rounds have left. */
 async function killUnderLoad(victim: ServiceOptions, ledger: Ledger, random: Random): Promise<string[]> {
-  await using service = await ServiceProcess.start(victim)
+  await using service = await ServiceProcess.start({ ...victim, segmentBytes: anySegmentBytes(random) })
   const problems = ledger.compare()
   const load = new Load({ dial: () => service.dial(), ledger, random, window: random.integer(1, 4) })
   await delay(random.integer(0, 200))

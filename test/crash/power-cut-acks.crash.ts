@@ -34,7 +34,7 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
       dir: folders.inboxDir,
       leaseMs: LEASE_MS,
       maxAttempts: 1_000,
-      remove: random.chance(0.3),
+      remove: random.chance(0.5),
     }
     const log = join(scratch.path, `log-${i}`)
     const acknowledged = await cutPower(disk, { ...options, log }, random.integer(0, 100))

@@ -9,12 +9,12 @@ import { HarnessError, PYTHON, scriptPath } from './commands.js'
 import { Disk, type DiskType } from './disk.js'
 import { FolderReader } from './folder-reader.js'
 import { type Folders, foldersIn, Scratch, segmentsBegun } from './folders.js'
-import { type Item, makeItem } from './items.js'
+import { makeItem } from './items.js'
 import { Ledger } from './ledger.js'
 import { anyItem, deliver, Load } from './load.js'
 import type { Random } from './random.js'
 import type { RowContext, RowReport } from './row.js'
-import { ServiceProcess } from './service-process.js'
+import { anySegmentBytes, ServiceProcess } from './service-process.js'
 
 /** Cuts before the disk is made anew; a fuller one would only take longer to compare. */
 const CUTS_A_DISK = 5
@@ -41,8 +41,8 @@ export async function cutPower(type: DiskType, { n, random }: RowContext): Promi
       if (random.chance(0.5)) await cutUnderLoad({ socket, folders, disk, ledger, random })
       else await cutAfterAnswer({ socket, folders, disk, ledger, random })
       failures.push(...(await reader.pause()))
-      counts.segments += segmentsBegun(folders)
       await restartMachine(disk, folders)
+      counts.segments += segmentsBegun(folders)
       for (; random.chance(0.25); counts.cutAgain++) await cutAtStart({ socket, folders, disk, random })
       await using _ = await ServiceProcess.start({ socket, config: folders })
       ledger.open()
@@ -82,12 +82,14 @@ interface Cut {
 }
 
 async function cutUnderLoad({ socket, folders, disk, ledger, random }: Cut): Promise<void> {
-  await using service = await ServiceProcess.start({ socket, config: folders })
+  await using service = await ServiceProcess.start({
+    socket,
+    config: folders,
+    segmentBytes: anySegmentBytes(random),
+  })
   await using cutter = await Cutter.start(disk.mountPoint)
-  const isLong = random.chance(0.3)
-  const next = () => (isLong ? bulkyItem(random) : anyItem(random, MAX_BYTES))
-  const load = new Load({ dial: () => service.dial(), ledger, random, next })
-  await delay(random.integer(0, isLong ? 1_000 : 250))
+  const load = new Load({ dial: () => service.dial(), ledger, random, maxBytes: MAX_BYTES })
+  await delay(random.integer(0, 250))
   await cutter.cut(ledger)
   await service.kill()
   await load.ended
@@ -95,7 +97,11 @@ async function cutUnderLoad({ socket, folders, disk, ledger, random }: Cut): Pro
 
 /** At the moment when the last answer has come and nothing else flushes the disk: the hardest one. */
 async function cutAfterAnswer({ socket, folders, disk, ledger, random }: Cut): Promise<void> {
-  await using service = await ServiceProcess.start({ socket, config: folders })
+  await using service = await ServiceProcess.start({
+    socket,
+    config: folders,
+    segmentBytes: anySegmentBytes(random),
+  })
   await using cutter = await Cutter.start(disk.mountPoint)
   const client = await service.dial()
   if (random.chance(0.5)) await deliverInChunks(socket, ledger, random)
@@ -106,15 +112,6 @@ async function cutAfterAnswer({ socket, folders, disk, ledger, random }: Cut): P
   await cutter.cut(ledger)
   await service.kill()
   await client.close().catch(() => {})
-}
-
-/** A message that takes the short way, and much of the journal: soon its first segments are forgotten. */
-function bulkyItem(random: Random): Item {
-  return makeItem(
-    random,
-    'BINARY',
-    random.chance(0.3) ? random.integer(100, 2_000) : random.integer(60_000, 90_000),
-  )
 }
 
 async function deliverInChunks(socket: string, ledger: Ledger, random: Random): Promise<void> {

@@ -93,7 +93,11 @@ async function record(folder: string, random: Random): Promise<Recording> {
   const acknowledged: { key: string; atNs: bigint }[] = []
   const ledger = new TimedLedger(folders, acknowledged)
   const startNs = process.hrtime.bigint()
-  await using service = await ServiceProcess.start({ socket: join(folder, 's'), config: folders })
+  await using service = await ServiceProcess.start({
+    socket: join(folder, 's'),
+    config: folders,
+    segmentBytes: random.integer(1, 500_000),
+  })
   const options = { dial: () => service.dial(), ledger, random, maxBytes: 64 * 1024 }
   for (const end = performance.now() + LOAD_MS; performance.now() < end; ) {
     // Few at a time: the fewer flush, the longer a mistake stays unmended.

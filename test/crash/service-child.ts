@@ -1,7 +1,8 @@
 // Run as a child: `node service-child.js '<JSON: of each service its ServiceConfig and, as "socket" or "daemon", where to
-// serve>'`. Prints one line once it serves all of them, and lives until its standard input ends, or it is killed.
+// serve>' [SEGMENT_BYTES]`, see `ServiceOptions`. Prints one line once it serves all of them, and lives until its standard input ends, or it is killed.
 import { keepYoungGenerationSmall } from '#lib/cli/young-generation.js'
 import { Service } from '#lib/exchange/service.js'
+import { LIMITS } from '#lib/limits.js'
 import type { Streams } from '#lib/pilot/transport.js'
 import { EventBus } from '#lib/plugin/events.js'
 import { SERVER_ADDRESS as address, SocketStreams } from '../helpers/socket-streams.js'
@@ -9,7 +10,9 @@ import { SERVER_ADDRESS as address, SocketStreams } from '../helpers/socket-stre
 // As `pilot-dx serve` does.
 keepYoungGenerationSmall()
 process.stdin.on('end', () => process.exit()).resume()
-const services: { socket: string; daemon?: string }[] = JSON.parse(process.argv[2] ?? '[]')
+const [, , config = '[]', segmentBytes] = process.argv
+if (segmentBytes !== undefined) Object.assign(LIMITS.journalSegment, { value: Number(segmentBytes) })
+const services: { socket: string; daemon?: string }[] = JSON.parse(config)
 await Promise.all(
   services.map(async ({ socket, daemon, ...config }) => {
     const streams = daemon === undefined ? new SocketStreams(socket) : await connect(daemon)

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { Client } from '#lib/exchange/client.js'
 import type { ServiceConfig } from '#lib/exchange/service.js'
 import { SERVER_ADDRESS, SocketStreams } from '../helpers/socket-streams.js'
+import type { Random } from './random.js'
 
 /** A service, and where it is. */
 export interface Served {
@@ -23,6 +24,13 @@ export interface ServiceOptions extends Served {
   readonly prefix?: readonly string[]
   /** The socket of a daemon to attach to, instead of serving `socket` itself. */
   readonly daemon?: string
+  /** The size of a segment of the journal, when it is to be forgotten after a few messages. @default that of `LIMITS` */
+  readonly segmentBytes?: number | undefined
+}
+
+/** Sizes of which many are forgotten under a load, or none. */
+export function anySegmentBytes(random: Random): number | undefined {
+  return random.pick([undefined, undefined, 1, random.integer(1, 500_000)])
 }
 
 /** A service in a process of its own. */
@@ -47,10 +55,12 @@ export class ServiceProcess {
   }
 
   /** Does not wait for anything. */
-  static spawn({ socket, config, beside = [], env, prefix = [], daemon }: ServiceOptions): ServiceProcess {
+  static spawn(options: ServiceOptions): ServiceProcess {
+    const { socket, config, beside = [], env, prefix = [], daemon, segmentBytes } = options
     const others = beside.map(({ socket, config }) => ({ ...NO_LIMITS, ...config, socket }))
     const argument = JSON.stringify([{ ...NO_LIMITS, ...config, socket, daemon }, ...others])
-    const [command = '', ...args] = [...prefix, process.execPath, CHILD, argument]
+    const segment = segmentBytes === undefined ? [] : [`${segmentBytes}`]
+    const [command = '', ...args] = [...prefix, process.execPath, CHILD, argument, ...segment]
     const child = spawn(command, args, {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: { ...process.env, ...env },
