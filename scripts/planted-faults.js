@@ -108,6 +108,100 @@ export const PLANTED_FAULTS = [
     foundBy: { model: 32 },
   },
   {
+    name: 'the journal is not synced',
+    edits: [['mailbox/journal/segment.js', 'await this.#handle.datasync()', 'undefined']],
+    foundBy: POWER,
+  },
+  {
+    name: 'a small message is published, and acknowledged, before its journal is synced',
+    edits: [
+      [
+        'mailbox/small-writer.js',
+        'settle = await this.#journal?.append(entry)',
+        'this.#journal?.append(entry).then(settle => settle(), () => {})',
+      ],
+    ],
+    foundBy: POWER,
+  },
+  {
+    name: 'a small message is published before its journal is synced',
+    edits: [
+      [
+        'mailbox/small-writer.js',
+        'settle = await this.#journal?.append(entry)',
+        'const published = file.publish(entry.name); settle = await this.#journal?.append(entry)',
+      ],
+      ['mailbox/small-writer.js', 'return file.publish(entry.name)', 'return published'],
+    ],
+    foundBy: POWER,
+  },
+  {
+    name: 'the journal is never read',
+    edits: [
+      [
+        'mailbox/journal/journal-recovery.js',
+        'const listed = await list(folder, logger)',
+        'const listed = []',
+      ],
+    ],
+    foundBy: { ...POWER, 'kill-random': 20, 'kill-every-call': 0 },
+  },
+  {
+    name: 'a segment is removed, and its messages are not synced',
+    edits: [
+      [
+        'mailbox/journal/checkpoints.js',
+        'if (names.length <= FEW || !(await syncFileSystem(layout.dir, signal)))',
+        'if (false)',
+      ],
+    ],
+    foundBy: POWER_CUTS,
+  },
+  {
+    name: 'segments are forgotten before their messages are written again',
+    edits: [
+      [
+        'mailbox/small-writer.js',
+        'this.#recovered = await recoverJournal(this.#folder, this.#logger)',
+        'const { unlink } = await import("node:fs/promises"); ' +
+          'this.#recovered = await recoverJournal(this.#folder, this.#logger); ' +
+          'for (const { path } of this.#recovered.segments) await unlink(path)',
+      ],
+    ],
+    foundBy: POWER_CUTS,
+  },
+  {
+    name: 'it is not noted that a message was removed',
+    edits: [['mailbox/journal/removals.js', 'await noteBeside(join(dir, segment), names)', 'undefined']],
+    foundBy: { 'power-cut-acks': 20 },
+  },
+  {
+    name: 'what is noted as removed is brought back',
+    edits: [['mailbox/journal/journal-recovery.js', '!removed.has(name)', 'removed']],
+    foundBy: { 'power-cut-acks': 20, 'fault-every-call': 0 },
+  },
+  {
+    name: 'what nobody was told of stays in the journal',
+    edits: [['mailbox/small-writer.js', 'this.#revoked.add(name)', 'undefined']],
+    foundBy: { 'fault-every-call': 0 },
+  },
+  {
+    name: 'one write call for a small message, its count not looked at',
+    edits: [
+      ['mailbox/small-file.js', 'at += written', 'at = bytes.length'],
+      ['mailbox/small-file.js', 'if (size !== bytes.length)', 'if (size < 0)'],
+    ],
+    foundBy: { 'fault-every-call': 0 },
+  },
+  {
+    name: 'a rename that overwrites, for small messages',
+    edits: [
+      ['mailbox/small-file.js', 'fstatSync, linkSync, ', 'fstatSync, renameSync, '],
+      ['mailbox/small-file.js', 'linkSync(this.path, ', 'renameSync(this.path, '],
+    ],
+    foundBy: { 'two-processes': 2_000, clock: 2_000 },
+  },
+  {
     name: 'message ids are forgotten at a restart',
     edits: [
       [
