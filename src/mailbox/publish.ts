@@ -14,11 +14,15 @@ export async function publish(layout: FolderLayout, temporary: string, name: str
     await link(temporary, join(layout.dir, name))
     return true
   } catch (error) {
-    const code = systemCode(error) ?? ''
-    if (code === 'EEXIST') return false
-    if (NO_HARD_LINKS.has(code)) return publishByRename(layout, temporary, name)
+    if (systemCode(error) === 'EEXIST') return false
+    if (hasNoHardLinks(error)) return publishByRename(layout, temporary, name)
     throw error
   }
+}
+
+/** Whether `error`, which link() has thrown, says that the file system has no hard links. */
+export function hasNoHardLinks(error: unknown): boolean {
+  return NO_HARD_LINKS.has(systemCode(error) ?? '')
 }
 
 /**

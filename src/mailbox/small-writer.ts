@@ -8,6 +8,7 @@ import { JournalFolder } from './journal/journal-folder.ts'
 import { type Recovered, recoverJournal } from './journal/journal-recovery.ts'
 import { noteRemoved } from './journal/removals.ts'
 import type { FolderLayout } from './layout.ts'
+import { hasNoHardLinks } from './publish.ts'
 import { SmallFile } from './small-file.ts'
 
 /**
@@ -23,6 +24,8 @@ export class SmallWriter {
   readonly #revoked = new Set<string>()
   readonly #noteRevoked: () => Promise<void> = coalesce(() => this.#note([...this.#revoked]))
   #recovered: Recovered = NOTHING
+  /** Nothing goes this way. */
+  #isClosed = false
 
   /** With `durable` false nothing is synced, and no journal kept. */
   constructor(layout: FolderLayout, durable: boolean, logger: Logger) {
@@ -56,7 +59,7 @@ export class SmallWriter {
    * it is not, and nothing is left of it.
    */
   async write(choice: NameChoice, bytes: Uint8Array, record?: PublishRecord): Promise<boolean> {
-    if (bytes.length > LARGEST || this.#journal?.hasRoom === false) return false
+    if (bytes.length > LARGEST || this.#isClosed || this.#journal?.hasRoom === false) return false
     let file: SmallFile
     try {
       file = SmallFile.create(this.#folder.layout, bytes)
@@ -91,7 +94,9 @@ export class SmallWriter {
       settle = await this.#journal?.append(entry)
       // Not before it is durable: until then a power cut could leave a part of it under its name.
       return file.publish(entry.name)
-    } catch {
+    } catch (error) {
+      // Every later one would fail like this, and be written twice.
+      this.#isClosed ||= hasNoHardLinks(error)
       return false
     } finally {
       settle?.()

@@ -336,3 +336,21 @@ test('a mailbox that was closed writes no journal any more', async t => {
   assert.equal(await writer.write({ ...choice, name: 'b.json' }, Buffer.from('x')), false)
   assert.deepEqual(await namesIn(layout.dir), ['a.json'])
 })
+
+test('on a file system without hard links the short way is tried once', async t => {
+  const mailbox = await tempMailbox(t)
+  let tries = 0
+  replaceSyncFs(t, 'linkSync', () => () => {
+    tries++
+    throw failure('EPERM')
+  })
+  replaceFs(t, 'link', () => async () => {
+    throw failure('EPERM')
+  })
+  for (const text of ['a', 'b', 'c']) await store(mailbox, text)
+  assert.equal(tries, 1)
+  assert.deepEqual(await textsNowAndLater(t, mailbox), [
+    ['a', 'b', 'c'],
+    ['a', 'b', 'c'],
+  ])
+})
