@@ -60,8 +60,7 @@ export class ByteCollector {
         this.#parts.push(rest)
         return
       }
-      if (this.#tail.length === 0)
-        this.#tail = new Uint8Array(this.#parts.length === 0 ? FIRST_BLOCK : TAIL_BLOCK)
+      if (this.#tail.length === 0) this.#tail = new Uint8Array(BLOCKS[this.#parts.length] ?? LAST_BLOCK)
       const fits = rest.subarray(0, this.#tail.length - this.#tailUsed)
       this.#tail.set(fits, this.#tailUsed)
       this.#tailUsed += fits.length
@@ -86,9 +85,9 @@ export class ByteCollector {
 }
 
 const SMALL_PIECE = 1024
-/** Most payloads of small pieces are short themselves. */
-const FIRST_BLOCK = 1024
-const TAIL_BLOCK = 4096
+/** Most payloads of small pieces are short themselves, and V8 makes arrays of up to 64 bytes for next to nothing. */
+const BLOCKS = [64, 1024]
+const LAST_BLOCK = 4096
 const EMPTY = new Uint8Array(0)
 const encoder = new TextEncoder()
 // ignoreBOM: a payload or a name that begins with U+FEFF keeps it.

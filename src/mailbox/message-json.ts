@@ -1,5 +1,4 @@
 import { isUtf8 } from 'node:buffer'
-import { utf8 } from '../bytes.ts'
 import { LIMITS } from '../limits.ts'
 import { escapedLength, escapeJson } from './json-text.ts'
 import { cutAtCodePoint, lossyUtf8 } from './lossy-text.ts'
@@ -58,17 +57,17 @@ export function layoutMessage(
   const isReadable = isText && whole
 
   const parts: MessageLayout['parts'][number][] = [
-    utf8(`{"type":${JSON.stringify(record.type)},"from":${JSON.stringify(record.from)},"data":"`),
+    Buffer.from(`{"type":${JSON.stringify(record.type)},"from":${JSON.stringify(record.from)},"data":"`),
     whole && payload.utf8 ? 'text' : lossyData(payload.start, whole),
-    utf8(
+    Buffer.from(
       `","bytes":${payload.length},"received_at":${JSON.stringify(record.receivedAt)}` +
         `,"data_encoding":"${isReadable ? 'utf8' : 'base64'}"`,
     ),
   ]
-  if (!isReadable || includeBase64) parts.push(utf8(',"data_b64":"'), 'base64', utf8('"'))
+  if (!isReadable || includeBase64) parts.push(Buffer.from(',"data_b64":"'), 'base64', Buffer.from('"'))
   const truncated = whole ? '' : ',"data_truncated":true'
   parts.push(
-    utf8(`${truncated}${field('message_id', record.messageId)}${field('reply_to', record.replyTo)}}`),
+    Buffer.from(`${truncated}${field('message_id', record.messageId)}${field('reply_to', record.replyTo)}}`),
   )
 
   const formLength = { text: payload.escapedLength, base64: base64Length }
