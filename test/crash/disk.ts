@@ -66,7 +66,7 @@ export async function unmount(mountPoint: string): Promise<void> {
 }
 
 /** Tries until it succeeds, for a minute at most. */
-async function insist(act: () => void): Promise<void> {
+export async function insist(act: () => void): Promise<void> {
   for (const deadline = performance.now() + INSIST_MS; ; await delay(20)) {
     try {
       act()

@@ -4,7 +4,7 @@ import { EmbeddedDaemon } from '#lib/embedded/index.js'
 import { Client } from '#lib/exchange/client.js'
 import { Driver } from '#lib/pilot/driver.js'
 import { command } from './commands.js'
-import { unmount } from './disk.js'
+import { insist, unmount } from './disk.js'
 import { type Folders, foldersIn, Scratch, temporaries } from './folders.js'
 import { makeItem } from './items.js'
 import { Ledger } from './ledger.js'
@@ -44,7 +44,7 @@ const CASES: Record<string, (trial: Trial) => Promise<void>> = {
     trial.withTmpfs('size=3m', async () => {
       await trial.start()
       await trial.fill()
-      trial.remount('size=200m')
+      await trial.remount('size=200m')
       await trial.expectService()
     }),
 
@@ -52,7 +52,7 @@ const CASES: Record<string, (trial: Trial) => Promise<void>> = {
     trial.withTmpfs('size=200m,nr_inodes=60', async () => {
       await trial.start()
       await trial.fill()
-      trial.remount('nr_inodes=20000')
+      await trial.remount('nr_inodes=20000')
       await trial.expectService()
     }),
 
@@ -60,9 +60,9 @@ const CASES: Record<string, (trial: Trial) => Promise<void>> = {
     trial.withTmpfs('size=100m', async () => {
       await trial.start()
       await trial.expectService()
-      trial.remount('ro')
+      await trial.remount('ro')
       await trial.expectRefusals()
-      trial.remount('rw')
+      await trial.remount('rw')
       await trial.expectService()
     }),
 
@@ -192,8 +192,9 @@ class Trial {
     }
   }
 
-  remount(options: string): void {
-    command('mount', '-o', `remount,${options}`, this.#mountPoint)
+  /** A segment of a journal keeps a disk from being made read-only until it is full, or old. */
+  async remount(options: string): Promise<void> {
+    await insist(() => command('mount', '-o', `remount,${options}`, this.#mountPoint))
   }
 
   eachFolder(act: (dir: string) => void): void {
