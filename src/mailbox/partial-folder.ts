@@ -146,16 +146,20 @@ export class PartialFolder {
   async #look(name: string): Promise<PartialEntry | undefined> {
     const parsed = parsePartialName(name)
     if (parsed === undefined) return undefined
+    const known = this.#entries.get(name)
+    const bytes = known?.isOpen ? undefined : known?.bytes
     const stats = await lstat(join(this.#dir, name)).catch(() => undefined)
     if (!stats?.isFile()) return undefined
     const { id } = parsed
     const owner = this.#entries.has(name) ? undefined : (parsed.owner ?? (await this.#ownerOf(id)))
-    const entry = this.#entries.get(name) ?? { ...newEntry(name, id), owner, isRecorded: owner !== undefined }
+    const present = this.#entries.get(name)
+    // A transfer may have written to it since it was looked at, and be over.
+    if (present !== undefined && (present.isOpen || present !== known || present.bytes !== bytes))
+      return present
+    const entry = present ?? { ...newEntry(name, id), owner, isRecorded: owner !== undefined }
     this.#entries.set(name, entry)
-    if (!entry.isOpen) {
-      entry.bytes = stats.size
-      entry.modified = stats.mtimeMs
-    }
+    entry.bytes = stats.size
+    entry.modified = stats.mtimeMs
     return entry
   }
 

@@ -20,7 +20,7 @@ export function replaceFs(
 /** Replaces a function of node:fs, for the library too, until the test ends. */
 export function replaceSyncFs(
   t: TestContext,
-  name: 'linkSync' | 'openSync' | 'writeSync',
+  name: 'linkSync' | 'openSync' | 'writeSync' | 'fdatasyncSync',
   make: (real: SyncCall) => SyncCall,
 ): void {
   const real = (syncFs[name] as SyncCall).bind(syncFs)

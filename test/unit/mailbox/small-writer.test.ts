@@ -81,12 +81,12 @@ test('the content is in the journal, durably, before the message has its name', 
   })
   await store(mailbox, 'first')
   steps.length = 0
-  await store(mailbox, 'second')
-  assert.deepEqual(steps, ['synced', 'named'])
+  await Promise.all([store(mailbox, 'second'), store(mailbox, 'third')])
+  assert.deepEqual(steps, ['synced', 'named', 'named'])
   const copy = await cutPower(t, mailbox)
   for (const name of await namesIn(copy)) await rm(join(copy, name))
   await openMailbox(t, copy)
-  assert.deepEqual(await textsIn(copy), ['first', 'second'])
+  assert.deepEqual(await textsIn(copy), ['first', 'second', 'third'])
 })
 
 test('a message with an id is in the journal only once its id is on record, durably', async t => {
@@ -100,11 +100,10 @@ test('a message with an id is in the journal only once its id is on record, dura
     for (const name of await readdir(journal)) contents.push(await readFile(join(journal, name), 'latin1'))
     return real()
   })
-  await store(mailbox, 'second', 'id 2')
-  assert.deepEqual(
-    contents.map(content => content.includes('second')),
-    [false, true],
-  )
+  await Promise.all([store(mailbox, 'second', 'id 2'), store(mailbox, 'third', 'id 3')])
+  const isThere = contents.map(content => content.includes('second'))
+  assert.equal(isThere.shift(), false)
+  assert.equal(isThere.pop(), true)
 })
 
 for (const [what, fail] of [

@@ -9,7 +9,7 @@ import { Journal } from '#lib/mailbox/journal/journal.js'
 import { JournalFolder, segmentsInUse } from '#lib/mailbox/journal/journal-folder.js'
 import { decodeSegment, type JournalEntry } from '#lib/mailbox/journal/journal-format.js'
 import { folderLayout } from '#lib/mailbox/layout.js'
-import { failHandles, failure, replaceFs, replaceHandle } from '../faulty-fs.js'
+import { failHandles, failure, replaceFs, replaceHandle, replaceSyncFs } from '../faulty-fs.js'
 import { tempDir } from '../temp-mailbox.js'
 
 interface Temp {
@@ -109,10 +109,10 @@ test('entries that come during a sync share the next one', async t => {
     if (syncs++ === 0) more = ['b', 'c', 'd'].map(name => append(name))
     return real()
   })
-  await append('a')
+  await Promise.all([append('a'), append('a too')])
   await Promise.all(more)
   assert.equal(syncs, 2)
-  assert.equal((await entriesIn(dir)).length, 5)
+  assert.equal((await entriesIn(dir)).length, 6)
 })
 
 test('so many entries, or bytes, share a sync and no more', async t => {
@@ -123,12 +123,35 @@ test('so many entries, or bytes, share a sync and no more', async t => {
     syncs++
     return real()
   })
-  await Promise.all(Array.from({ length: 257 }, (_, i) => append(`${i}`)))
+  await Promise.all(Array.from({ length: 258 }, (_, i) => append(`${i}`)))
   assert.equal(syncs, 2)
   syncs = 0
   const content = Buffer.alloc(1_000_000, 'x')
-  await Promise.all(Array.from({ length: 5 }, (_, i) => append(`${i}`, content)))
+  await Promise.all(Array.from({ length: 6 }, (_, i) => append(`${i}`, content)))
   assert.equal(syncs, 2)
+})
+
+test('an entry alone is synced by this thread while the disk is fast, and by another one after a slow sync', async t => {
+  const { dir, append } = await tempJournal(t)
+  let slow = false
+  let own = 0
+  replaceSyncFs(t, 'fdatasyncSync', () => () => {
+    own++
+    for (const end = performance.now() + (slow ? 5 : 0); performance.now() < end; );
+  })
+  let others = 0
+  await replaceHandle(t, 'datasync', () => async () => {
+    others++
+  })
+  for (let i = 0; i < 50; i++) await append(`${i}`)
+  const fast = own
+  assert.ok(fast > 0)
+  slow = true
+  const before = others
+  for (let i = 50; i < 60; i++) await append(`${i}`)
+  assert.ok(others > before)
+  assert.ok(own - fast <= 5, `${own - fast} of 10 after slow ones`)
+  assert.equal((await entriesIn(dir)).length, 60)
 })
 
 for (const name of ['datasync', 'sync'] as const) {
