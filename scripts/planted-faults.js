@@ -109,7 +109,7 @@ export const PLANTED_FAULTS = [
   },
   {
     name: 'the journal is not synced',
-    edits: [['mailbox/journal/segment.js', 'await this.#handle.datasync()', 'undefined']],
+    edits: [['mailbox/journal/segment.js', 'await this.#sync(entries.length)', 'undefined']],
     foundBy: POWER,
   },
   {
