@@ -62,11 +62,11 @@ export class Journal {
       await this.#retire()
       for (const { reject } of batch) reject(error)
     }
+    if (this.#segment?.isDue) await this.#retire()
     if (this.#waiting.length > 0) {
       setImmediate(() => void this.#commit())
       return
     }
-    if (this.#segment?.isDue) await this.#retire()
     this.#isCommitting = false
     for (const resolve of this.#closing.splice(0)) resolve()
   }

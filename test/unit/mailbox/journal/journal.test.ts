@@ -240,6 +240,20 @@ test('a segment that is full, or old, makes way for another', async t => {
   )
 })
 
+test('what comes while a full segment is being closed does not wait for the next', { timeout: 20_000 }, async t => {
+  const { append } = await tempJournal(t)
+  await append('first')
+  let meanwhile: Promise<void> | undefined
+  await replaceHandle(t, 'close', real => async () => {
+    meanwhile ??= append('meanwhile')
+    await new Promise(setImmediate)
+    return real()
+  })
+  await append('full', Buffer.alloc(LIMITS.journalSegment.value, 'x'))
+  await until(async () => meanwhile !== undefined)
+  await meanwhile
+})
+
 test('one that nobody uses is forgotten when it is old', async t => {
   const { dir, append } = await tempJournal(t)
   t.mock.timers.enable({ apis: ['setTimeout'] })
