@@ -50,8 +50,15 @@ export class ByteCollector {
     return this.#length
   }
 
-  append(piece: Uint8Array): void {
+  /** `whole`: how many bytes there will be in all, where that is known; so few are collected where they are to stay. */
+  append(piece: Uint8Array, whole = 0): void {
+    if (this.#length === 0 && whole <= SMALL_WHOLE && piece.length < whole) this.#tail = fromSlab(whole)
     this.#length += piece.length
+    if (piece.length <= this.#tail.length - this.#tailUsed) {
+      this.#tail.set(piece, this.#tailUsed)
+      this.#tailUsed += piece.length
+      return
+    }
     let rest = piece
     while (rest.length > 0) {
       if (this.#tailUsed === this.#tail.length) this.#flushTail()
@@ -78,13 +85,29 @@ export class ByteCollector {
   }
 
   #flushTail(): void {
-    if (this.#tailUsed > 0) this.#parts.push(this.#tail.subarray(0, this.#tailUsed))
+    const tail = this.#tail
+    if (this.#tailUsed > 0)
+      this.#parts.push(this.#tailUsed === tail.length ? tail : tail.subarray(0, this.#tailUsed))
     this.#tail = EMPTY
     this.#tailUsed = 0
   }
 }
 
+/** A piece of a block that many share: a block for each would cost more than what goes into it. */
+function fromSlab(length: number): Uint8Array {
+  if (slabUsed + length > slab.length) {
+    slab = new Uint8Array(SLAB_SIZE)
+    slabUsed = 0
+  }
+  slabUsed += length
+  return slab.subarray(slabUsed - length, slabUsed)
+}
+
 const SMALL_PIECE = 1024
+const SMALL_WHOLE = 1024
+const SLAB_SIZE = 8 * 1024
+let slab: Uint8Array = new Uint8Array(0)
+let slabUsed = 0
 /** Most payloads of small pieces are short themselves, and V8 makes arrays of up to 64 bytes for next to nothing. */
 const BLOCKS = [64, 1024]
 const LAST_BLOCK = 4096

@@ -77,7 +77,7 @@ export class Intake implements FrameSink {
     if (this.#body) this.#body.push(piece)
     // Most small frames come in one piece. It is copied: as a part of what was read it would keep all of that.
     else if (piece.length === this.#head.length) this.#whole = Buffer.from(piece)
-    else this.#small.append(piece)
+    else this.#small.append(piece, this.#head.length)
   }
 
   /**

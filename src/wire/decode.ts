@@ -74,7 +74,7 @@ export class FrameDecoder {
   #collect(piece: Uint8Array): void {
     // The usual case: the payload lies whole in one chunk, and is not copied.
     if (piece.length === this.#head.length) this.#whole = piece
-    else this.#payload.append(piece)
+    else this.#payload.append(piece, this.#head.length)
   }
 
   #complete(): void {

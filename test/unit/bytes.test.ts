@@ -77,3 +77,29 @@ test('a large piece alone is not copied, small ones are', () => {
   small[0] = 9
   assert.equal(hex(collector.take()), '01')
 })
+
+test('collectors that know how many bytes will come share memory, and no bytes', () => {
+  const lengths = [0, 1, 2, 63, 64, 65, 300, 1000, 1023, 1024, 1025, 3000]
+  const contents = [...lengths, ...lengths, ...lengths].map((length, i) => new Uint8Array(length).fill(i + 1))
+  const collectors = contents.map(() => new ByteCollector())
+  // Turn by turn, in pieces of many sizes.
+  for (let at = 0, turn = 1; at < 3000; at += turn, turn += 7) {
+    contents.forEach((content, i) => {
+      if (at < content.length) collectors[i]?.append(content.subarray(at, at + turn), content.length)
+    })
+  }
+  collectors.forEach((collector, i) => {
+    const content = contents[i] ?? new Uint8Array(0)
+    assert.equal(collector.length, content.length)
+    assert.deepEqual(collector.take(), content)
+    assert.equal(collector.length, 0)
+  })
+})
+
+test('a collector takes more, and less, than it was told', () => {
+  const collector = new ByteCollector()
+  for (const byte of [1, 2, 3, 4, 5]) collector.append(Uint8Array.of(byte), 3)
+  assert.deepEqual(collector.take(), Uint8Array.of(1, 2, 3, 4, 5))
+  collector.append(Uint8Array.of(6), 100)
+  assert.deepEqual(collector.take(), Uint8Array.of(6))
+})
