@@ -126,19 +126,20 @@ export class Deliveries {
   async #resolve(records: readonly IdRecord[], folders: DeliveryFolders): Promise<Known[]> {
     const known = new Map<string, Known>()
     let isSyncDue = false
+    // Looked at once, so that what was stored first is forgotten first.
+    const [wall, monotonic] = [Date.now(), performance.now()]
     for (const record of records) {
       const { digest, folder, name, inode } = record
       // A clock that was put back must not make it longer.
-      const left = Math.min(record.expiresAt - Date.now(), this.#options.lifetime)
+      const left = Math.min(record.expiresAt - wall, this.#options.lifetime)
       if (left <= 0 || known.has(digest)) continue
       if (record.kind === 'about') {
         if (!(await folders[folder].has(name, inode))) continue
         isSyncDue = true
       }
-      const expiresAt = Date.now() + left
       known.set(digest, {
-        record: { ...record, kind: 'stored', expiresAt },
-        forgetAt: performance.now() + left,
+        record: { ...record, kind: 'stored', expiresAt: wall + left },
+        forgetAt: monotonic + left,
       })
     }
     // Of what was published and not yet acknowledged, nobody has synced the folder.
