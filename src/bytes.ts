@@ -52,7 +52,7 @@ export class ByteCollector {
 
   /** `whole`: how many bytes there will be in all, where that is known; so few are collected where they are to stay. */
   append(piece: Uint8Array, whole = 0): void {
-    if (this.#length === 0 && whole <= SMALL_WHOLE && piece.length < whole) this.#tail = fromSlab(whole)
+    if (this.#length === 0 && whole <= SMALL_WHOLE && piece.length <= whole) this.#tail = fromSlab(whole)
     this.#length += piece.length
     if (piece.length <= this.#tail.length - this.#tailUsed) {
       this.#tail.set(piece, this.#tailUsed)

@@ -28,7 +28,6 @@ export interface IntakeOptions {
 export class Intake implements FrameSink {
   readonly #options: IntakeOptions
   readonly #small = new ByteCollector()
-  #whole: Uint8Array | undefined
   readonly #jobs = new Set<Promise<void>>()
   #head: FrameHead = { type: 0, length: 0 }
   /** The large frame that is arriving. */
@@ -75,8 +74,6 @@ export class Intake implements FrameSink {
     budget.hold(piece.length)
     if (!this.#body && this.#isForTheDisk(piece.length)) this.#handleWhileItArrives()
     if (this.#body) this.#body.push(piece)
-    // Most small frames come in one piece. It is copied: as a part of what was read it would keep all of that.
-    else if (piece.length === this.#head.length) this.#whole = Buffer.from(piece)
     else this.#small.append(piece, this.#head.length)
   }
 
@@ -99,9 +96,7 @@ export class Intake implements FrameSink {
       this.#body = undefined
     } else {
       const receivedAtNs = wallClockNs()
-      const payload = this.#whole ?? this.#small.take()
-      this.#whole = undefined
-      this.#handle(payload, () => receivedAtNs)
+      this.#handle(this.#small.take(), () => receivedAtNs)
     }
   }
 

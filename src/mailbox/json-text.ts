@@ -8,9 +8,10 @@ export function escapedLength(bytes: Uint8Array): number {
 /**
  * UTF-8 `bytes` as they stand inside a JSON string; `bytes` itself where nothing needs escaping. Works on
  * bytes and on any piece of a text, so that a text of hundreds of MiB never has to be one string.
+ *
+ * @param length what {@link escapedLength} says of `bytes`, where that is known
  */
-export function escapeJson(bytes: Uint8Array): Uint8Array {
-  const length = escapedLength(bytes)
+export function escapeJson(bytes: Uint8Array, length: number = escapedLength(bytes)): Uint8Array {
   if (length === bytes.length) return bytes
   const out = Buffer.allocUnsafe(length)
   let at = 0

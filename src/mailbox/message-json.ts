@@ -33,8 +33,8 @@ export interface PayloadFacts {
 /** The text of one inbox file, in order: bytes, or the whole payload in one of its two forms. */
 export interface MessageLayout {
   readonly parts: readonly (Uint8Array | 'text' | 'base64')[]
-  /** Whether the payload stands in a JSON string as it is. */
-  readonly isPlain: boolean
+  /** Bytes that the payload takes as `text`. */
+  readonly escapedLength: number
   /** Bytes of the whole file. */
   readonly size: number
 }
@@ -77,15 +77,14 @@ export function layoutMessage(
     (sum, part) => sum + (typeof part === 'string' ? formLength[part] : part.length),
     0,
   )
-  return { parts, isPlain: payload.escapedLength === payload.length, size }
+  return { parts, escapedLength: payload.escapedLength, size }
 }
 
 /** The text of `layout` as bytes, where `payload` is whole in memory. */
 export function renderMessage(layout: MessageLayout, payload: Uint8Array): Uint8Array[] {
   return layout.parts.map(part => {
     if (typeof part !== 'string') return part
-    // Not looked through once more.
-    return part === 'text' && layout.isPlain ? payload : FORMS[part](payload)
+    return part === 'text' ? escapeJson(payload, layout.escapedLength) : FORMS[part](payload)
   })
 }
 
