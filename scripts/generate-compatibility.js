@@ -1,8 +1,9 @@
 // Writes the matrix of docs/compatibility.md, between its markers, from what `npm run record:interop` has kept: the
 // results of the interop tests by version, and the recordings that every run of the tests plays again.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROWS } from './compatibility-rows.js'
+import { fillPage, table } from './pages.js'
 
 const PAGE = 'docs/compatibility.md'
 const RECORDINGS = join('test', 'interop', 'recordings')
@@ -18,13 +19,7 @@ const rows = ROWS.map(row => ({ ...row, tests: row.tests.flatMap(named) }))
 refuseForgotten()
 
 const BLOCKS = { run: runText, matrix: matrixText, tests: testsText }
-const page = readFileSync(PAGE, 'utf8')
-const written = page.replace(/<!-- results: (\S+) -->\n.*?<!-- \/results -->/gs, (_, name) => {
-  const block = BLOCKS[name]
-  if (block === undefined) throw new Error(`${PAGE} asks for ${name}, which there is not`)
-  return `<!-- results: ${name} -->\n${block()}\n<!-- /results -->`
-})
-writeFileSync(PAGE, written)
+fillPage(PAGE, 'results', BLOCKS)
 
 function runText() {
   const { command, node, machine, rows } = results[newest]
@@ -109,8 +104,4 @@ function latest(rows) {
 /** The newest first. */
 function byVersion(a, b) {
   return b.localeCompare(a, 'en', { numeric: true })
-}
-
-function table(head, rows) {
-  return [head, head.map(() => '---'), ...rows].map(row => `| ${row.join(' | ')} |`).join('\n')
 }

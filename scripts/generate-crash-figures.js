@@ -2,6 +2,7 @@
 // into docs/guarantees.md, between its markers.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { isWhole, readRecord } from './crash-record.js'
+import { table } from './pages.js'
 
 const PAGE = 'docs/guarantees.md'
 const ROWS = {
@@ -43,9 +44,11 @@ const made = Object.keys(ROWS).filter(row => record[row] !== undefined)
 const missing = Object.keys(ROWS).filter(row => record[row] === undefined)
 
 const head = ['row', 'n', 'failures', 'bound', 'what was counted', 'seconds', 'load up to', 'made of']
-const table = [head, head.map(() => '---'), ...made.map(row => cells(row, record[row]))]
 const text = [
-  table.map(row => `| ${row.join(' | ')} |`).join('\n'),
+  table(
+    head,
+    made.map(row => cells(row, record[row])),
+  ),
   missing.length === 0 ? '' : `\nNot made yet: ${missing.map(row => `\`${row}\``).join(', ')}.\n`,
 ].join('\n')
 

@@ -2,6 +2,7 @@
 // plots of them into docs/performance/.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { LIMITS } from '../dist/limits.js'
+import { fillPage, table } from './pages.js'
 import { barCharts, number } from './plots.js'
 
 const PAGE = 'docs/performance.md'
@@ -233,13 +234,7 @@ const BLOCK = 4096
 const NEW_CONNECTIONS = 100
 
 mkdirSync('docs/performance', { recursive: true })
-const page = readFileSync(PAGE, 'utf8')
-const written = page.replace(/<!-- bench: (\S+) -->\n.*?<!-- \/bench -->/gs, (_, name) => {
-  const block = BLOCKS[name]
-  if (block === undefined) throw new Error(`${PAGE} asks for ${name}, which there is not`)
-  return `<!-- bench: ${name} -->\n${block()}\n<!-- /bench -->`
-})
-writeFileSync(PAGE, written)
+fillPage(PAGE, 'bench', BLOCKS)
 
 function workloadTable(id, metric, kinds) {
   const rows = Object.entries(WORKLOADS).filter(([workload]) => byId.has(`${id}/${workload}/${metric}`))
@@ -306,8 +301,4 @@ function nodes(count) {
 
 function unit(text, name) {
   return text === '' ? '' : `${text} ${name}`
-}
-
-function table(head, rows) {
-  return [head, head.map(() => '---'), ...rows].map(row => `| ${row.join(' | ')} |`).join('\n')
 }
