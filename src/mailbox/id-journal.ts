@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { fstatSync } from 'node:fs'
 import { type FileHandle, lstat, open, readdir, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -8,6 +8,7 @@ import type { Logger } from '../logger.ts'
 import { coalesce } from './coalesce.ts'
 import { DirectorySync, makeFolder } from './directory-sync.ts'
 import { FILE_MODE } from './layout.ts'
+import { OwnNames, ownerIn } from './own-names.ts'
 import { isAlive } from './recovery.ts'
 
 /** What a journal tells of one delivery. */
@@ -100,7 +101,7 @@ export class IdJournal {
 
   async #names(logger: Logger): Promise<string[]> {
     try {
-      return (await readdir(this.#dir)).filter(name => FILE_NAME.test(name))
+      return (await readdir(this.#dir)).filter(name => ownerIn(name, SUFFIX) !== undefined)
     } catch (err) {
       if (systemCode(err) !== 'ENOENT') logger.warn({ dir: this.#dir, err }, 'message ids cannot be read')
       return []
@@ -126,7 +127,7 @@ export class IdJournal {
   }
 
   async #create(): Promise<JournalFile> {
-    const path = join(this.#dir, `${process.pid}-${PROCESS_TOKEN}-${++fileCount}${SUFFIX}`)
+    const path = join(this.#dir, fileNames.next())
     const file = await this.#open(path).catch(async error => {
       if (systemCode(error) !== 'ENOENT') throw error
       await makeFolder(this.#dir, this.#durable)
@@ -225,11 +226,9 @@ export class JournalFile {
 }
 
 const SUFFIX = '.ids'
-const FILE_NAME = /^(\d{1,10})-([0-9a-f]{16})-\d+\.ids$/
-const PROCESS_TOKEN = randomBytes(8).toString('hex')
+const fileNames = new OwnNames(SUFFIX)
 /** The files that journals of this process write. */
 const inUse = new Set<string>()
-let fileCount = 0
 
 function checkOf(json: string): string {
   return createHash('sha256').update(json).digest('hex').slice(0, CHECK_LENGTH)
@@ -237,9 +236,9 @@ function checkOf(json: string): string {
 
 /** Of a process that has ended, or of a mailbox of this one that is closed; or all that it tells has expired. */
 async function isAbandoned(path: string, name: string): Promise<boolean> {
-  const [, pid, token] = FILE_NAME.exec(name) ?? []
-  if (token === PROCESS_TOKEN) return !inUse.has(path)
-  if (!isAlive(Number(pid))) return true
+  const { pid = 0, token } = ownerIn(name, SUFFIX) ?? {}
+  if (token === fileNames.token) return !inUse.has(path)
+  if (!isAlive(pid)) return true
   const age = Date.now() - (await lstat(path)).mtimeMs
   return age > 2 * LIMITS.idLifetime.value
 }

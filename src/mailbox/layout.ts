@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { OwnNames, ownerIn } from './own-names.ts'
 
 /** The paths of one folder of the mailbox. */
 export interface FolderLayout {
@@ -68,8 +68,7 @@ export function groupLayout(inboxDir: string, group: string): FolderLayout {
 
 /** A new path for a temporary: no other process, and no other call here, uses it. */
 export function temporaryPath(layout: FolderLayout): string {
-  temporaryCount++
-  return join(layout.temporaries, `${process.pid}-${PROCESS_TOKEN}-${temporaryCount}${TEMPORARY}`)
+  return join(layout.temporaries, temporaryNames.next())
 }
 
 /** The hidden subfolder of the received files for partial files (section 4). */
@@ -92,9 +91,8 @@ export function claimPath(layout: FolderLayout, name: string): string {
  * process of an earlier boot or container may have had the id of this one: `ours` tells them apart.
  */
 export function temporaryOwner(name: string): { pid: number; ours: boolean } | undefined {
-  const [, pid, token] = TEMPORARY_NAME.exec(name) ?? []
-  if (pid === undefined) return undefined
-  return { pid: Number(pid), ours: token === PROCESS_TOKEN }
+  const owner = ownerIn(name, TEMPORARY)
+  return owner && { pid: owner.pid, ours: owner.token === temporaryNames.token }
 }
 
 const TEMPORARY = '.tmp'
@@ -105,6 +103,4 @@ const RECORDS = '.records'
 const CONSUMERS = '.consumers'
 const UNPACKING = '.unpacking'
 const CLAIM = '.claim'
-const TEMPORARY_NAME = /^(\d{1,10})-([0-9a-f]{16})-\d+\.tmp$/
-const PROCESS_TOKEN = randomBytes(8).toString('hex')
-let temporaryCount = 0
+const temporaryNames = new OwnNames(TEMPORARY)

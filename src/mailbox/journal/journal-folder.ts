@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { type FolderLayout, journalDir } from '../layout.ts'
+import { OwnNames, ownerIn } from '../own-names.ts'
 
 /** A segment that is written no more, and the files that only it makes durable. */
 export interface ClosedSegment {
@@ -20,18 +20,19 @@ export class JournalFolder {
   readonly layout: FolderLayout
   readonly dir: string
   /** What only the segments of one journal share. */
-  readonly journal: string = randomBytes(8).toString('hex')
-  #segments = 0
+  readonly journal: string
+  readonly #names = new OwnNames(SEGMENT_SUFFIX)
 
   constructor(layout: FolderLayout) {
     this.layout = layout
     this.dir = journalDir(layout)
+    this.journal = this.#names.token
     ourTokens.add(this.journal)
   }
 
   /** A new path for a segment: no other process, and no other call here, uses it. */
   newPath(): string {
-    return join(this.dir, `${process.pid}-${this.journal}-${++this.#segments}${SEGMENT_SUFFIX}`)
+    return join(this.dir, this.#names.next())
   }
 }
 
@@ -52,9 +53,10 @@ export interface SegmentOwner {
 
 /** Who wrote the segment `name`; undefined where it is none. */
 export function segmentOwner(name: string): SegmentOwner | undefined {
-  const [, pid, token, number] = SEGMENT_NAME.exec(name) ?? []
-  if (pid === undefined || token === undefined) return undefined
-  return { pid: Number(pid), ours: ourTokens.has(token), journal: token, number: Number(number) }
+  const owner = ownerIn(name, SEGMENT_SUFFIX)
+  if (owner === undefined) return undefined
+  const { pid, token, number } = owner
+  return { pid, ours: ourTokens.has(token), journal: token, number }
 }
 
 /** Where it is noted that files of the segment at `path` have been removed. */
@@ -71,5 +73,4 @@ export function segmentOfNote(name: string): string | undefined {
 
 const SEGMENT_SUFFIX = '.log'
 const REMOVED_SUFFIX = '.removed'
-const SEGMENT_NAME = /^(\d{1,10})-([0-9a-f]{16})-(\d+)\.log$/
 const ourTokens = new Set<string>()
