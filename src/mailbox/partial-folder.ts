@@ -101,11 +101,16 @@ export class PartialFolder {
 
   /** Removes a partial file and counts it no more. Never rejects: one that stays behind expires. */
   async remove(entry: PartialEntry): Promise<void> {
+    await this.unlink(entry)
+    this.forget(entry)
+  }
+
+  /** Removes a partial file, and counts it still, until {@link forget}. Never rejects, as {@link remove}. */
+  async unlink(entry: PartialEntry): Promise<void> {
     // Its name may be another's by now.
     if (this.#entries.get(entry.name) !== entry) return
     await unlink(this.path(entry)).catch(() => undefined)
     if (entry.name === entry.id) await unlink(join(this.#dir, ownerFileName(entry.id))).catch(() => undefined)
-    this.forget(entry)
   }
 
   /** Counts a partial file no more. */

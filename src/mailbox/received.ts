@@ -85,17 +85,15 @@ export class Received {
   store(file: FileInput, payload: Payload, delivery?: Delivery): Promise<string | undefined> {
     const { room } = this.#options
     const { length, from = '' } = file
-    return this.#named(file, async (claim, receivedAt) => {
+    let reservation: Reservation | undefined
+    const write = async (claim: NameChoice, receivedAt: string) => {
       // What is whole is known before it needs room.
       const isWhole = payload instanceof Uint8Array
       if (isWhole && delivery !== undefined && !(await delivery.confirm())) return undefined
-      const reservation = await room.open(from, length)
-      try {
-        return await this.#write(claim, payload, { ...file, receivedAt }, { delivery, reservation })
-      } finally {
-        reservation.release()
-      }
-    })
+      reservation = await room.open(from, length)
+      return this.#write(claim, payload, { ...file, receivedAt }, { delivery, reservation })
+    }
+    return this.#named(file, write).finally(() => reservation?.release())
   }
 
   /**

@@ -18,7 +18,8 @@ export interface TransferOptions {
   readonly checkRoom: (bytes: number) => Promise<void>
   /** So many more bytes are on the disk. */
   readonly onGrown: (bytes: number) => void
-  readonly publish: (file: Omit<FinishedFile, 'sha256'>) => Promise<StoredFile>
+  /** Publishes the partial file, and removes its own name. */
+  readonly publish: (file: Pick<FinishedFile, 'path' | 'modifiedMs'>) => Promise<StoredFile>
   /** Removes the partial file. Never rejects. */
   readonly remove: () => Promise<void>
   /** The transfer is over and its file closed. */
@@ -99,8 +100,7 @@ export class Transfer {
       if (this.#offset !== this.size) throw incomplete(this.#offset, this.size)
       await this.#verify()
       const modifiedMs = await this.#sync()
-      const { path, remove } = this.#options
-      return this.#options.publish({ path, discard: remove, modifiedMs })
+      return this.#options.publish({ path: this.#options.path, modifiedMs })
     })
     await this.#end('it has been completed', true)
     return stored

@@ -119,9 +119,17 @@ export class Transfers {
           entry.bytes += bytes
           taken.take(-bytes)
         },
-        publish: file => {
+        publish: async file => {
           const input = { filename, length: size, from: owner, type: 'FILESTREAM' }
-          return received.publish(input, { ...file, sha256: Buffer.from(sha256).toString('hex') })
+          const discard = () => this.#partials.unlink(entry)
+          const stored = await received.publish(input, {
+            ...file,
+            discard,
+            sha256: Buffer.from(sha256).toString('hex'),
+          })
+          // Not before it counts as received: no moment is to have room for others that is not there.
+          this.#partials.forget(entry)
+          return stored
         },
         remove: () => this.#partials.remove(entry),
         onClosed,

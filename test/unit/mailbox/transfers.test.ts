@@ -5,8 +5,16 @@ import { link, mkdir, readdir, readFile, rm, symlink, unlink, utimes, writeFile 
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { MailboxError } from '#lib/errors.js'
 import { LIMITS } from '#lib/limits.js'
+import { silentLogger } from '#lib/logger.js'
+import { DurableFolder } from '#lib/mailbox/durable-write.js'
+import { folderLayout } from '#lib/mailbox/layout.js'
 import { Mailbox, type MailboxConfig, type TransferInput } from '#lib/mailbox/mailbox.js'
+import { Received } from '#lib/mailbox/received.js'
+import { ReceivedRoom } from '#lib/mailbox/received-room.js'
+import { Stores } from '#lib/mailbox/stores.js'
+import { Transfers } from '#lib/mailbox/transfers.js'
 import { namesIn, tempDir, tempMailbox } from './temp-mailbox.js'
 
 const ALICE = '0:0000.0000.000A'
@@ -306,6 +314,40 @@ test('sizes that one sender declares, and does not send, take no more room from 
     partials.map(async name => (await readFile(join(mailbox.receivedDir, '.partial', name))).length),
   )
   assert.ok(900 + sizes.reduce((sum, size) => sum + size, 0) <= 1000, `${sizes}`)
+})
+
+test('while a transfer is published, there is no moment at which others find room', async t => {
+  const folder = new DurableFolder(folderLayout(await tempDir(t)), true)
+  await folder.make()
+  const room = new ReceivedRoom(folder, 1000)
+  const real = new Received(folder, { room, stores: new Stores() })
+  await real.load()
+  const answers: unknown[] = []
+  const ask = async () => {
+    const refusal = await room.check(200).catch((error: MailboxError) => error.code)
+    answers.push(refusal)
+  }
+  const received: Pick<Received, 'publish'> = {
+    publish: (file, finished) => {
+      const discard = async () => {
+        await ask()
+        await finished.discard()
+        await ask()
+      }
+      return real.publish(file, { ...finished, discard })
+    },
+  }
+  const never = { partialTimeout: Number.POSITIVE_INFINITY, transferTimeout: Number.POSITIVE_INFINITY }
+  const options = { room, received, durable: true, logger: silentLogger, ...never }
+  const transfers = new Transfers(folder.layout.dir, options)
+  t.after(() => transfers.close())
+  const content = randomBytes(900)
+  const transfer = await transfers.open(inputFor(content))
+  await transfer.write(content)
+  await transfer.finish()
+  await ask()
+  assert.deepEqual(answers, ['RECEIVED_FULL', 'RECEIVED_FULL', 'RECEIVED_FULL'])
+  await room.check(100)
 })
 
 test('a transfer that ends gives its share back', async t => {
