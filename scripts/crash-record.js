@@ -23,8 +23,6 @@ export function isWhole(entry) {
 export class RecordedRow {
   entry
   #name
-  #startedAt = performance.now()
-  #secondsBefore
 
   /** Begins anew, or where `goOn` behind what has been made in as many parts. */
   constructor(name, { parts, seed, goOn }) {
@@ -32,7 +30,6 @@ export class RecordedRow {
     const isSame = goOn && before?.parts === parts && before.seed !== undefined
     this.entry = isSame ? before : newEntry(parts, seed)
     this.#name = name
-    this.#secondsBefore = this.entry.seconds
   }
 
   /** The parts that are still to be made. */
@@ -41,7 +38,7 @@ export class RecordedRow {
   }
 
   /** Notes what came of one part. */
-  add(part, { n, failures, counts }) {
+  add(part, { n, failures, counts, seconds }) {
     const { entry } = this
     const commit = execFileSync('git', ['rev-parse', '--short=10', 'HEAD'], { encoding: 'utf8' }).trim()
     this.entry = {
@@ -51,7 +48,7 @@ export class RecordedRow {
       failures: entry.failures + failures.length,
       examples: [...entry.examples, ...failures].slice(0, MOST_FAILURES),
       counts: addCounts(entry.counts, counts),
-      seconds: this.#secondsBefore + Math.round((performance.now() - this.#startedAt) / 1_000),
+      seconds: Math.round(entry.seconds + seconds),
       load: Math.max(entry.load, Math.round(loadavg()[0] * 10) / 10),
       commits: [...new Set([...entry.commits, commit])],
       date: new Date().toISOString().slice(0, 10),

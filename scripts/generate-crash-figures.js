@@ -43,7 +43,16 @@ for (const row of rows) if (!(row in ROWS)) throw new Error(`say what the row "$
 const made = Object.keys(ROWS).filter(row => record[row] !== undefined)
 const missing = Object.keys(ROWS).filter(row => record[row] === undefined)
 
-const head = ['row', 'n', 'failures', 'bound', 'what was counted', 'seconds', 'load up to', 'made of']
+const head = [
+  'row',
+  'n',
+  'failures',
+  'bound',
+  'what was counted',
+  'seconds of all parts',
+  'load up to',
+  'made of',
+]
 const text = [
   table(
     head,

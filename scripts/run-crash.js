@@ -1,7 +1,7 @@
 // Runs the crash tests on the compiled library:
 // `node scripts/run-crash.js [--record [--missing]] [--seed N] [text in the name ...]`.
-// Rows first, then the planted faults, which the rows must find. Prints a line for each, and writes all of it to
-// build/crash-results.json. What the machine lacks is skipped, and why is printed; with CI=true a skip is a failure.
+// Rows first, then the planted faults, which the rows must find; several at once. Prints a line for each as it ends,
+// and writes all of it to build/crash-results.json. What the machine lacks is skipped, and why is printed; with CI=true a skip is a failure.
 // With --record the rows run long and without planted faults, and are noted in test/crash/results.json part by part;
 // with --missing only what is not noted there yet.
 import { spawn } from 'node:child_process'
@@ -9,7 +9,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { isWhole, RecordedRow, readRecord } from './crash-record.js'
+import { RecordedRow } from './crash-record.js'
 import { PLANTED_FAULTS } from './planted-faults.js'
 
 /**
@@ -29,26 +29,38 @@ const { values, positionals } = parseArgs({
 })
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 32))
 const isWanted = name => positionals.length === 0 || positionals.some(text => name.includes(text))
-/** Rows that take minutes, or that look at memory and time under load: what a busy machine does must not fail a change. */
-const ON_DEMAND = ['connections', 'daemon-restarts', 'hostile', 'model', 'soak']
-/** How many processes share the cores where a row needs one for long, or waits most of the time. */
-const CORES = availableParallelism()
-/** On demand: into how many parts a row is divided, and how many of them run at once. The others are one part. */
+/** The first of all, with nothing beside it: it tells how long others are kept waiting. */
+const ALONE = 'hostile'
+/** It waits for most of its minutes: beside all the others. */
+const BESIDE = 'soak'
+/** How much runs at once: what runs waits for a disk, a process or a deadline now and then. */
+const LANES = availableParallelism() + 1
+/** On demand: into how many parts a row is divided, each noted when it is done. The others are one part. */
 const PARTS = {
-  clock: { parts: 20, atOnce: CORES },
-  connections: { parts: 5, atOnce: CORES },
-  'daemon-restarts': { parts: 10, atOnce: 2 * CORES },
-  'fault-every-call': { parts: 2, atOnce: CORES },
-  'folders-in-trouble': { parts: 4, atOnce: CORES },
-  'fuzz-decoder': { parts: 20, atOnce: CORES },
-  'fuzz-property': { parts: 10, atOnce: CORES },
-  'fuzz-service': { parts: 20, atOnce: CORES },
-  // It judges times, over five runs or more.
-  hostile: { parts: 4, atOnce: 1 },
-  'kill-random': { parts: 20, atOnce: CORES + 1 },
-  memory: { parts: 5, atOnce: CORES },
-  model: { parts: 20, atOnce: CORES },
-  names: { parts: 20, atOnce: CORES },
+  clock: 20,
+  connections: 5,
+  'daemon-restarts': 10,
+  duplicates: 10,
+  'duplicates-power-cut': 5,
+  'fault-every-call': 2,
+  'file-stream': 5,
+  'folders-in-trouble': 4,
+  'fuzz-decoder': 20,
+  'fuzz-property': 10,
+  'fuzz-service': 20,
+  hostile: 4,
+  'kill-random': 20,
+  memory: 5,
+  model: 20,
+  names: 20,
+  outbox: 5,
+  'outbox-power-cut': 5,
+  'power-cut-acks': 5,
+  'power-cut-ext4': 10,
+  'power-cut-xfs': 5,
+  'reordered-writes': 10,
+  'two-processes': 4,
+  unpack: 5,
 }
 /** Far more than any row takes: one that waits for ever must not keep a change waiting as well. */
 const ROW_TIMEOUT_MS = (values.record ? 24 * 60 : 30) * 60_000
@@ -60,28 +72,14 @@ process.on('exit', () => running.forEach(endGroup))
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1))
 
 console.log(`seed ${seed}, Node ${process.version}${values.record ? ', on demand' : ''}`)
-const rows = readdirSync('test/crash').filter(name => name.endsWith('.crash.ts'))
-for (const row of rows.map(name => name.slice(0, -'.crash.ts'.length)).sort()) {
-  if (!isWanted(row)) continue
-  if (values.missing && isWhole(readRecord()[row])) continue
-  if (ON_DEMAND.includes(row) && positionals.length === 0 && !values.record) {
-    console.log(`${row}: on demand, with --record or by its name`)
-    continue
-  }
-  const report = values.record ? await runLong(row) : await run(process.cwd(), row, 'ci')
-  const passed = report.skipped === undefined ? isClean(report) : !process.env.CI
-  note({ name: row, ...report, passed })
-}
-for (const fault of values.record ? [] : PLANTED_FAULTS) {
-  for (const [row, n] of Object.entries(fault.foundBy)) {
-    const name = `planted: ${fault.name} / ${row}`
-    if (!isWanted(name)) continue
-    const copy = plant(fault)
-    const report = await run(copy, row, n).finally(() => rmSync(copy, { recursive: true, force: true }))
-    const found = report.error === undefined && report.harness === undefined && report.failures.length > 0
-    note({ name, ...report, passed: report.skipped === undefined ? found : !process.env.CI })
-  }
-}
+const names = readdirSync('test/crash').filter(name => name.endsWith('.crash.ts'))
+const rows = names.map(name => name.slice(0, -'.crash.ts'.length)).filter(isWanted)
+const jobsOf = values.record ? longJobs : row => [() => runRow(row)]
+await inLanes(rows.filter(row => row === ALONE).flatMap(jobsOf), 1)
+await Promise.all([
+  inLanes(rows.filter(row => row === BESIDE).flatMap(jobsOf), 1),
+  inLanes([...rows.filter(row => row !== ALONE && row !== BESIDE).flatMap(jobsOf), ...plantedJobs()], LANES),
+])
 
 const seconds = secondsSince(startedAt)
 const isGood = results.length > 0 && results.every(({ passed }) => passed)
@@ -93,25 +91,56 @@ writeFileSync(
 console.log(results.length === 0 ? 'no row matches' : `${isGood ? 'all passed' : 'FAILED'}, ${seconds} s`)
 process.exit(isGood ? 0 : 1)
 
-/** Runs what is due of the long form of one row, part by part, and gives what all of it has shown. */
-async function runLong(row) {
-  const { parts, atOnce } = PARTS[row] ?? { parts: 1, atOnce: 1 }
+/** Runs `jobs` in their order, so many at once. */
+async function inLanes(jobs, lanes) {
+  const lane = async () => {
+    for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) await job()
+  }
+  await Promise.all(Array.from({ length: lanes }, lane))
+}
+
+/** Runs one row of the form for every change. */
+async function runRow(row) {
+  const report = await run(process.cwd(), row, 'ci')
+  note({ name: row, ...report, passed: report.skipped === undefined ? isClean(report) : !process.env.CI })
+}
+
+/** What is due of the long form of one row, part by part; the last tells what all of it has shown. */
+function longJobs(row) {
+  const parts = PARTS[row] ?? 1
   const recorded = new RecordedRow(row, { parts, seed, goOn: values.missing })
-  const due = recorded.due
-  const faults = []
+  const { due } = recorded
+  const found = []
   let broken
-  const work = async () => {
-    while (due.length > 0 && broken === undefined) {
-      const part = due.shift()
+  let left = due.length
+  return due.map(part => async () => {
+    if (broken === undefined) {
       const report = await run(process.cwd(), row, `record/${parts}/${part}`, recorded.entry.seed)
       if (report.skipped ?? report.harness ?? report.error) broken = report
       else recorded.add(part, report)
-      faults.push(...report.failures)
+      found.push(...report.failures)
+      console.log(`     ${row}: ${recorded.entry.done.length} of ${parts} parts`)
     }
-  }
-  await Promise.all(Array.from({ length: atOnce }, work))
-  const { n, counts, seconds } = recorded.entry
-  return { ...broken, n, failures: faults, counts, seconds }
+    if (--left > 0) return
+    const { n, counts, seconds } = recorded.entry
+    const whole = { ...broken, n, failures: found, counts, seconds }
+    note({ name: row, ...whole, passed: whole.skipped === undefined ? isClean(whole) : !process.env.CI })
+  })
+}
+
+/** Rows that run on what has a fault in it, and must find that. */
+function plantedJobs() {
+  const faults = values.record ? [] : PLANTED_FAULTS
+  const pairs = faults.flatMap(fault => Object.entries(fault.foundBy).map(([row, n]) => ({ fault, row, n })))
+  return pairs
+    .map(pair => ({ ...pair, name: `planted: ${pair.fault.name} / ${pair.row}` }))
+    .filter(({ name }) => isWanted(name))
+    .map(({ fault, row, n, name }) => async () => {
+      const copy = plant(fault)
+      const report = await run(copy, row, n).finally(() => rmSync(copy, { recursive: true, force: true }))
+      const found = report.error === undefined && report.harness === undefined && report.failures.length > 0
+      note({ name, ...report, passed: report.skipped === undefined ? found : !process.env.CI })
+    })
 }
 
 function endGroup({ pid }) {
