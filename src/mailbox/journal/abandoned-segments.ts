@@ -9,6 +9,7 @@ import { isAlive } from '../recovery.ts'
 import { writeAllSync } from '../small-file.ts'
 import {
   type ClosedSegment,
+  failedPath,
   type JournalFolder,
   type SegmentOwner,
   segmentOwner,
@@ -47,7 +48,15 @@ export async function abandonedSegments(
         throw new Error('it has not the form of this version')
       const names = entries.map(entry => entry.name)
       if (await isAbandoned(path, owner, boot))
-        found.push({ path, owner, boot, entries, names, settled: async () => {} })
+        found.push({
+          path,
+          owner,
+          boot,
+          entries,
+          names,
+          hasFailed: await hasFailed(path),
+          settled: async () => {},
+        })
     } catch (err) {
       logger.warn({ err, path }, 'a part of the journal cannot be read')
     }
@@ -79,6 +88,10 @@ export async function readSmall(path: string, most: number): Promise<Uint8Array 
   const stats = await ifThere(lstat(path), undefined)
   if (stats === undefined) return undefined
   return stats.isFile() && stats.size <= most ? ifThere(readFile(path), undefined) : 'other'
+}
+
+async function hasFailed(path: string): Promise<boolean> {
+  return (await ifThere(lstat(failedPath(path)), undefined)) !== undefined
 }
 
 /** Over all that a segment has when it is full, and its last entries. */

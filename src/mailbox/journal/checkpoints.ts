@@ -1,19 +1,24 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { constants } from 'node:fs'
-import { type FileHandle, open, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
-import { systemCode } from '../../errors.ts'
+import { unlink, writeFile } from 'node:fs/promises'
 import { LIMITS } from '../../limits.ts'
 import type { Logger } from '../../logger.ts'
 import { syncDirectory } from '../directory-sync.ts'
 import { Fifo } from '../fifo.ts'
+import { FILE_MODE } from '../layout.ts'
 import { ifThere } from '../missing.ts'
-import { type ClosedSegment, type JournalFolder, removedPath, segmentsInUse } from './journal-folder.ts'
+import {
+  type ClosedSegment,
+  failedPath,
+  type JournalFolder,
+  removedPath,
+  segmentsInUse,
+} from './journal-folder.ts'
+import { SyncFailed, syncMessages, writeMessages } from './sync-messages.ts'
 
 /**
  * Has a journal forget its segments, one after the other: the files of one are made durable themselves, then it is
- * removed. One whose files cannot be synced stays, for the next start.
+ * removed. One whose files cannot be synced stays, for the next start. After a sync that failed another one that does
+ * not proves nothing, since the system may have given up what it could not write: that is noted beside the segment, and
+ * what its files hold is given to the system again before the next sync.
  */
 export class Checkpoints {
   readonly #folder: JournalFolder
@@ -76,49 +81,17 @@ export class Checkpoints {
     const { dir, layout } = this.#folder
     const { signal } = this.#stop
     await segment.settled()
-    if (names.length <= FEW || !(await syncFileSystem(layout.dir, signal)))
-      await syncEach(layout.dir, names, signal)
+    if (segment.hasFailed) await writeMessages(layout.dir, path, signal)
+    else
+      await syncMessages(layout.dir, names, signal).catch(async error => {
+        if (!(error instanceof SyncFailed)) throw error
+        await writeFile(failedPath(path), '', { mode: FILE_MODE })
+        await writeMessages(layout.dir, path, signal)
+      })
     await ifThere(syncDirectory(layout.dir), undefined)
     await ifThere(unlink(path), undefined)
     // One that a power cut brought back would bring back what has been removed since.
     await ifThere(syncDirectory(dir), undefined)
-    await ifThere(unlink(removedPath(path)), undefined)
+    for (const note of [removedPath(path), failedPath(path)]) await ifThere(unlink(note), undefined)
   }
-}
-
-/** So many are synced one by one, more of them together with all else that their file system has to write. */
-const FEW = 64
-
-/** The files `names` of `dir` that are still there. */
-async function syncEach(dir: string, names: readonly string[], signal: AbortSignal): Promise<void> {
-  for (const name of names) {
-    signal.throwIfAborted()
-    const handle = await openMessage(join(dir, name))
-    await handle?.datasync().finally(() => handle.close())
-  }
-}
-
-/** Undefined where there is none any more, or something else. */
-async function openMessage(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, READ_PLAIN_FILE)
-  } catch (error) {
-    if (['ENOENT', 'ELOOP'].includes(systemCode(error) ?? '')) return undefined
-    throw error
-  }
-}
-
-/** Whatever has come to stand under the name of a message must not be followed, nor waited for. */
-const READ_PLAIN_FILE = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
-
-/** Node has no syncfs(). False where the system has no command for it, or it failed. */
-async function syncFileSystem(dir: string, signal: AbortSignal): Promise<boolean> {
-  // Elsewhere it takes no such option, and may not wait for the disk.
-  if (process.platform !== 'linux') return false
-  const child = spawn('sync', ['-f', dir], { stdio: 'ignore', signal })
-  // Nor must it keep a process from ending.
-  child.unref()
-  const [status] = await once(child, 'exit').catch(() => [undefined])
-  signal.throwIfAborted()
-  return status === 0
 }

@@ -6,14 +6,16 @@ import { OwnNames, ownerIn } from '../own-names.ts'
 export interface ClosedSegment {
   readonly path: string
   readonly names: readonly string[]
+  /** Whether a sync of them has failed, see `checkpoints.ts`. @default false */
+  readonly hasFailed?: boolean
   /** Resolves when each of the files has its name, or never will. */
   settled(): Promise<void>
 }
 
 /**
  * The hidden subfolder `.journal` of a folder. Its segments are called `<pid>-<16 hex digits of the
- * journal>-<number>.log`. Beside each there may be a file of the same name that ends in `.removed`, see
- * `removals.ts`.
+ * journal>-<number>.log`. Beside each there may be files of the same name that end in `.removed`, see
+ * `removals.ts`, and in `.failed`, see `checkpoints.ts`.
  */
 export class JournalFolder {
   /** The folder whose files the journal is about. */
@@ -64,13 +66,18 @@ export function removedPath(path: string): string {
   return `${path.slice(0, -SEGMENT_SUFFIX.length)}${REMOVED_SUFFIX}`
 }
 
+/** There where a sync of the files of the segment at `path` has failed. */
+export function failedPath(path: string): string {
+  return `${path.slice(0, -SEGMENT_SUFFIX.length)}${FAILED_SUFFIX}`
+}
+
 /** Whether `name` is that of such a note; with the name of its segment. */
 export function segmentOfNote(name: string): string | undefined {
-  return name.endsWith(REMOVED_SUFFIX)
-    ? `${name.slice(0, -REMOVED_SUFFIX.length)}${SEGMENT_SUFFIX}`
-    : undefined
+  const suffix = [REMOVED_SUFFIX, FAILED_SUFFIX].find(end => name.endsWith(end))
+  return suffix && `${name.slice(0, -suffix.length)}${SEGMENT_SUFFIX}`
 }
 
 const SEGMENT_SUFFIX = '.log'
 const REMOVED_SUFFIX = '.removed'
+const FAILED_SUFFIX = '.failed'
 const ourTokens = new Set<string>()

@@ -103,7 +103,8 @@ async function noteMissing(
   if (segments.length === 0) return
   const present = new Set(await readdir(layout.dir))
   for (const { path, names } of segments) {
-    const missing = names.filter(name => !present.has(name))
+    const noted = new Set(await removedOf(path))
+    const missing = names.filter(name => !present.has(name) && !noted.has(name))
     if (missing.length > 0) await noteBeside(path, missing)
   }
   await syncDirectory(dir)

@@ -1,17 +1,26 @@
 import assert from 'node:assert/strict'
-import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { LIMITS } from '#lib/limits.js'
 import type { Logger } from '#lib/logger.js'
 import { silentLogger } from '#lib/logger.js'
+import { bootId } from '#lib/mailbox/boot.js'
 import { Checkpoints } from '#lib/mailbox/journal/checkpoints.js'
-import { JournalFolder, removedPath, segmentsInUse } from '#lib/mailbox/journal/journal-folder.js'
+import { failedPath, JournalFolder, removedPath, segmentsInUse } from '#lib/mailbox/journal/journal-folder.js'
+import { encodeBatch, encodeHeader } from '#lib/mailbox/journal/journal-format.js'
 import { folderLayout } from '#lib/mailbox/layout.js'
-import { failure, replaceHandle } from '../faulty-fs.js'
+import { failHandles, failure, replaceFs, replaceHandle, replaceSyncFs } from '../faulty-fs.js'
 import { tempDir } from '../temp-mailbox.js'
 
 const NOT_LINUX = process.platform !== 'linux' && 'sync takes no option here'
+
+interface SegmentOptions {
+  readonly settled?: Promise<void>
+  readonly hasFailed?: boolean
+  /** Before it is given to the checkpoints. */
+  readonly prepare?: () => Promise<void>
+}
 
 class Checkpointed {
   readonly folder: JournalFolder
@@ -23,16 +32,29 @@ class Checkpointed {
   }
 
   /** A segment about `count` files, which are there. */
-  async segment(count: number, settled = Promise.resolve()): Promise<{ path: string; names: string[] }> {
+  async segment(count: number, options: SegmentOptions = {}): Promise<{ path: string; names: string[] }> {
+    const { settled = Promise.resolve(), hasFailed = false, prepare } = options
     await mkdir(this.folder.dir, { recursive: true })
     const path = this.folder.newPath()
-    await writeFile(path, '')
-    await writeFile(removedPath(path), '')
     const names = Array.from({ length: count }, (_, i) => `${i}.json`)
+    const entries = names.map(name => ({ name, content: Buffer.from(name) }))
+    await writeFile(path, Buffer.concat([encodeHeader(bootId()), encodeBatch(entries)]))
+    await writeFile(removedPath(path), '')
     for (const name of names) await writeFile(join(this.folder.layout.dir, name), name)
-    this.checkpoints.add({ path, names, settled: () => settled })
+    await prepare?.()
+    this.checkpoints.add({ path, names, hasFailed, settled: () => settled })
     return { path, names }
   }
+}
+
+/** What is written with synchronous calls. */
+function countWrites(t: TestContext): string[] {
+  const written: string[] = []
+  replaceSyncFs(t, 'writeSync', real => (fd, bytes, ...rest) => {
+    written.push(String(bytes))
+    return real(fd, bytes, ...rest)
+  })
+  return written
 }
 
 const isThere = (path: string): Promise<boolean> =>
@@ -126,16 +148,56 @@ test('a segment whose files cannot be synced stays, and is told of; the next one
   const warned: string[] = []
   const logger = { ...silentLogger, warn: (_: unknown, message: string) => warned.push(message) }
   const it = new Checkpointed(await tempDir(t), logger)
-  let left = 1
-  await replaceHandle(t, 'datasync', real => async () => {
-    if (left-- > 0) throw failure('EIO')
-    return real()
-  })
+  await failHandles(t, 'datasync', 2)
   const [first, second] = [await it.segment(1), await it.segment(1)]
   await it.checkpoints.close()
   assert.deepEqual([await isThere(first.path), await isThere(second.path)], [true, false])
+  assert.deepEqual(
+    [await isThere(failedPath(first.path)), await isThere(failedPath(second.path))],
+    [true, false],
+  )
   assert.equal(warned.length, 1)
   assert.ok(!segmentsInUse.has(first.path))
+})
+
+test('after a sync that failed, what the files hold is written once more before another sync counts', async t => {
+  const it = new Checkpointed(await tempDir(t))
+  const written = countWrites(t)
+  await failHandles(t, 'datasync', 1)
+  const { path } = await it.segment(3)
+  await it.checkpoints.close()
+  assert.deepEqual(written, ['0.json', '1.json', '2.json'])
+  assert.deepEqual([await isThere(path), await isThere(failedPath(path))], [false, false])
+})
+
+test('also where it failed in an earlier process; what is something else by now is left alone', async t => {
+  const it = new Checkpointed(await tempDir(t))
+  const written = countWrites(t)
+  const { dir } = it.folder.layout
+  const { path } = await it.segment(6, {
+    hasFailed: true,
+    prepare: async () => {
+      await rm(join(dir, '0.json'))
+      await writeFile(join(dir, '1.json'), 'longer than it was')
+      await writeFile(join(dir, '2.json'), '2.jsoN')
+      for (const name of ['3.json', '4.json']) await rm(join(dir, name))
+      await mkdir(join(dir, '3.json'))
+      await symlink('5.json', join(dir, '4.json'))
+    },
+  })
+  await it.checkpoints.close()
+  assert.deepEqual(written, ['5.json'])
+  assert.equal(await isThere(path), false)
+})
+
+test('files that cannot be opened tell nothing of the disk', async t => {
+  const it = new Checkpointed(await tempDir(t))
+  replaceFs(t, 'open', real => (path, flags, ...rest) => {
+    return typeof flags === 'number' ? Promise.reject(failure('EMFILE')) : real(path, flags, ...rest)
+  })
+  const { path } = await it.segment(1)
+  await it.checkpoints.close()
+  assert.deepEqual([await isThere(path), await isThere(failedPath(path))], [true, false])
 })
 
 test('a folder that is gone keeps nothing back', async t => {

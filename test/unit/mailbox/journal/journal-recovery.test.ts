@@ -16,8 +16,9 @@ import { type TestContext, test } from 'node:test'
 import { LIMITS } from '#lib/limits.js'
 import { silentLogger } from '#lib/logger.js'
 import { bootId } from '#lib/mailbox/boot.js'
+import { failedPath } from '#lib/mailbox/journal/journal-folder.js'
 import { decodeSegment } from '#lib/mailbox/journal/journal-format.js'
-import { noteRemoved } from '#lib/mailbox/journal/removals.js'
+import { noteRemoved, removedOf } from '#lib/mailbox/journal/removals.js'
 import { folderLayout } from '#lib/mailbox/layout.js'
 import type { Mailbox } from '#lib/mailbox/mailbox.js'
 import { pretendReboot } from '../../../helpers/other-boot.js'
@@ -111,6 +112,29 @@ test('in the boot that it was written in, what is missing stays so, also after a
   await unlink(join(inboxDir, 'kept.json'))
   await openMailbox(t, inboxDir)
   assert.deepEqual(await namesIn(inboxDir), ['kept.json'])
+})
+
+test('after a sync that failed, the next start writes the messages once more, and forgets the segment', async t => {
+  const inboxDir = await tempInbox(t)
+  const [there, gone] = [entry('there.json'), entry('gone.json')]
+  const path = await plantSegment(inboxDir, [there, gone], { beforeBoot: false })
+  await writeFile(join(inboxDir, 'there.json'), there.content)
+  await writeFile(failedPath(path), '')
+  const { mtimeMs } = await stat(join(inboxDir, 'there.json'))
+  await (await openMailbox(t, inboxDir)).close()
+  assert.deepEqual(await journalOf(inboxDir), [])
+  assert.deepEqual(await namesIn(inboxDir), ['there.json'])
+  assert.ok((await stat(join(inboxDir, 'there.json'))).mtimeMs > mtimeMs)
+})
+
+test('what is missing is noted once, however often a segment is looked at', async t => {
+  const inboxDir = await tempInbox(t)
+  const path = await plantSegment(inboxDir, [entry('gone.json'), entry('there.json')], { beforeBoot: false })
+  await writeFile(join(inboxDir, 'there.json'), '')
+  const [mailbox] = await openWithoutCheckpoints(t, inboxDir)
+  await mailbox.close()
+  await openMailbox(t, inboxDir)
+  assert.deepEqual(await removedOf(path), ['gone.json'])
 })
 
 test('another file of the same name is left alone, whatever it is', async t => {
