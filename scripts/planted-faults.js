@@ -330,4 +330,59 @@ export const PLANTED_FAULTS = [
     edits: [['wire/frame-parser.js', 'this.#remaining > this.#cap', 'this.#remaining >= this.#cap']],
     foundBy: { 'fuzz-decoder': 100_000 },
   },
+  {
+    name: 'a header that comes in pieces is put together wrongly',
+    edits: [['wire/frame-parser.js', 'this.#field.set(piece, this.#fieldUsed)', 'this.#field.set(piece, 0)']],
+    foundBy: { 'fuzz-property': 2_000, 'fuzz-decoder': 100_000 },
+  },
+  {
+    name: 'answers come in another order than frames',
+    edits: [['exchange/answer-queue.js', 'this.#slots.push(slot)', 'this.#slots.splice(-1, 0, slot)']],
+    foundBy: { 'fuzz-service': 2_000 },
+  },
+  {
+    name: 'no cap on connections',
+    edits: [['exchange/peers.js', 'this.#connections >= maxConnections', 'this.#connections < 0']],
+    foundBy: { connections: 1 },
+  },
+  {
+    name: 'a frame may take for ever',
+    edits: [['exchange/deadlines.js', 'due !== undefined && now > due', 'now < 0']],
+    foundBy: { hostile: 1 },
+  },
+  {
+    name: 'something is kept of every answer',
+    edits: [
+      [
+        'exchange/answer-queue.js',
+        'this.#readyTypes.push(frameType)',
+        'this.#readyTypes.push(frameType); (globalThis.kept ??= []).push(new Array(1_000).fill(0))',
+      ],
+    ],
+    foundBy: { soak: 1 },
+  },
+  {
+    name: 'frames are collected in memory, whatever is held already',
+    edits: [
+      ['exchange/intake.js', 'return this.#small.length + coming >= least', 'return false'],
+      ['exchange/connection.js', 'if (!this.#hasRoom)', 'if (this.#hasRoom === undefined)'],
+    ],
+    foundBy: { memory: 1 },
+  },
+  {
+    name: 'a service does not come back to a daemon that was away',
+    edits: [['exchange/accept-loop.js', 'current = await listenAgain(options)', 'return']],
+    foundBy: { 'daemon-restarts': 1 },
+  },
+  {
+    name: 'a transfer does not connect again',
+    edits: [
+      [
+        'exchange/transfer/retries.js',
+        'return this.#failures < LIMITS',
+        'return this.#failures < 0 && LIMITS',
+      ],
+    ],
+    foundBy: { 'file-stream-cuts': 50 },
+  },
 ]

@@ -5,7 +5,16 @@
 // With --record the rows run long and without planted faults, and are noted in test/crash/results.json part by part;
 // with --missing only what is not noted there yet.
 import { spawn } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -73,7 +82,10 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => p
 
 console.log(`seed ${seed}, Node ${process.version}${values.record ? ', on demand' : ''}`)
 const names = readdirSync('test/crash').filter(name => name.endsWith('.crash.ts'))
-const rows = names.map(name => name.slice(0, -'.crash.ts'.length)).filter(isWanted)
+const allRows = names.map(name => name.slice(0, -'.crash.ts'.length))
+for (const row of allRows)
+  if (!PLANTED_FAULTS.some(({ foundBy }) => row in foundBy)) throw new Error(`plant a fault for "${row}"`)
+const rows = allRows.filter(isWanted)
 const jobsOf = values.record ? longJobs : row => [() => runRow(row)]
 await inLanes(rows.filter(row => row === ALONE).flatMap(jobsOf), 1)
 await Promise.all([
@@ -193,6 +205,7 @@ function plant({ name, edits }) {
   for (const path of ['package.json', 'dist', 'build/test/crash', 'build/test/helpers', 'test/crash']) {
     cpSync(path, join(copy, path), { recursive: true })
   }
+  symlinkSync(join(process.cwd(), 'node_modules'), join(copy, 'node_modules'))
   for (const [file, from, to] of edits) {
     const path = join(copy, 'dist', file)
     const parts = readFileSync(path, 'utf8').split(from)

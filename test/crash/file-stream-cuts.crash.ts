@@ -44,7 +44,9 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
 
   const startedAt = performance.now()
   const argument = JSON.stringify({ socket: socket('cut'), address: `${receiver.address}`, path })
-  const { stdout } = await promisify(execFile)(process.execPath, [CHILD, argument])
+  const sent = await promisify(execFile)(process.execPath, [CHILD, argument]).catch((error: Error) => error)
+  if (sent instanceof Error) return { n: CUTS, failures: [`it was not sent: ${sent.message}`], counts: {} }
+  const { stdout } = sent
   const seconds = Math.round((performance.now() - startedAt) / 100) / 10
   const receipt: FileReceipt & { peak: number } = JSON.parse(stdout)
   const peaks = { sender: receipt.peak, receiver: peakOf(service.pid) }

@@ -213,9 +213,10 @@ function isDue(frame: WireFrame, answer: WireFrame): boolean {
   const text = answer.payload.toString()
   if (type === 5) {
     if (payload.length < TRACE_HEAD) return answer.type === 1 && text.startsWith('ERR trace parse: ')
+    if (answer.type !== 3) return false
     const { inner_ack: inner } = JSON.parse(text)
     const ack = storedOf(frame)[0]?.ack
-    return answer.type === 3 && (ack === undefined ? inner.startsWith('ERR ') : inner === ack)
+    return ack === undefined ? inner.startsWith('ERR ') : inner === ack
   }
   if (answer.type !== 1) return false
   const [stored] = storedOf(frame)
