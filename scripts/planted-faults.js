@@ -149,11 +149,7 @@ export const PLANTED_FAULTS = [
   {
     name: 'a segment is removed, and its messages are not synced',
     edits: [
-      [
-        'mailbox/journal/checkpoints.js',
-        'if (names.length <= FEW || !(await syncFileSystem(layout.dir, signal)))',
-        'if (false)',
-      ],
+      ['mailbox/journal/checkpoints.js', 'if (segment.hasFailed)', 'if (true); else if (segment.hasFailed)'],
     ],
     foundBy: POWER_CUTS,
   },

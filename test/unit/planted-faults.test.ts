@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
@@ -24,3 +24,13 @@ for (const { name, edits, foundBy } of PLANTED_FAULTS) {
       assert.ok(existsSync(join('test', 'crash', `${row}.crash.ts`)), `no row ${row}`)
   })
 }
+
+test('every row of the crash tests has a fault that it must find', () => {
+  const found = new Set(PLANTED_FAULTS.flatMap(({ foundBy }) => Object.keys(foundBy)))
+  const rows = readdirSync(join('test', 'crash')).filter(name => name.endsWith('.crash.ts'))
+  assert.ok(rows.length > 0)
+  assert.deepEqual(
+    rows.filter(name => !found.has(name.slice(0, -'.crash.ts'.length))),
+    [],
+  )
+})
