@@ -12,6 +12,8 @@ export interface Bench {
   readonly ms: number
   /** The socket of another service that speaks frames, to compare with. */
   readonly against: string | undefined
+  /** The folder with the original's programs. */
+  readonly original: string | undefined
   readonly scratch: Scratch
   /** Whether payloads of so many bytes are to be measured. */
   wantsSize(bytes: number): boolean
@@ -31,10 +33,10 @@ export interface RunningService extends Served {
 /** Starts a service on a socket of its own, on what lies in `dir`. */
 export async function startService(
   bench: Bench,
-  options: Omit<ServiceOptions, 'socket'>,
+  options: Omit<ServiceOptions, 'socket'> & { socket?: string },
   flags?: string[],
 ): Promise<RunningService> {
-  const socket = bench.scratch.socket()
+  const { socket = bench.scratch.socket() } = options
   const [child, served] = await Child.start<Served>('service-child.js', { ...options, socket }, flags)
   return { ...served, child, target: { socket, address: served.address } }
 }

@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, type ForkOptions, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
@@ -14,8 +14,18 @@ export class Child {
 
   /** Runs `script`; resolves with the child when it is ready, and with what it said then. */
   static async start<T>(script: string, options: unknown, flags: string[] = []): Promise<[Child, T]> {
+    return Child.#fork(script, options, { execArgv: flags })
+  }
+
+  /** The same in a network of its own, in which there is nothing but loopback. For Linux. */
+  static async startIsolated<T>(script: string, options: unknown): Promise<[Child, T]> {
+    const isolated = ['-rn', 'sh', '-c', 'ip link set lo up && exec "$@"', 'isolated', process.execPath]
+    return Child.#fork(script, options, { execPath: 'unshare', execArgv: isolated })
+  }
+
+  static async #fork<T>(script: string, options: unknown, how: ForkOptions): Promise<[Child, T]> {
     const path = fileURLToPath(new URL(script, import.meta.url))
-    const child = new Child(fork(path, [JSON.stringify(options)], { execArgv: flags }), script)
+    const child = new Child(fork(path, [JSON.stringify(options)], how), script)
     return [child, await child.#reply<T>()]
   }
 

@@ -3,10 +3,11 @@ import { join } from 'node:path'
 
 /** Puts `count` messages into the inbox of `dir`, older than any that will come. */
 export function fillInbox(dir: string, count: number): void {
-  mkdirSync(join(dir, 'inbox'), { recursive: true, mode: 0o700 })
+  const inbox = join(dir, 'inbox')
+  mkdirSync(inbox, { recursive: true, mode: 0o700 })
   for (let i = 1; i <= count; i++) {
     const name = `TEXT-20200101-000000.000-${String(i).padStart(6, '0')}.json`
-    const file = openSync(join(dir, 'inbox', name), 'wx', 0o600)
+    const file = openSync(join(inbox, name), 'wx', 0o600)
     writeSync(file, MESSAGE)
     closeSync(file)
   }

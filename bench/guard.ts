@@ -41,7 +41,7 @@ function isWithin({ ratio, most }: Found): boolean {
 
 async function ratios({ dir, of, to, bounds }: GuardRun): Promise<Found[]> {
   using scratch = new Scratch(dir)
-  const settings = { rounds: ROUNDS, ms: LOAD.ms, against: undefined, quick: true }
+  const settings = { rounds: ROUNDS, ms: LOAD.ms, against: undefined, original: undefined, quick: true }
   const bench: Bench = { ...settings, scratch, wantsSize: () => true }
   const figures = await withServices(bench, { kinds: [of, to] }, visitors =>
     measure({

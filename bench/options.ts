@@ -13,6 +13,7 @@ export interface Options {
   readonly rounds: number
   readonly dir: string
   readonly against: string | undefined
+  readonly original: string | undefined
   readonly json: string | undefined
   readonly quick: boolean
   readonly help: boolean
@@ -21,13 +22,14 @@ export interface Options {
 export const USAGE = `npm run bench -- [options]
 
   --part <name>       only this part: startup, codec, floor, service, latency, loop, growth, idle, cap,
-                      files; may be given more than once
+                      files, original; may be given more than once
   --size <bytes>      only payloads of this size (100, 1KiB, 64KiB, 50MiB, 1GiB, ...); may be given more than once
   --duration <s>      seconds of one sample (1; 0.2 with --quick)
   --rounds <n>        samples of each contender, turn by turn (7; 3 with --quick)
   --dir <folder>      where the data goes: what its file system does is measured with it (the system's folder
                       for temporary files)
   --against <socket>  a service that speaks frames on this Unix socket, to compare with; it keeps what it is sent
+  --original <folder> for the part of that name: the original's programs, with pilot-daemon among them
   --json <file>       also write the report there
   --quick             a first impression in a few minutes: short samples, no files over 64 MiB in all
 `
@@ -43,6 +45,7 @@ export function readOptions(args: readonly string[]): Options {
       rounds: { type: 'string' },
       dir: { type: 'string', default: tmpdir() },
       against: { type: 'string' },
+      original: { type: 'string' },
       json: { type: 'string' },
       quick: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -56,6 +59,7 @@ export function readOptions(args: readonly string[]): Options {
     rounds: Math.ceil(readNumber('--rounds', values.rounds ?? (quick ? '3' : '7'), MOST_ROUNDS)),
     dir: resolve(values.dir),
     against: values.against,
+    original: values.original,
     json: values.json,
     quick,
     help: values.help,

@@ -34,6 +34,7 @@ const bench: Bench = {
   rounds: options.rounds,
   ms: options.seconds * 1000,
   against: options.against,
+  original: options.original,
   scratch,
   wantsSize: bytes => options.sizes.length === 0 || options.sizes.includes(bytes),
   quick: options.quick,

@@ -60,6 +60,7 @@ serveParent<{ ask: Request }>(served, async ({ ask }) => {
 })
 
 async function network(): Promise<{ streams: Streams; address?: string }> {
+  if (options.attached) return { streams: await Driver.connect(options.socket) }
   if (!options.embedded) return { streams: new SocketStreams(options.socket, null) }
   const daemon = await EmbeddedDaemon.start({
     socketPath: options.socket,

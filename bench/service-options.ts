@@ -15,6 +15,8 @@ export interface ServiceOptions {
   readonly socket: string
   /** Serve it as an embedded daemon does, not as a bare socket. */
   readonly embedded: boolean
+  /** It is that of a daemon which runs: serve the port of its node. */
+  readonly attached?: boolean
   /** Messages that stay in the inbox; past that the oldest go. */
   readonly cap: number
 }

@@ -6,6 +6,7 @@ import { floor } from './floor.ts'
 import { growth } from './growth.ts'
 import { idle } from './idle.ts'
 import { latency } from './latency.ts'
+import { original } from './original.ts'
 import { cap, service } from './service.ts'
 import { startup } from './startup.ts'
 
@@ -21,4 +22,5 @@ export const PARTS: Readonly<Record<string, Part>> = {
   idle,
   cap,
   files,
+  original,
 }

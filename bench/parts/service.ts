@@ -5,7 +5,7 @@ import type { Figure } from '../report.ts'
 import { figuresOf, measure } from '../rounds.ts'
 
 /** How many connections, frames in flight on each, and bytes of payload. */
-interface Workload {
+export interface Workload {
   readonly connections: number
   readonly window: number
   readonly size: number
@@ -13,7 +13,7 @@ interface Workload {
 
 const SMALL = 100
 const SIXTY_FOUR_KIB = 64 * 1024
-const WORKLOADS: readonly Workload[] = [
+export const WORKLOADS: readonly Workload[] = [
   { connections: 1, window: 1, size: SMALL },
   { connections: 1, window: 64, size: SMALL },
   { connections: 8, window: 8, size: SMALL },
