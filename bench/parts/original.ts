@@ -9,7 +9,7 @@ import { type Contender, measure } from '../rounds.ts'
 import type { Usage } from '../service-child.ts'
 import { type Kind, UNCAPPED } from '../service-options.ts'
 import type { Target } from '../target.ts'
-import { WORKLOADS, type Workload } from './service.ts'
+import { SMALL, WORKLOADS, type Workload } from './service.ts'
 
 /** Its service cannot be had without its daemon: ours are attached to the same daemon, without that service. */
 const THEIRS = 'original'
@@ -25,11 +25,12 @@ export const original: Part = async function* (bench) {
     console.log('the original: not measured, --original names no folder with its programs\n')
     return
   }
-  for (const workload of WORKLOADS) {
-    if (!bench.wantsSize(workload.size)) continue
-    yield* rates(bench, { programs: bench.original, isFull: false }, workload)
-    if (workload.size === 100 && workload.connections <= 8)
-      yield* rates(bench, { programs: bench.original, isFull: true }, workload)
+  // What deletes many files comes last, see `deletionsSlowCreations`.
+  for (const isFull of [false, true]) {
+    for (const workload of WORKLOADS) {
+      if (!bench.wantsSize(workload.size) || (isFull && workload.size !== SMALL)) continue
+      yield* rates(bench, { programs: bench.original, isFull }, workload)
+    }
   }
 }
 

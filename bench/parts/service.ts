@@ -11,7 +11,7 @@ export interface Workload {
   readonly size: number
 }
 
-const SMALL = 100
+export const SMALL = 100
 const SIXTY_FOUR_KIB = 64 * 1024
 export const WORKLOADS: readonly Workload[] = [
   { connections: 1, window: 1, size: SMALL },
