@@ -1,8 +1,8 @@
 import {
   cpSync,
+  existsSync,
   linkSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -52,8 +52,9 @@ const NO_LIMITS = { inboxMaxFiles: 1e9, inboxMaxBytes: -1, receivedMaxBytes: -1,
 
 function copyFolders(folders: Folders, copy: Folders, random: Random): void {
   const { inboxDir, receivedDir } = folders
-  // A service that has ended changes none of them, and a recovery puts others in their place.
-  cpSync(receivedDir, copy.receivedDir, { recursive: true })
+  // A service that was killed at its start has made none. One that has ended changes none, and a recovery puts others
+  // in their place.
+  if (existsSync(receivedDir)) cpSync(receivedDir, copy.receivedDir, { recursive: true })
   mkdirSync(copy.inboxDir, { mode: 0o700 })
   const atRisk = journalled(folders)
   for (const name of visible(inboxDir)) {
@@ -63,8 +64,7 @@ function copyFolders(folders: Folders, copy: Folders, random: Random): void {
     if (atRisk.has(name)) damage(to, random)
   }
   const journal = join(inboxDir, JOURNAL)
-  if (readdirSync(inboxDir).includes(JOURNAL))
-    cpSync(journal, join(copy.inboxDir, JOURNAL), { recursive: true })
+  if (existsSync(journal)) cpSync(journal, join(copy.inboxDir, JOURNAL), { recursive: true })
 }
 
 /** The names of which a journal holds the content. */
