@@ -14,6 +14,11 @@ export function readRecord() {
   return JSON.parse(readFileSync(FILE, 'utf8'))
 }
 
+/** The commit that this folder is of. */
+export function commitHere() {
+  return execFileSync('git', ['rev-parse', '--short=10', 'HEAD'], { encoding: 'utf8' }).trim()
+}
+
 /** Whether all parts of what is noted of a row have been made. */
 export function isWhole(entry) {
   return entry !== undefined && entry.done.length === entry.parts
@@ -40,7 +45,6 @@ export class RecordedRow {
   /** Notes what came of one part. */
   add(part, { n, failures, counts, seconds }) {
     const { entry } = this
-    const commit = execFileSync('git', ['rev-parse', '--short=10', 'HEAD'], { encoding: 'utf8' }).trim()
     this.entry = {
       ...entry,
       done: [...entry.done, part].sort((a, b) => a - b),
@@ -50,7 +54,7 @@ export class RecordedRow {
       counts: addCounts(entry.counts, counts),
       seconds: Math.round(entry.seconds + seconds),
       load: Math.max(entry.load, Math.round(loadavg()[0] * 10) / 10),
-      commits: [...new Set([...entry.commits, commit])],
+      commits: [...new Set([...entry.commits, commitHere()])],
       date: new Date().toISOString().slice(0, 10),
       node: process.version,
     }

@@ -1,7 +1,8 @@
 // Runs the crash tests on the compiled library:
 // `node scripts/run-crash.js [--record [--missing]] [--seed N] [text in the name ...]`.
 // Rows first, then the planted faults, which the rows must find; several at once. Prints a line for each as it ends,
-// and writes all of it to build/crash-results.json. What the machine lacks is skipped, and why is printed; with CI=true a skip is a failure.
+// and writes all of it to build/crash-results.json; with --note also to test/crash/ci-results.json, which
+// docs/guarantees.md is made of. What the machine lacks is skipped, and why is printed; with CI=true a skip is a failure.
 // With --record the rows run long and without planted faults, and are noted in test/crash/results.json part by part;
 // with --missing only what is not noted there yet.
 import { spawn } from 'node:child_process'
@@ -15,10 +16,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
+import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { RecordedRow } from './crash-record.js'
+import { commitHere, RecordedRow } from './crash-record.js'
 import { PLANTED_FAULTS } from './planted-faults.js'
 
 /**
@@ -33,6 +34,7 @@ const { values, positionals } = parseArgs({
   options: {
     record: { type: 'boolean', default: false },
     missing: { type: 'boolean', default: false },
+    note: { type: 'boolean', default: false },
     seed: { type: 'string' },
   },
 })
@@ -43,7 +45,8 @@ const ALONE = 'hostile'
 /** It waits for most of its minutes: beside all the others. */
 const BESIDE = 'soak'
 /** How much runs at once: what runs waits for a disk, a process or a deadline now and then. */
-const LANES = availableParallelism() + 1
+const CORES = availableParallelism()
+const LANES = CORES + 1
 /** On demand: into how many parts a row is divided, each noted when it is done. The others are one part. */
 const PARTS = {
   clock: 20,
@@ -74,6 +77,7 @@ const PARTS = {
 /** Far more than any row takes: one that waits for ever must not keep a change waiting as well. */
 const ROW_TIMEOUT_MS = (values.record ? 24 * 60 : 30) * 60_000
 const startedAt = performance.now()
+const load = Math.round(loadavg()[0] * 10) / 10
 const results = []
 /** Rows that run, each in a group with all that it has started: they end with this process. */
 const running = new Set()
@@ -92,11 +96,15 @@ await Promise.all([
 
 const seconds = secondsSince(startedAt)
 const isGood = results.length > 0 && results.every(({ passed }) => passed)
+const date = new Date().toISOString().slice(0, 10)
+const made = { date, node: process.version, cores: CORES, load, seed, seconds, passed: isGood }
 mkdirSync('build', { recursive: true })
-writeFileSync(
-  'build/crash-results.json',
-  `${JSON.stringify({ seed, node: process.version, record: values.record, seconds, passed: isGood, results }, null, 2)}\n`,
-)
+writeJson('build/crash-results.json', { ...made, record: values.record, results })
+if (values.note) {
+  // What a planted fault has brought about is told as it is found, and differs each time.
+  const short = results.map(result => (isPlanted(result) ? { ...result, failures: [], counts: {} } : result))
+  writeJson('test/crash/ci-results.json', { ...made, commit: commitHere(), results: short })
+}
 console.log(results.length === 0 ? 'no row matches' : `${isGood ? 'all passed' : 'FAILED'}, ${seconds} s`)
 process.exit(isGood ? 0 : 1)
 
@@ -225,14 +233,23 @@ function note(result) {
     console.log(`${mark} ${name}: the harness failed, not what is tested, after ${seconds} s: ${harness}`)
     return
   }
-  const isPlanted = name.startsWith('planted')
   const bound = failures.length === 0 ? `, bound ${((3 / n) * 100).toPrecision(2)} %` : ''
   const details = Object.entries(counts).map(([what, count]) => `${what} ${count}`)
-  const found = isPlanted ? `found ${failures.length} times` : `failures ${failures.length}${bound}`
-  console.log(`${mark} ${name}: n ${n}, ${found}, ${seconds} s${isPlanted ? '' : ` (${details.join(', ')})`}`)
-  if (passed && !isPlanted) return
-  const shown = isPlanted && !error ? failures.slice(0, 1) : failures.slice(0, 20)
+  const found = isPlanted(result) ? `found ${failures.length} times` : `failures ${failures.length}${bound}`
+  console.log(
+    `${mark} ${name}: n ${n}, ${found}, ${seconds} s${isPlanted(result) ? '' : ` (${details.join(', ')})`}`,
+  )
+  if (passed && !isPlanted(result)) return
+  const shown = isPlanted(result) && !error ? failures.slice(0, 1) : failures.slice(0, 20)
   for (const failure of shown) console.log(`       ${failure}`)
+}
+
+function isPlanted({ name }) {
+  return name.startsWith('planted: ')
+}
+
+function writeJson(path, value) {
+  writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`)
 }
 
 function secondsSince(start) {
