@@ -1,5 +1,6 @@
 // The load generator: run by `Child`. It holds connections open between requests, so that they are warm.
 import type { Duplex } from 'node:stream'
+import { keepYoungGenerationSmall } from '#lib/cli/young-generation.js'
 import { serveParent } from './child.ts'
 import { deliverFile, sendFile } from './file-load.ts'
 import { type LoadRequest, runLoad } from './load.ts'
@@ -36,7 +37,11 @@ serveParent<LoadChildRequest>(undefined, async request => {
     await runLoad(await dialAll(target, 1), ONE_FRAME)
     return undefined
   }
-  if (request.do === 'deliver') return timed(request.size, () => deliverFile(target.socket, request.path))
+  if (request.do === 'deliver') {
+    // As the command that sends files does it.
+    keepYoungGenerationSmall()
+    return timed(request.size, () => deliverFile(target.socket, request.path))
+  }
   const connections = await dialAll(target, request.count)
   const result = await timed(request.size * request.count, () =>
     Promise.all(connections.map(connection => sendFile(connection, request.size))),

@@ -2,6 +2,7 @@ import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Bench, type Part, startLoad, startService } from '../bench.ts'
 import { Child } from '../child.ts'
+import { AsyncDisposableList } from '../disposable-list.ts'
 import type { FloorRequest } from '../floor-child.ts'
 import type { FilesResult } from '../load-child.ts'
 import type { Comparison, Figure } from '../report.ts'
@@ -139,18 +140,5 @@ function removeReceived(dir: string): void {
   // The service goes on in its folder: only what lies in it goes.
   for (const entry of readdirSync(join(dir, 'received'), { withFileTypes: true })) {
     if (entry.isFile()) rmSync(join(dir, 'received', entry.name))
-  }
-}
-
-class AsyncDisposableList {
-  readonly #held: AsyncDisposable[] = []
-
-  use<T extends AsyncDisposable>(item: T): T {
-    this.#held.push(item)
-    return item
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const item of this.#held.reverse()) await item[Symbol.asyncDispose]()
   }
 }

@@ -1,6 +1,7 @@
 import { LIMITS } from '#lib/limits.js'
 import { type Bench, type Part, startLoad, startService } from '../bench.ts'
 import { Child } from '../child.ts'
+import { AsyncDisposableList } from '../disposable-list.ts'
 import { fillInbox } from '../fill-inbox.ts'
 import type { LoadResult } from '../load.ts'
 import type { OriginalOptions } from '../original-child.ts'
@@ -46,36 +47,30 @@ async function* rates(
   { connections, window, size }: Workload,
 ): AsyncGenerator<Figure> {
   const most = Math.floor(Math.min(MOST_MESSAGES, MOST_BYTES / size) / (bench.rounds + 1))
-  const children: Child[] = []
-  try {
-    const load = await startLoad()
-    children.push(load)
-    const sample = async ({ target, cpuMs }: Node): Promise<Record<string, number>> => {
-      const before = await cpuMs()
-      const request = { do: 'load', target, connections, size, window, ms: bench.ms, most }
-      const { rate, messages } = await load.ask<LoadResult>(request)
-      return { rate, cpu: (((await cpuMs()) - before) * 1000) / messages }
-    }
-    const contenders: Contender[] = []
-    for (const kind of [THEIRS, ...OURS] as const) {
-      const node = await startNode(bench, place, kind, children)
-      contenders.push({ name: kind, sample: () => sample(node) })
-    }
-    yield* await measure({
-      id: `original/${place.isFull ? 'cap' : 'empty'}/${connections}x${window}-${size}`,
-      title: `the original's daemon${place.isFull ? ', inbox at its cap' : ''}, ${connections} x ${window}, ${size} bytes`,
-      comparisons: OURS.map(of => ({ of, to: THEIRS })),
-      rounds: bench.rounds,
-      metrics: {
-        rate: { unit: 'messages/s' },
-        cpu: { unit: 'us/message', title: 'processor time, with the daemon' },
-      },
-      contenders,
-    })
-  } finally {
-    // The load first: what it is connected to goes then.
-    for (const child of children) await child[Symbol.asyncDispose]()
+  await using held = new AsyncDisposableList()
+  const load = held.use(await startLoad())
+  const sample = async ({ target, cpuMs }: Node): Promise<Record<string, number>> => {
+    const before = await cpuMs()
+    const request = { do: 'load', target, connections, size, window, ms: bench.ms, most }
+    const { rate, messages } = await load.ask<LoadResult>(request)
+    return { rate, cpu: (((await cpuMs()) - before) * 1000) / messages }
   }
+  const contenders: Contender[] = []
+  for (const kind of [THEIRS, ...OURS] as const) {
+    const node = await startNode(bench, place, kind, held)
+    contenders.push({ name: kind, sample: () => sample(node) })
+  }
+  yield* await measure({
+    id: `original/${place.isFull ? 'cap' : 'empty'}/${connections}x${window}-${size}`,
+    title: `the original's daemon${place.isFull ? ', inbox at its cap' : ''}, ${connections} x ${window}, ${size} bytes`,
+    comparisons: OURS.map(of => ({ of, to: THEIRS })),
+    rounds: bench.rounds,
+    metrics: {
+      rate: { unit: 'messages/s' },
+      cpu: { unit: 'us/message', title: 'processor time, with the daemon' },
+    },
+    contenders,
+  })
 }
 
 interface Node {
@@ -88,7 +83,7 @@ async function startNode(
   bench: Bench,
   { programs, isFull }: Place,
   kind: typeof THEIRS | Kind,
-  children: Child[],
+  held: AsyncDisposableList,
 ): Promise<Node> {
   const home = bench.scratch.folder()
   const socket = bench.scratch.socket()
@@ -96,12 +91,12 @@ async function startNode(
   if (isFull && kind !== 'null') fillInbox(dir, CAP)
   const options: OriginalOptions = { programs, home, socket, service: kind === THEIRS }
   const [daemon, target] = await Child.startIsolated<Target>('original-child.js', options)
-  children.push(daemon)
+  held.use(daemon)
   const daemonMs = () => daemon.ask<number>({})
   if (kind === THEIRS) return { target, cpuMs: daemonMs }
   const cap = isFull ? CAP : UNCAPPED
   const { child } = await startService(bench, { kind, dir, socket, embedded: false, attached: true, cap })
-  children.push(child)
+  held.use(child)
   const cpuMs = async () => (await daemonMs()) + (await child.ask<Usage>({ ask: 'usage' })).cpuMs
   return { target, cpuMs }
 }
