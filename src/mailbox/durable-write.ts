@@ -61,7 +61,7 @@ export interface Companion {
 
 /**
  * Writes files into one folder so that a file is there whole or not at all, and, once {@link write} has
- * resolved, survives a power cut (RELIABILITY, write path).
+ * resolved, survives a power cut (docs/guarantees.md).
  */
 export class DurableFolder {
   readonly layout: FolderLayout

@@ -1,14 +1,14 @@
-/** One clause of PROTOCOL.md that a test can check. */
+/** One clause of the protocol that a test can check; docs/protocol.md is made of them. */
 export interface Requirement {
   /** What tests cite in brackets. Never reused for another clause. */
   id: string
-  /** The section of PROTOCOL.md. */
+  /** Its section. */
   section: number
   /** The clause, in a sentence. */
   text: string
 }
 
-/** Every checkable clause of sections 1 to 9 of PROTOCOL.md, in its order. */
+/** Every clause of sections 1 to 9 that a test can check, in their order. */
 export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'frame.header',
