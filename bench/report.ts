@@ -18,6 +18,8 @@ export interface Settings {
   readonly seconds: number
   /** Whether `--against` named a service. */
   readonly against: boolean
+  /** The version of the original's programs that it was made beside. */
+  readonly original?: string
 }
 
 /** One thing that was measured of several contenders, turn by turn. */

@@ -1,5 +1,7 @@
 // `npm run bench`: measures what `--part` names, or everything, and prints it.
+import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Bench } from './bench.ts'
 import { lookAtMachine } from './machine.ts'
 import { readOptions, USAGE } from './options.ts'
@@ -53,7 +55,16 @@ console.log(`${figures.length} figures in ${seconds} s`)
 
 if (options.json !== undefined) {
   const { rounds, seconds: sample } = options
-  const settings = { rounds, seconds: sample, against: options.against !== undefined }
+  const settings = {
+    rounds,
+    seconds: sample,
+    against: options.against !== undefined,
+    ...(options.original !== undefined && { original: versionOf(options.original) }),
+  }
   const report: Report = { machine, settings, seconds, figures }
   writeFileSync(options.json, `${JSON.stringify(report)}\n`)
+}
+
+function versionOf(programs: string): string {
+  return spawnSync(join(programs, 'pilot-daemon'), ['-version'], { encoding: 'utf8' }).stdout.trim()
 }

@@ -31,7 +31,8 @@ const ROWS = {
   hostile: '2,500 hostile connections, 8 honest peers meanwhile',
   connections: '10,000 connections against a cap of 1,000, twice',
   'daemon-restarts': 'the daemon killed in mid-frame and started again',
-  model: 'mailboxes of 40 random commands each, on demand of 100, against a model; 64 in a process that is killed',
+  model:
+    'mailboxes of 40 random commands each, on demand of 100, against a model; 64 in a process that is killed',
   soak: 'soak, minutes; one peer in a hundred hostile',
 }
 

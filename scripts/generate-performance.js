@@ -7,7 +7,8 @@ import { barCharts, number } from './plots.js'
 
 const PAGE = 'docs/performance.md'
 const report = JSON.parse(readFileSync('bench/results.json', 'utf8'))
-const byId = new Map(report.figures.map(figure => [figure.id, figure]))
+const beside = JSON.parse(readFileSync('bench/original.json', 'utf8'))
+const byId = new Map([...report.figures, ...beside.figures].map(figure => [figure.id, figure]))
 const KINDS = ['full', 'os', 'plain', 'synced', 'null']
 const WORKLOADS = {
   '1x1-100': '1 connection, one at a time',
@@ -19,14 +20,20 @@ const WORKLOADS = {
 const SIZES = { 100: '100 B', 1024: '1 KiB', 65536: '64 KiB', 16777216: '16 MiB' }
 
 const BLOCKS = {
-  machine: () => {
-    const { cpu, cores, memoryMiB, node, system, fileSystem, load, startedAt } = report.machine
-    const { rounds, seconds } = report.settings
-    return (
-      `Measured ${startedAt.slice(0, 10)} on ${cpu}, ${cores} cores, ${Math.round(memoryMiB / 1024)} GiB; Node ${node}; ${system}; ` +
-      `data on ${fileSystem}; load at the start ${load[0]}. Medians of ${rounds} rounds of samples of ${seconds} s, taken in turn.`
-    )
-  },
+  machine: () => conditions(report),
+  'original-run': () => `Version ${beside.settings.original} of the original. ${conditions(beside)}`,
+  original: () => originalTable('rate'),
+  'original-cpu': () => originalTable('cpu'),
+  'original-plot': () =>
+    picture('original', {
+      title: 'Messages a second, on the original’s daemon',
+      unit: 'messages/s',
+      series: ['original', 'full', 'os'],
+      groups: originalWorkloads().map(({ id, name }) => ({
+        name,
+        values: ['original', 'full', 'os'].map(kind => byId.get(`${id}/rate`)?.contenders[kind]),
+      })),
+    }),
   rates: () => workloadTable('service/bare', 'rate', KINDS),
   'rates-plot': () => plot('rates', 'Messages a second, bare socket', 'service/bare', 'messages/s'),
   cap: () => workloadTable('service/cap', 'rate', KINDS.slice(0, 4)),
@@ -250,6 +257,41 @@ function workloadTable(id, metric, kinds) {
         name,
         ...kinds.map(kind => medianOf(figure.id, kind)),
         ...pairs.map(([of, to]) => ratio(figure, of, to)),
+      ]
+    }),
+  )
+}
+
+function conditions({ machine, settings }) {
+  const { cpu, cores, memoryMiB, node, system, fileSystem, load, startedAt } = machine
+  const { rounds, seconds } = settings
+  return (
+    `Measured ${startedAt.slice(0, 10)} on ${cpu}, ${cores} cores, ${Math.round(memoryMiB / 1024)} GiB; Node ${node}; ${system}; ` +
+    `data on ${fileSystem}; load at the start ${load[0]}. Medians of ${rounds} rounds of samples of ${seconds} s at most, taken in turn.`
+  )
+}
+
+/** What was measured on the original's daemon: far from the cap, then at it. */
+function originalWorkloads() {
+  return ['empty', 'cap'].flatMap(place =>
+    Object.entries(WORKLOADS)
+      .map(([workload, name]) => ({
+        id: `original/${place}/${workload}`,
+        name: place === 'cap' ? `${name}, at the cap` : name,
+      }))
+      .filter(({ id }) => byId.has(`${id}/rate`)),
+  )
+}
+
+function originalTable(metric) {
+  return table(
+    ['', 'original', 'full', 'os', 'null', 'full to original', 'os to original', 'null to original'],
+    originalWorkloads().map(({ id, name }) => {
+      const figure = byId.get(`${id}/${metric}`)
+      return [
+        name,
+        ...['original', 'full', 'os', 'null'].map(kind => medianOf(figure.id, kind)),
+        ...['full', 'os', 'null'].map(kind => ratio(figure, kind, 'original')),
       ]
     }),
   )
