@@ -285,12 +285,25 @@ function originalWorkloads() {
 
 function originalTable(metric) {
   return table(
-    ['', 'original', 'full', 'os', 'null', 'full to original', 'os to original', 'null to original'],
+    [
+      '',
+      'original',
+      'from first to last round',
+      'full',
+      'os',
+      'null',
+      'full to original',
+      'os to original',
+      'null to original',
+    ],
     originalWorkloads().map(({ id, name }) => {
       const figure = byId.get(`${id}/${metric}`)
+      const { samples } = figure.contenders.original
       return [
         name,
-        ...['original', 'full', 'os', 'null'].map(kind => medianOf(figure.id, kind)),
+        medianOf(figure.id, 'original'),
+        `${number(samples[0])} to ${number(samples.at(-1))}`,
+        ...['full', 'os', 'null'].map(kind => medianOf(figure.id, kind)),
         ...['full', 'os', 'null'].map(kind => ratio(figure, kind, 'original')),
       ]
     }),
