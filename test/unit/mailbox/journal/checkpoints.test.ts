@@ -149,7 +149,13 @@ test('a segment whose files cannot be synced stays, and is told of; the next one
   const logger = { ...silentLogger, warn: (_: unknown, message: string) => warned.push(message) }
   const it = new Checkpointed(await tempDir(t), logger)
   await failHandles(t, 'datasync', 2)
-  const [first, second] = [await it.segment(1), await it.segment(1)]
+  // Not before the files of both are there: they have the same names.
+  let begin = () => {}
+  const settled = new Promise<void>(resolve => {
+    begin = resolve
+  })
+  const [first, second] = [await it.segment(1, { settled }), await it.segment(1)]
+  begin()
   await it.checkpoints.close()
   assert.deepEqual([await isThere(first.path), await isThere(second.path)], [true, false])
   assert.deepEqual(
