@@ -1,10 +1,11 @@
 // A daemon of the original's programs, in a process of its own that has a network of its own with nothing in it but a
 // registry: those programs know hosts that they must not reach. Run by `Child` with `OriginalOptions`. Ready when it serves.
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Driver } from '#lib/pilot/driver.js'
+import { daemonFlags } from '../test/interop/daemon-flags.ts'
 import { TestRegistry } from '../test/interop/registry.ts'
 import { serveParent } from './child.ts'
 import type { Target } from './target.ts'
@@ -24,12 +25,9 @@ const { programs, home, socket, service } = JSON.parse(process.argv[2] ?? '{}') 
 const program = join(programs, 'pilot-daemon')
 const registry = await TestRegistry.start()
 mkdirSync(join(home, '.pilot'), { recursive: true, mode: 0o700 })
-const flags = [
-  ...['-registry', registry.address, '-beacon', registry.beacon, '-socket', socket, '-hostname', 'bench'],
-  ...['-listen', '127.0.0.1:0', '-endpoint', '127.0.0.1:9', '-identity', join(home, 'identity.json')],
-  ...['-trust-auto-approve', '-email', 'node@example.invalid', ...quietFlags()],
-  ...(service ? [] : ['-no-dataexchange']),
-]
+const { address, beacon } = registry
+const place = { registry: address, beacon, socket, hostname: 'bench', dir: home }
+const flags = [...daemonFlags(program, place), ...(service ? [] : ['-no-dataexchange'])]
 // It must not outlive this process.
 const daemon = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...flags], {
   stdio: ['ignore', 'ignore', 'pipe'],
@@ -56,14 +54,6 @@ async function isRunning({ stderr }: ChildProcess): Promise<void> {
     })
     lines.on('close', () => reject(new Error(`it did not start: ${said.join('\n')}`)))
   })
-}
-
-/** Those that keep a daemon from things that nobody measures, as far as this version knows them. */
-function quietFlags(): string[] {
-  const { stderr } = spawnSync(program, ['-help'], { encoding: 'utf8' })
-  return ['-motd-feed-url=', '-telemetry-url=', '-no-skillinject'].filter(flag =>
-    stderr.includes(`  ${flag.replace('=', '')}`),
-  )
 }
 
 /** Of Linux, in what it tells programs. */

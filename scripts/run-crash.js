@@ -118,8 +118,11 @@ async function inLanes(jobs, lanes) {
 
 /** Runs one row of the form for every change. */
 async function runRow(row) {
-  const report = await run(process.cwd(), row, 'ci')
-  note({ name: row, ...report, passed: report.skipped === undefined ? isClean(report) : !process.env.CI })
+  noteRow(row, await run(process.cwd(), row, 'ci'))
+}
+
+function noteRow(name, report) {
+  note({ name, ...report, passed: report.skipped === undefined ? isClean(report) : !process.env.CI })
 }
 
 /** What is due of the long form of one row, part by part; the last tells what all of it has shown. */
@@ -140,8 +143,7 @@ function longJobs(row) {
     }
     if (--left > 0) return
     const { n, counts, seconds } = recorded.entry
-    const whole = { ...broken, n, failures: found, counts, seconds }
-    note({ name: row, ...whole, passed: whole.skipped === undefined ? isClean(whole) : !process.env.CI })
+    noteRow(row, { ...broken, n, failures: found, counts, seconds })
   })
 }
 

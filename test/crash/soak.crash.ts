@@ -18,7 +18,7 @@ const SAMPLE_MS = 2_000
 const WARM_UP = 0.4
 const MiB = 1024 * 1024
 /** MiB of heap in 10 minutes; in a short run the collector's own ups and downs are larger. */
-const MOST_SLOPE = { long: 1, short: 40 }
+const MOST_SLOPE = { long: 1, short: 10 }
 const LONG_MINUTES = 20
 const MOST_DESCRIPTORS = 64
 

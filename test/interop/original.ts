@@ -7,6 +7,7 @@ import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Driver } from '#lib/pilot/driver.js'
 import { type Running, Sandbox } from '../helpers/cli.js'
+import { daemonFlags } from './daemon-flags.js'
 import { HomeRecord } from './recording/home-record.js'
 import { recorderOf } from './recording/recorder.js'
 import { TestRegistry } from './registry.js'
@@ -82,14 +83,11 @@ class Box extends Sandbox {
   /** Starts the original's daemon, once its socket answers. */
   async daemon(hostname: string, ...flags: string[]): Promise<Running> {
     const { address, beacon } = this.#registry
-    const args = [
-      ...['-registry', address, '-beacon', beacon, '-socket', this.socket, '-hostname', hostname],
-      ...['-listen', '127.0.0.1:0', '-endpoint', '127.0.0.1:9', '-identity', join(this.dir, 'identity.json')],
-      // Older versions do not start without an address of their owner.
-      ...['-trust-auto-approve', '-email', 'node@example.invalid', ...quietFlags(), ...flags],
-    ]
+    const program = join(PROGRAMS, 'pilot-daemon')
+    const { socket, dir } = this
+    const place = { registry: address, beacon, socket, hostname, dir }
     this.#record?.daemonStarts(flags)
-    const daemon = this.startProgram(join(PROGRAMS, 'pilot-daemon'), args)
+    const daemon = this.startProgram(program, [...daemonFlags(program, place), ...flags])
     await daemon.errorLine(/msg="daemon running"/)
     return daemon
   }
@@ -184,14 +182,6 @@ export function isOlderThan(major: number, minor: number): boolean {
   const { stdout } = spawnSync(join(PROGRAMS, 'pilotctl'), ['version'], { encoding: 'utf8' })
   const [, first = '0', second = '0'] = /^(\d+)\.(\d+)\./.exec(stdout) ?? []
   return Number(first) < major || (Number(first) === major && Number(second) < minor)
-}
-
-/** The flags that keep a daemon from things that no test is about, as far as this version knows them. */
-function quietFlags(): string[] {
-  const { stderr } = spawnSync(join(PROGRAMS, 'pilot-daemon'), ['-help'], { encoding: 'utf8' })
-  return ['-motd-feed-url=', '-telemetry-url=', '-no-skillinject'].filter(flag =>
-    stderr.includes(`  ${flag.replace('=', '')}`),
-  )
 }
 
 /** The original's programs look for hosts of their own: they run where nothing but loopback exists. */

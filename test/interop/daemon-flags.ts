@@ -1,0 +1,34 @@
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+
+/** Where a daemon of the original finds its network, and is found. */
+export interface DaemonPlace {
+  /** Of the registry, `host:port`; so is the beacon. */
+  readonly registry: string
+  readonly beacon: string
+  readonly socket: string
+  readonly hostname: string
+  /** A folder for its identity. */
+  readonly dir: string
+}
+
+/** The flags of `pilot-daemon`, which is the file `program`, for a node on this machine only. */
+export function daemonFlags(
+  program: string,
+  { registry, beacon, socket, hostname, dir }: DaemonPlace,
+): string[] {
+  return [
+    ...['-registry', registry, '-beacon', beacon, '-socket', socket, '-hostname', hostname],
+    ...['-listen', '127.0.0.1:0', '-endpoint', '127.0.0.1:9', '-identity', join(dir, 'identity.json')],
+    // Older versions do not start without an address of their owner.
+    ...['-trust-auto-approve', '-email', 'node@example.invalid', ...quietFlags(program)],
+  ]
+}
+
+/** Those that keep a daemon from things that nobody looks at here, as far as this version knows them. */
+function quietFlags(program: string): string[] {
+  const { stderr } = spawnSync(program, ['-help'], { encoding: 'utf8' })
+  return ['-motd-feed-url=', '-telemetry-url=', '-no-skillinject'].filter(flag =>
+    stderr.includes(`  ${flag.replace('=', '')}`),
+  )
+}
