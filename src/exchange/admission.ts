@@ -18,7 +18,10 @@ export interface AcceptRequest {
   readonly replyTo?: string
 }
 
-/** Decides about one frame: true, or the reason to refuse it, which the sender is told. */
+/**
+ * Decides about one frame: true, or the reason to refuse it, which the sender is told. Anything else, such as the
+ * undefined of a hook that forgot to return, refuses too.
+ */
 export type AcceptHook = (request: AcceptRequest) => true | string | Promise<true | string>
 
 /** Who may send. */
@@ -59,8 +62,10 @@ export class Admission {
     const { address } = request
     if (this.#deny.has(address) || this.#allow?.has(address) === false) return 'this sender may not send here'
     if (trust?.isTrusted(address.node) === false) return 'this sender is not trusted'
-    const decision = (await this.#accept?.(request)) ?? true
-    return decision === true ? undefined : decision
+    if (this.#accept === undefined) return undefined
+    const decision: unknown = await this.#accept(request)
+    if (decision === true) return undefined
+    return typeof decision === 'string' && decision !== '' ? decision : 'not accepted'
   }
 }
 
@@ -70,8 +75,8 @@ class AddressList {
 
   constructor(entries: readonly string[]) {
     for (const entry of entries) {
-      const network = /^(\d{1,5}):\*$/.exec(entry)?.[1]
-      if (network !== undefined) this.#networks.add(Number(network))
+      const network = Number(/^(\d{1,5}):\*$/.exec(entry)?.[1] ?? Number.NaN)
+      if (network <= LARGEST_NETWORK) this.#networks.add(network)
       else this.#addresses.add(parseEntry(entry).toString())
     }
   }
@@ -81,6 +86,8 @@ class AddressList {
     return this.#addresses.size > 0 && this.#addresses.has(address.toString())
   }
 }
+
+const LARGEST_NETWORK = 0xffff
 
 function parseEntry(entry: string): Address {
   try {

@@ -130,7 +130,8 @@ export class FileStreamReceiver {
         return this.#aborted(id, error.message)
       }
       await incoming?.file.close('it has failed')
-      if (error instanceof WireError || isClosed(error)) return this.#aborted(id, wordsFor(error))
+      if (error instanceof WireError || isClosed(error))
+        return this.#aborted(id, wordsFor(error), reasonForPeer(error))
       return this.#failed(id, wordsFor(error), reasonForPeer(error), error)
     }
   }
@@ -174,13 +175,14 @@ export class FileStreamReceiver {
     }
   }
 
+  /** `reason` is what is counted and logged: nothing of the sender's making, which `message` may have. */
   #failed(id: Uint8Array, message: string, reason = message, err?: unknown): Answer {
     this.#note(reason, err)
     return answer({ kind: 'complete', id, ok: false, message })
   }
 
-  #aborted(id: Uint8Array, message: string): Answer {
-    this.#note(message)
+  #aborted(id: Uint8Array, message: string, reason = message): Answer {
+    this.#note(reason)
     return answer({ kind: 'abort', id, message })
   }
 

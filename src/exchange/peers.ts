@@ -28,6 +28,8 @@ export class Peers {
   readonly #turns = new Turns()
   readonly #descriptors = new DescriptorReserve()
   readonly #peers = new Map<string, PeerEntry>()
+  /** Those who left, the longest away first: one that reconnects must find its rates as it left them. */
+  readonly #away = new Map<string, PeerEntry>()
   #connections = 0
 
   constructor(options: PeersOptions) {
@@ -42,9 +44,9 @@ export class Peers {
     const { maxConnections, maxConnectionsPerPeer } = this.#options
     if (this.#connections >= maxConnections) return 'there are too many connections'
     if (!this.#descriptors.isLeftByOneMore()) return 'too few descriptors are left'
-    const peer = this.#peers.get(address) ?? this.#newPeer()
+    const peer = this.#peers.get(address) ?? this.#away.get(address) ?? this.#newPeer()
     if (peer.connections >= maxConnectionsPerPeer) return 'this peer has too many connections'
-    this.#peers.delete(address)
+    this.#away.delete(address)
     this.#peers.set(address, peer)
     peer.connections++
     this.#connections++
@@ -56,7 +58,11 @@ export class Peers {
     if (peer === undefined) return
     this.#connections--
     peer.connections--
-    this.#forgetOld()
+    if (peer.connections > 0) return
+    this.#peers.delete(address)
+    this.#away.set(address, peer)
+    const [longest] = this.#away.keys()
+    if (longest !== undefined && this.#away.size > PEERS_REMEMBERED) this.#away.delete(longest)
   }
 
   #newPeer(): PeerEntry {
@@ -66,16 +72,6 @@ export class Peers {
       patience: new Patience(),
       turns: this.#turns,
       connections: 0,
-    }
-  }
-
-  /** A peer that reconnects must find its rates as it left them; those who left long ago are forgotten. */
-  #forgetOld(): void {
-    if (this.#peers.size <= this.#options.maxConnections + PEERS_REMEMBERED) return
-    for (const [address, { connections }] of this.#peers) {
-      if (connections > 0) continue
-      this.#peers.delete(address)
-      return
     }
   }
 }

@@ -1,4 +1,4 @@
-/** Most of what one peer may send. */
+/** Most of what one peer may send. Zero and negative values mean no limit, as undefined does. */
 export interface Rates {
   /** @default no limit */
   framesPerSecond?: number
@@ -14,9 +14,9 @@ export class RateLimiter {
   readonly #frames: Bucket | undefined
   readonly #bytes: Bucket | undefined
 
-  constructor({ framesPerSecond, bytesPerSecond }: Rates) {
-    if (framesPerSecond !== undefined) this.#frames = new Bucket(framesPerSecond)
-    if (bytesPerSecond !== undefined) this.#bytes = new Bucket(bytesPerSecond)
+  constructor({ framesPerSecond = 0, bytesPerSecond = 0 }: Rates) {
+    if (framesPerSecond > 0) this.#frames = new Bucket(framesPerSecond)
+    if (bytesPerSecond > 0) this.#bytes = new Bucket(bytesPerSecond)
   }
 
   /** Counts a frame of `bytes` and returns true where the rates allow it; a frame that they do not allow counts nothing. */

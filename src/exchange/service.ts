@@ -1,4 +1,5 @@
 import { checkNumber, configuredLimit, LIMITS, MAX_FRAME_SIZE } from '../limits.ts'
+import type { Logger } from '../logger.ts'
 import { Mailbox, type MailboxConfig } from '../mailbox/mailbox.ts'
 import { DATA_EXCHANGE_PORT, type Stream } from '../pilot/transport.ts'
 import type { PluginService, ServiceDeps } from '../plugin/service.ts'
@@ -107,28 +108,45 @@ export class Service implements PluginService {
       signal: closing.signal,
       onStream: stream => this.#serve(stream, peers, options),
     })
-    this.#running = { mailbox, closing, accepting, refusals }
+    this.#running = { mailbox, closing, accepting, refusals, logger }
   }
 
   /**
    * Accepts no more, lets the frames that have arrived whole be stored and answered, then closes. Bounded
-   * at 5 s: connections that are not done by then, or when `signal` fires, are cut.
+   * at 5 s: connections that are not done after 4 s, or when `signal` fires, are cut, and have a second to end; what
+   * a hook has not decided by then is not stored. What is being written to the disk is waited for.
    */
   async stop(signal?: AbortSignal): Promise<void> {
     const running = this.#running
     if (running === undefined) return
     this.#running = undefined
     running.closing.abort()
-    const cut = () => {
-      for (const connection of this.#connections) connection.destroy()
-    }
-    signal?.addEventListener('abort', cut, { once: true })
-    const timer = setTimeout(cut, LIMITS.stopTimeout.value * 0.8)
-    await Promise.all([...this.#connections].map(connection => connection.drain()))
-    clearTimeout(timer)
-    signal?.removeEventListener('abort', cut)
+    if (!(await this.#drain(signal)))
+      running.logger.warn({ connections: this.#connections.size }, 'stopped while frames were being handled')
     await running.accepting
     await running.mailbox.close()
+  }
+
+  /** Resolves with false where a connection has not ended even some time after it was cut: a hook that never settles. */
+  async #drain(signal?: AbortSignal): Promise<boolean> {
+    const connections = [...this.#connections]
+    const drained = Promise.all(connections.map(connection => connection.drain())).then(() => true)
+    const ended = new AbortController()
+    let timer: NodeJS.Timeout | undefined
+    const isOver = new Promise<boolean>(resolve => {
+      const cut = () => {
+        clearTimeout(timer)
+        for (const connection of connections) connection.destroy()
+        timer = setTimeout(resolve, LIMITS.stopTimeout.value * AFTER_THE_CUT, false)
+      }
+      timer = setTimeout(cut, LIMITS.stopTimeout.value * (1 - AFTER_THE_CUT))
+      signal?.addEventListener('abort', cut, { once: true, signal: ended.signal })
+      if (signal?.aborted) cut()
+    })
+    const isDrained = await Promise.race([drained, isOver])
+    clearTimeout(timer)
+    ended.abort()
+    return isDrained
   }
 
   #serve(stream: Stream, peers: Peers, options: ConnectionOptions): void {
@@ -182,9 +200,13 @@ export class Service implements PluginService {
   }
 }
 
+/** The part of the time for a stop that is left for what was cut. */
+const AFTER_THE_CUT = 0.2
+
 interface Running {
   mailbox: Mailbox
   closing: AbortController
   accepting: Promise<void>
   refusals: RefusalLog
+  logger: Logger
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Admission, type AdmissionRules } from '#lib/exchange/admission.js'
+import { type AcceptHook, Admission, type AdmissionRules } from '#lib/exchange/admission.js'
 import { Address } from '#lib/pilot/address.js'
 
 const request = (network: number, node: number) => ({
@@ -45,6 +45,13 @@ test('the hook sees what is to be stored, and gives the reason of a refusal', as
   assert.equal(seen[1], file)
 })
 
+test('a hook that gives neither true nor a reason refuses', async () => {
+  for (const decision of [undefined, null, false, 1, '']) {
+    const admission = new Admission({ accept: (() => decision) as unknown as AcceptHook })
+    assert.equal(await admission.refusal(request(0, 1), undefined), 'not accepted')
+  }
+})
+
 test('the trust checker of the host is asked where there is one', async () => {
   const trust = { isTrusted: (node: number) => node === 1, displayName: () => undefined }
   const admission = new Admission({})
@@ -53,7 +60,7 @@ test('the trust checker of the host is asked where there is one', async () => {
 })
 
 test('an entry that is no address and no network is an error that names it', () => {
-  for (const entry of ['7', '*', '7:0008.0000.0001', 'agent']) {
+  for (const entry of ['7', '*', '7:0008.0000.0001', 'agent', '65536:*', '99999:*']) {
     assert.throws(() => new Admission({ deny: [entry] }), {
       code: 'CONFIG_INVALID',
       message: new RegExp(`"${entry.replace('*', '\\*')}"`),

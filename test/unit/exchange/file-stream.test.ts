@@ -263,6 +263,21 @@ test('the sender’s ABORT closes the transfer without an answer; it can be resu
   assert.deepEqual(await converse(stream, file.chunk(60, 100), file.done()), ['ACK 100', 'COMPLETE ok'])
 })
 
+test('what a sender writes into its frames is told to it, and counted and logged under one name', async t => {
+  const node = await startNode(t)
+  const file = new Sending(Buffer.alloc(100))
+  const stream = await node.dial()
+  for (let i = 0; i < 5; i++) {
+    assert.deepEqual(await converse(stream, file.init()), ['INIT-ACK 0'])
+    const offset = Buffer.alloc(8)
+    offset.writeBigUInt64BE(2n ** 60n + BigInt(i))
+    await sendRaw(stream, Buffer.concat([Buffer.from([2]), file.id, offset]))
+    assert.match(await answerOf(stream), new RegExp(`^ABORT .*${2n ** 60n + BigInt(i)} bytes are more than`))
+  }
+  assert.deepEqual(node.service.refusals, { 'transfers were refused: malformed FILESTREAM frame': 5 })
+  assert.equal(node.log.filter(({ level }) => level === 'warn').length, 1)
+})
+
 test('what is malformed is answered with what is wrong about it, and the connection goes on', async t => {
   const node = await startNode(t)
   const { id, sha256 } = new Sending(Buffer.from('abc'))

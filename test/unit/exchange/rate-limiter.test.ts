@@ -37,10 +37,13 @@ test('a frame that one rate refuses is not counted by the other', t => {
   assert.equal(rates.take(1), true)
 })
 
-test('without rates everything passes', () => {
-  const rates = new RateLimiter({})
-  for (let i = 0; i < 1000; i++) assert.equal(rates.take(1_000_000), true)
-})
+for (const rate of [undefined, 0, -1]) {
+  test(`with rates of ${rate} everything passes`, () => {
+    const rates = new RateLimiter({ framesPerSecond: rate, bytesPerSecond: rate })
+    for (let i = 0; i < 1000; i++) assert.equal(rates.take(1_000_000), true)
+    assert.equal(rates.wait, 0)
+  })
+}
 
 test('a rate below one frame a second lets one pass, then the next when it is due', t => {
   const time = clock(t)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Service } from '#lib/exchange/service.js'
 import { LIMITS } from '#lib/limits.js'
@@ -451,6 +451,37 @@ test('stop does not wait for a peer that goes on sending', async t => {
   const took = performance.now() - since
   assert.ok(took < LIMITS.closeLinger.value + 1500, `${took} ms`)
 })
+
+for (const [how, wait] of [
+  ['after its time', (t: TestContext) => t.mock.timers.tick(LIMITS.stopTimeout.value * 0.8)],
+  ['when its signal fires', () => {}],
+] as const) {
+  test(`stop does not wait for a hook that never settles: ${how}`, async t => {
+    let asked = () => {}
+    let decide: (decision: true) => void = () => {}
+    const isAsked = new Promise<void>(resolve => (asked = resolve))
+    const accept = () => {
+      asked()
+      return new Promise<true>(resolve => (decide = resolve))
+    }
+    const node = await startService(t, { accept })
+    const stream = (await node.dial()).on('error', () => {})
+    await writeFrame(stream, text('what about me?'))
+    await isAsked
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const signal = how === 'when its signal fires' ? AbortSignal.abort() : undefined
+    const stopped = node.service.stop(signal)
+    wait(t)
+    t.mock.timers.tick(LIMITS.stopTimeout.value * 0.2)
+    t.mock.timers.reset()
+    await stopped
+    assert.ok(stream.closed || (await once(stream, 'close')))
+    assert.ok(node.log.some(({ message }) => message === 'stopped while frames were being handled'))
+    decide(true)
+    await delay(20)
+    assert.deepEqual(node.messages(), [])
+  })
+}
 
 test('a service that was stopped, once or twice, can be started again', async t => {
   const node = await startService(t)
