@@ -42,10 +42,12 @@ export type LimitName =
   | 'streamedStoreWait'
   | 'streamedStores'
   | 'spooledBytes'
+  | 'largeMessages'
   | 'idleTimeout'
   | 'inboxMaxFiles'
   | 'inboxMaxBytes'
   | 'receivedMaxBytes'
+  | 'receivedMaxFiles'
   | 'idLifetime'
   | 'idsRemembered'
   | 'idJournalRecords'
@@ -262,10 +264,17 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     option: null,
   },
   spooledBytes: {
-    value: GiB,
+    value: 2 * GiB,
     unit: 'bytes',
     about:
-      'large messages that are arriving, on the disk; what is over is refused. Where the inbox may hold more, that counts',
+      'large messages that are arriving, on the disk, half of it for one peer; what is over is refused. Where inboxMaxBytes is over half of this, twice that counts',
+    option: null,
+  },
+  largeMessages: {
+    value: 4,
+    unit: 'count',
+    about:
+      'large messages that have arrived and are being written as JSON at once, half of them of one peer; others wait for their turn',
     option: null,
   },
   idleTimeout: {
@@ -292,6 +301,13 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     about:
       'all received files, those being written and partial ones included; a file that does not fit is refused',
     option: 'receivedMaxBytes',
+  },
+  receivedMaxFiles: {
+    value: 200_000,
+    unit: 'count',
+    about:
+      'received files, those being written and all that unpacked folders hold included; a further one is refused',
+    option: 'receivedMaxFiles',
   },
   idLifetime: {
     value: 600_000,

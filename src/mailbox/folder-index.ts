@@ -1,7 +1,7 @@
 import { lstat, opendir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { NameChoice } from './durable-write.ts'
-import { measureTree } from './measure-tree.ts'
+import { countOf, measureTree } from './measure-tree.ts'
 import { ifThere } from './missing.ts'
 
 /** One file of a folder, or a subfolder that counts as one. */
@@ -9,6 +9,8 @@ export interface FolderEntry {
   readonly name: string
   /** Bytes. */
   readonly size: number
+  /** Files that it counts as: of a subfolder, with all that is in it. */
+  readonly files: number
   readonly mtimeMs: number
   /** How many listings had begun when it was added. */
   readonly listing: number
@@ -28,6 +30,7 @@ export class FolderIndex {
   readonly #entries = new Map<string, FolderEntry>()
   /** Names that are being written: a listing may see them, but they are counted by whoever writes them. */
   readonly #claims = new Set<string>()
+  #files = 0
   #bytes = 0
   #listings = 0
   #listedAt = Number.NEGATIVE_INFINITY
@@ -49,8 +52,9 @@ export class FolderIndex {
     this.#acceptsFolder = acceptsFolder
   }
 
+  /** All of them, what subfolders hold included. */
   get files(): number {
-    return this.#entries.size
+    return this.#files
   }
 
   /** The size of all files. */
@@ -63,9 +67,9 @@ export class FolderIndex {
     return performance.now() - this.#listedAt
   }
 
-  /** Counts a file that has just been written. */
-  add(name: string, size: number): FolderEntry {
-    return this.#insert({ name, size, mtimeMs: Date.now(), listing: this.#listings, gone: false })
+  /** Counts a file that has just been written, or a subfolder with so many `files` in it, itself included. */
+  add(name: string, size: number, files = 1): FolderEntry {
+    return this.#insert({ name, size, files, mtimeMs: Date.now(), listing: this.#listings, gone: false })
   }
 
   /** Counts `entry` no more. */
@@ -73,6 +77,7 @@ export class FolderIndex {
     if (entry.gone) return
     entry.gone = true
     this.#entries.delete(entry.name)
+    this.#files -= entry.files
     this.#bytes -= entry.size
     this.#onForget(entry)
   }
@@ -135,14 +140,17 @@ export class FolderIndex {
     const path = join(this.#dir, name)
     const stats = await ifThere(lstat(path), undefined)
     if (stats === undefined) return undefined
-    const size = stats.isDirectory() ? (await measureTree(path)).bytes : stats.size
-    return { name, size, mtimeMs: stats.mtimeMs, listing: this.#listings, gone: false }
+    const { files, bytes } = stats.isDirectory()
+      ? countOf(await measureTree(path))
+      : { files: 1, bytes: stats.size }
+    return { name, size: bytes, files, mtimeMs: stats.mtimeMs, listing: this.#listings, gone: false }
   }
 
   #insert(entry: FolderEntry): FolderEntry {
     const before = this.#entries.get(entry.name)
     if (before !== undefined) this.forget(before)
     this.#entries.set(entry.name, entry)
+    this.#files += entry.files
     this.#bytes += entry.size
     return entry
   }

@@ -8,7 +8,8 @@ import { Fifo } from './fifo.ts'
 import { type FolderEntry, FolderIndex, type NameClaim } from './folder-index.ts'
 import { MESSAGE_SUFFIX } from './layout.ts'
 import { messageAge } from './names.ts'
-import { type Owner, Owners, readSender } from './owners.ts'
+import { Owners, readSender } from './owners.ts'
+import { type Count, Tally } from './tally.ts'
 
 /** What the inbox may hold. */
 export interface InboxLimits {
@@ -43,7 +44,7 @@ export class InboxQuota {
   /** Senders that may be past their share. */
   readonly #suspects = new Set<string>()
   /** What is being written, where new messages are refused. */
-  readonly #writing = { files: 0, bytes: 0 }
+  readonly #writing = new Tally()
   #unreported = 0
   #reportedAt = Number.NEGATIVE_INFINITY
 
@@ -68,10 +69,10 @@ export class InboxQuota {
   /** Looks what is in the inbox. */
   async refresh(): Promise<void> {
     const found = await this.#index.refresh()
+    this.#dropGone()
     if (found.length === 0) return
     const isNew = new Set(found)
     const aged = [...this.#order.toArray(), ...found]
-      .filter(entry => !entry.gone)
       .map(entry => ({ entry, age: messageAge(entry.name, entry.mtimeMs) }))
       .sort((a, b) => (a.age < b.age ? -1 : a.age > b.age ? 1 : 0))
     this.#order = new Fifo(aged.map(({ entry }) => entry))
@@ -97,13 +98,9 @@ export class InboxQuota {
           `${maxBytes}, or this sender has its share of them; clear some, or let the oldest go (whenFull)`,
       )
     }
-    const { files, bytes } = this.#writing
-    this.#writing.files = files + 1
-    this.#writing.bytes = bytes + size
-    return () => {
-      this.#writing.files--
-      this.#writing.bytes -= size
-    }
+    const count = { files: 1, bytes: size }
+    this.#writing.add(from, count)
+    return () => this.#writing.remove(from, count)
   }
 
   /** Counts a message that has just been stored. */
@@ -122,7 +119,8 @@ export class InboxQuota {
 
   async #run(): Promise<void> {
     await this.#lookAgain()
-    const victims = [...this.#takeVictims(), ...this.#takeFromSuspects()]
+    // Nobody loses a message to a sender that has more than its share.
+    const victims = [...this.#takeFromSuspects(), ...this.#takeVictims()]
     for (let i = 0; i < victims.length; i++) {
       if (i > 0 && i % REMOVALS_A_TURN === 0) await nextTurn()
       this.#remove(victims[i]!)
@@ -166,19 +164,31 @@ export class InboxQuota {
     return victims
   }
 
-  #isPastShare({ files, bytes }: Owner, more = { files: 0, bytes: 0 }): boolean {
+  #isPastShare({ files, bytes }: Count): boolean {
     const { maxFiles, maxBytes, share } = this.#limits
-    return share < 1 && (files + more.files > maxFiles * share || bytes + more.bytes > maxBytes * share)
+    return share < 1 && (files > maxFiles * share || bytes > maxBytes * share)
   }
 
   #fits(from: string, size: number): boolean {
     const { maxFiles, maxBytes } = this.#limits
-    const { files, bytes } = this.#writing
+    const { all } = this.#writing
+    const writing = this.#writing.of(from)
+    const stored = this.#owners.get(from)
+    const own = {
+      files: stored.files + writing.files + 1,
+      bytes: stored.bytes + writing.bytes + size,
+    }
     return (
-      this.#index.files + files < maxFiles &&
-      this.#index.bytes + bytes + size <= maxBytes &&
-      !this.#isPastShare(this.#owners.get(from), { files: 1, bytes: size })
+      this.#index.files + all.files < maxFiles &&
+      this.#index.bytes + all.bytes + size <= maxBytes &&
+      !this.#isPastShare(own)
     )
+  }
+
+  /** Messages that others have removed are not to be kept in mind. */
+  #dropGone(): void {
+    this.#order = new Fifo(this.#order.toArray().filter(({ gone }) => !gone))
+    this.#owners.dropGone()
   }
 
   /** Other programs remove messages: nothing is removed or refused over a listing that is old. */

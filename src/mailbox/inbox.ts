@@ -18,7 +18,9 @@ import {
 } from './message-json.ts'
 import { messageFileName } from './names.ts'
 import { chunks, type Payload, pieces, watched, whole } from './payload.ts'
+import { Semaphore } from './semaphore.ts'
 import { SmallWriter } from './small-writer.ts'
+import { SpoolRoom } from './spool-room.ts'
 import type { Stores } from './stores.ts'
 import type { TemporaryFile } from './temporary-file.ts'
 
@@ -63,8 +65,13 @@ export class Inbox {
   readonly #options: InboxOptions
   readonly #small: SmallWriter
   readonly #quota: InboxQuota
-  /** Bytes of large messages on the disk that are not messages yet. */
-  #spooled = 0
+  /** For large messages on the disk that are not messages yet. */
+  readonly #spool: SpoolRoom
+  /** What becomes of them takes up to six times as much of the disk: few at once. */
+  readonly #finishing = new Semaphore(
+    LIMITS.largeMessages.value,
+    Math.ceil(LIMITS.largeMessages.value / SENDERS),
+  )
   #seq = 0
 
   constructor(folder: DurableFolder, options: InboxOptions) {
@@ -72,6 +79,7 @@ export class Inbox {
     this.#options = options
     this.#small = new SmallWriter(folder.layout, options.durable, options.logger)
     this.#quota = new InboxQuota(folder.layout.dir, options.limits, options.logger)
+    this.#spool = new SpoolRoom(options.limits.maxBytes)
   }
 
   /** Writes again what a power cut has taken, and counts what is there. */
@@ -153,14 +161,14 @@ export class Inbox {
    * with false where it was stored before.
    */
   async #storeSpooled(storing: Storing, payload: AsyncIterable<Uint8Array>): Promise<boolean> {
+    const { from } = storing.record
     const spool = await this.#folder.createTemporary()
     let counted = 0
     try {
       const scan = new PayloadScan()
       const look = (piece: Uint8Array) => {
+        this.#spool.take(from, piece.length)
         counted += piece.length
-        this.#spooled += piece.length
-        this.#checkSpool()
         scan.push(piece)
       }
       await spool.writeAll(watched(payload, look))
@@ -168,11 +176,11 @@ export class Inbox {
       if (storing.delivery !== undefined && !(await storing.delivery.confirm())) return false
       const layout = this.#layout(storing.record, scan.facts)
       const fill = (file: TemporaryFile) => writeStreamed(file, layout, () => spool.read(CHUNK_SIZE))
-      await this.#write(storing, layout, fill)
+      await this.#finishing.run(from, () => this.#write(storing, layout, fill))
       return true
     } finally {
       await spool.discard()
-      this.#spooled -= counted
+      this.#spool.giveBack(from, counted)
     }
   }
 
@@ -196,19 +204,13 @@ export class Inbox {
     return layout
   }
 
-  /** Many large messages at once must not fill the disk before the first of them is stored. */
-  #checkSpool(): void {
-    const most = Math.max(this.#options.limits.maxBytes, LIMITS.spooledBytes.value)
-    if (this.#spooled <= most) return
-    throw new MailboxError('INBOX_FULL', `large messages of more than ${most} bytes are arriving at once`)
-  }
-
   #checkFits(bytes: number): void {
-    const { maxBytes } = this.#options.limits
-    if (bytes <= maxBytes) return
+    const { maxBytes, share } = this.#options.limits
+    if (bytes <= maxBytes * share) return
+    const most = share === 1 ? `${maxBytes} in all` : `${maxBytes * share} of one sender`
     throw new MailboxError(
       'INBOX_FULL',
-      `the message takes ${bytes} bytes; the inbox may hold ${maxBytes} in all (inboxMaxBytes)`,
+      `the message takes ${bytes} bytes; the inbox may hold ${most} (inboxMaxBytes, inboxShare)`,
     )
   }
 }
@@ -219,6 +221,8 @@ interface Storing {
   readonly delivery: Delivery | undefined
 }
 
+/** So many senders at least share the turns of large messages. */
+const SENDERS = 2
 /** A multiple of three, as base64 needs it. */
 const CHUNK_SIZE = 192 * 1024
 

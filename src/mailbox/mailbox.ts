@@ -66,11 +66,18 @@ export interface MailboxConfig {
    */
   inboxShare?: number
   /**
-   * Bytes of all received files, those being written included; what does not fit is refused. Zero means the
+   * Bytes of all received files, those being written included; what does not fit is refused. One sender reserves at
+   * most a quarter of it by the lengths that it declares; past that its files count with what has come of them. Zero means the
    * default, negative no limit.
    * @default 2 GiB
    */
   receivedMaxBytes?: number
+  /**
+   * Received files, those being written and all that is in unpacked folders included; one that is over is refused.
+   * Zero means the default, negative no limit.
+   * @default 200,000
+   */
+  receivedMaxFiles?: number
   /**
    * Milliseconds after which a partial file of a transfer that nobody goes on with is removed. Zero means the
    * default, negative never.
@@ -129,7 +136,7 @@ export class Mailbox {
     this.inboxDir = folders.inbox.layout.dir
     this.receivedDir = folders.received.layout.dir
     this.limits = limitsOf(config)
-    const { inboxMaxFiles: maxFiles, inboxMaxBytes: maxBytes, receivedMaxBytes } = this.limits
+    const { inboxMaxFiles: maxFiles, inboxMaxBytes: maxBytes } = this.limits
     const stores = new Stores()
     this.#inbox = new Inbox(folders.inbox, {
       includeBase64: config.includeBase64 ?? false,
@@ -138,7 +145,11 @@ export class Mailbox {
       stores,
       logger,
     })
-    const room = new ReceivedRoom(folders.received, receivedMaxBytes)
+    const { receivedMaxFiles, receivedMaxBytes } = this.limits
+    const room = new ReceivedRoom(folders.received, {
+      maxFiles: receivedMaxFiles,
+      maxBytes: receivedMaxBytes,
+    })
     this.#received = new Received(folders.received, { room, stores })
     const { onUnpacked: onOutcome = () => {} } = events
     if (config.unpack !== false) {
@@ -285,9 +296,9 @@ export class Mailbox {
   }
 }
 
-/** The limits of a {@link Mailbox} in force: messages, bytes, bytes. */
+/** The limits of a {@link Mailbox} in force: messages, bytes, files, bytes. */
 export type MailboxLimits = Required<
-  Pick<MailboxConfig, 'inboxMaxFiles' | 'inboxMaxBytes' | 'receivedMaxBytes'>
+  Pick<MailboxConfig, 'inboxMaxFiles' | 'inboxMaxBytes' | 'receivedMaxFiles' | 'receivedMaxBytes'>
 >
 
 function limitsOf(config: MailboxConfig): MailboxLimits {
@@ -296,6 +307,7 @@ function limitsOf(config: MailboxConfig): MailboxLimits {
     inboxMaxFiles: configuredLimit(Math.max(config.inboxMaxFiles ?? 0, 0), LIMITS.inboxMaxFiles),
     inboxMaxBytes: configuredLimit(config.inboxMaxBytes, LIMITS.inboxMaxBytes),
     receivedMaxBytes: configuredLimit(config.receivedMaxBytes, LIMITS.receivedMaxBytes),
+    receivedMaxFiles: configuredLimit(config.receivedMaxFiles, LIMITS.receivedMaxFiles),
   }
 }
 

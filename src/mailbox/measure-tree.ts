@@ -1,6 +1,7 @@
 import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ifThere } from './missing.ts'
+import type { Count } from './tally.ts'
 
 /** What a folder holds, in all its subfolders; what is neither file nor folder does not count. */
 export interface TreeSize {
@@ -34,6 +35,11 @@ export async function measureTree(dir: string): Promise<TreeSize> {
     for (const { name } of below) waiting.push(join(parent, name))
   }
   return { files, folders, bytes }
+}
+
+/** What a folder counts as where files are counted: each file and each folder, the folder itself included. */
+export function countOf({ files, folders, bytes }: TreeSize): Count {
+  return { files: files + folders + 1, bytes }
 }
 
 const LOOKS_AT_ONCE = 64

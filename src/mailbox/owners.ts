@@ -17,15 +17,14 @@ export class Owners {
   readonly #byEntry = new WeakMap<FolderEntry, string>()
 
   get(name: string): Owner {
-    const owner = this.#owners.get(name) ?? { files: 0, bytes: 0, order: new Fifo<FolderEntry>() }
-    this.#owners.set(name, owner)
-    return owner
+    return this.#owners.get(name) ?? { files: 0, bytes: 0, order: new Fifo<FolderEntry>() }
   }
 
   /** `entry` is the newest message of `name`. */
   add(entry: FolderEntry, name: string): void {
     this.#byEntry.set(entry, name)
     const owner = this.get(name)
+    this.#owners.set(name, owner)
     owner.files++
     owner.bytes += entry.size
     owner.order.push(entry)
@@ -39,6 +38,12 @@ export class Owners {
     owner.files--
     owner.bytes -= entry.size
     if (owner.files === 0) this.#owners.delete(name)
+  }
+
+  /** Forgets the entries that are in the folder no longer. */
+  dropGone(): void {
+    for (const owner of this.#owners.values())
+      owner.order = new Fifo(owner.order.toArray().filter(({ gone }) => !gone))
   }
 }
 

@@ -2,10 +2,12 @@ import { MailboxError } from '../errors.ts'
 import { coalesce } from './coalesce.ts'
 import type { DurableFolder } from './durable-write.ts'
 import { FolderIndex } from './folder-index.ts'
+import { dispensable } from './idle-partials.ts'
 import { partialDir } from './layout.ts'
 import { isUnpackedName } from './names.ts'
 import { PartialFolder } from './partial-folder.ts'
 import { type Reservation, Room } from './room.ts'
+import type { Count } from './tally.ts'
 
 /** What the received folder holds, and may still take: received files, partial ones, and those to come. */
 export class ReceivedRoom {
@@ -13,15 +15,15 @@ export class ReceivedRoom {
   readonly partials: PartialFolder
   /** Lists both folders. */
   readonly refresh: () => Promise<void>
-  readonly #maxBytes: number
+  readonly #limits: ReceivedLimits
   /** Of files that are being written, what is not on the disk under a name that is counted. */
-  #reserved = 0
+  #reserved: Count = { files: 0, bytes: 0 }
   readonly #open: Room
 
-  constructor(folder: DurableFolder, maxBytes: number) {
+  constructor(folder: DurableFolder, limits: ReceivedLimits) {
     const { dir } = folder.layout
-    this.#maxBytes = maxBytes
-    this.#open = new Room(maxBytes * SHARE)
+    this.#limits = limits
+    this.#open = new Room(limits.maxBytes * SHARE)
     this.index = new FolderIndex(
       dir,
       () => true,
@@ -36,18 +38,18 @@ export class ReceivedRoom {
   }
 
   /**
-   * Takes `length` bytes of the room, until {@link release}.
+   * Takes room for what `count` says, until {@link release}.
    *
    * @throws {MailboxError} RECEIVED_FULL
    */
-  async reserve(length: number): Promise<void> {
+  async reserve(count: Count): Promise<void> {
     // No turn of others between a look that finds room and the taking of it.
-    while (!this.#fits(length)) await this.check(length)
-    this.#reserved += length
+    while (!this.#fits(count)) await this.check(count)
+    this.#reserved = sum(this.#reserved, count)
   }
 
-  release(length: number): void {
-    this.#reserved -= length
+  release({ files, bytes }: Count): void {
+    this.#reserved = sum(this.#reserved, { files: -files, bytes: -bytes })
   }
 
   /**
@@ -56,8 +58,15 @@ export class ReceivedRoom {
    * @throws {MailboxError} RECEIVED_FULL
    */
   async open(from: string, length: number): Promise<Reservation> {
-    while (!this.#fits(length)) await this.check(length)
-    return this.#open.reserve(from, length)
+    const whole = { files: 1, bytes: length }
+    const isTaken = this.#open.isWithinShare(from, length)
+    if (isTaken) while (!this.#fits(whole)) await this.check(whole)
+    // A length that takes no room removes nothing either: partial files make way when the bytes come.
+    else if (!this.#fits(this.#besidesIdle(whole))) {
+      await this.#lookAgain(whole)
+      this.#demand(this.#besidesIdle(whole))
+    }
+    return this.#open.reserve(from, length, isTaken)
   }
 
   /**
@@ -67,31 +76,78 @@ export class ReceivedRoom {
    */
   async grow(file: Reservation, bytes: number): Promise<void> {
     if (file.isWhole) return
-    while (!this.#fits(bytes)) await this.check(bytes)
+    const more = { files: 0, bytes }
+    while (!this.#fits(more)) await this.check(more)
     file.take(bytes)
   }
 
   /**
-   * Tells whether `length` bytes more would fit; without them, whether all is within the limit, since other
-   * programs may put files there.
+   * Tells whether so much more would fit; without it, whether all is within the limit, since other programs may
+   * put files there. Partial files that nobody is going on with make way.
    *
    * @throws {MailboxError} RECEIVED_FULL
    */
-  async check(length = 0): Promise<void> {
-    // Other programs take files out of the folder: nothing is refused before looking again.
-    if (!this.#fits(length) && length <= this.#maxBytes) await this.refresh()
-    if (this.#fits(length)) return
+  async check(more: Count = NOTHING): Promise<void> {
+    if (!this.#fits(more)) await this.#lookAgain(more)
+    // Where that would not be enough, nothing is removed.
+    while (!this.#fits(more) && this.#fits(this.#besidesIdle(more))) {
+      const idle = dispensable(this.partials.entries)
+      if (idle !== undefined) await this.partials.remove(idle)
+    }
+    this.#demand(more)
+  }
+
+  #besidesIdle({ files, bytes }: Count): Count {
+    return { files, bytes: bytes - this.#idleBytes }
+  }
+
+  /** Other programs take files out of the folder: nothing is refused before looking again. */
+  async #lookAgain({ bytes }: Count): Promise<void> {
+    if (bytes <= this.#limits.maxBytes) await this.refresh()
+  }
+
+  #demand(more: Count): void {
+    if (this.#fits(more)) return
+    const { files, bytes } = this.#taken
+    const { maxFiles, maxBytes } = this.#limits
     throw new MailboxError(
       'RECEIVED_FULL',
-      `a file of ${length} bytes does not fit: the received folder holds ${this.index.bytes + this.partials.bytes}, ` +
-        `${this.#reserved + this.#open.bytes} are being written, and ${this.#maxBytes} are allowed (receivedMaxBytes)`,
+      `${more.bytes} bytes more do not fit: the received folder holds, with what is being written, ${files} files of ` +
+        `${maxFiles} (receivedMaxFiles) and ${bytes} bytes of ${maxBytes} (receivedMaxBytes); remove some`,
     )
   }
 
-  #fits(length: number): boolean {
-    const taken = this.index.bytes + this.partials.bytes + this.#reserved + this.#open.bytes
-    return taken + length <= this.#maxBytes
+  /** Of partial files that nobody is going on with. */
+  get #idleBytes(): number {
+    let bytes = 0
+    for (const entry of this.partials.entries) if (!entry.isOpen) bytes += entry.bytes
+    return bytes
   }
+
+  #fits(more: Count): boolean {
+    const { files, bytes } = sum(this.#taken, more)
+    // What is begun goes on although there are too many files: it counts as one of them.
+    return bytes <= this.#limits.maxBytes && (more.files === 0 || files <= this.#limits.maxFiles)
+  }
+
+  /** Partial files that nobody goes on with count with their bytes only: there are never many of them. */
+  get #taken(): Count {
+    const { index, partials } = this
+    const partial = { files: 0, bytes: partials.bytes }
+    return [index, partial, this.#reserved, this.#open].reduce<Count>(sum, NOTHING)
+  }
+}
+
+/** What the received folder may hold; Infinity where a limit is off. */
+export interface ReceivedLimits {
+  readonly maxFiles: number
+  readonly maxBytes: number
+}
+
+const NOTHING: Count = { files: 0, bytes: 0 }
+
+function sum(one: Count, other: Count): Count {
+  return { files: one.files + other.files, bytes: one.bytes + other.bytes }
 }
 
 /** The part of the folder's limit that one sender may take by lengths that it declares. */

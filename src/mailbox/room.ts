@@ -9,16 +9,21 @@ export interface Reservation {
 
 /**
  * Counts the room for files that are being written. Files count with the length that their sender declares,
- * so that what is begun can be finished. But lengths may be lies: past a sender's share, and its first file,
- * its files count with what has come of them.
+ * so that what is begun can be finished. But lengths may be lies: past a sender's share, its files count with what
+ * has come of them.
  */
 export class Room {
   readonly #share: number
   readonly #declared = new Map<string, number>()
+  #files = 0
   #bytes = 0
 
   constructor(share: number) {
     this.#share = share
+  }
+
+  get files(): number {
+    return this.#files
   }
 
   /** Of all files. */
@@ -26,12 +31,17 @@ export class Room {
     return this.#bytes
   }
 
-  /** Takes room for a file of `length` bytes from the sender `from`. */
-  reserve(from: string, length: number): Reservation {
-    const before = this.#declared.get(from)
-    const isWhole = before === undefined || before + length <= this.#share
-    if (isWhole) this.#declared.set(from, (before ?? 0) + length)
+  /** Whether a file of `length` bytes from the sender `from` would have room for all of it. */
+  isWithinShare(from: string, length: number): boolean {
+    return (this.#declared.get(from) ?? 0) + length <= this.#share
+  }
+
+  /** Takes room for a file of `length` bytes from the sender `from`: for all of it at once only where `mayBeWhole`. */
+  reserve(from: string, length: number, mayBeWhole: boolean): Reservation {
+    const isWhole = mayBeWhole && this.isWithinShare(from, length)
+    if (isWhole) this.#declared.set(from, (this.#declared.get(from) ?? 0) + length)
     let counted = isWhole ? length : 0
+    this.#files++
     this.#bytes += counted
     return {
       isWhole,
@@ -40,6 +50,7 @@ export class Room {
         this.#bytes += bytes
       },
       release: () => {
+        this.#files--
         this.#bytes -= counted
         if (isWhole) this.#giveBack(from, length)
       },

@@ -2,6 +2,7 @@ import { MailboxError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Logger } from '../logger.ts'
 import { checkDisk } from './disk-room.ts'
+import { dispensable, oldestIdle } from './idle-partials.ts'
 import { KeyedLock } from './keyed-lock.ts'
 import type { PartialEntry, PartialFolder } from './partial-folder.ts'
 import { ownerTag } from './partial-names.ts'
@@ -156,8 +157,8 @@ export class Transfers {
       throw new MailboxError('TRANSFERS_FULL', 'there are too many transfers at once')
     }
     if (this.#partials.find(id, tag)) return undefined
-    if (own.length >= LIMITS.partialFilesPerPeer.value) return oldestOf(own)
-    return all.length >= LIMITS.partialFiles.value ? oldestOf(ofWhoHasMost(all)) : undefined
+    if (own.length >= LIMITS.partialFilesPerPeer.value) return oldestIdle(own)
+    return all.length >= LIMITS.partialFiles.value ? dispensable(all) : undefined
   }
 
   #check(): void {
@@ -183,21 +184,3 @@ export class Transfers {
 
 const CHECKS = 8
 const LONGEST_TIMER = 60_000
-
-function oldestOf(entries: readonly PartialEntry[]): PartialEntry | undefined {
-  const idle = entries.filter(({ isOpen }) => !isOpen)
-  return idle.reduce<PartialEntry | undefined>(
-    (oldest, entry) => (oldest && oldest.modified <= entry.modified ? oldest : entry),
-    undefined,
-  )
-}
-
-function ofWhoHasMost(entries: readonly PartialEntry[]): readonly PartialEntry[] {
-  const byOwner = new Map<string | undefined, PartialEntry[]>()
-  for (const entry of entries.filter(({ isOpen }) => !isOpen)) {
-    const own = byOwner.get(entry.owner)
-    if (own) own.push(entry)
-    else byOwner.set(entry.owner, [entry])
-  }
-  return [...byOwner.values()].reduce((most, own) => (own.length > most.length ? own : most), [])
-}

@@ -10,11 +10,12 @@ import { checkDisk } from './disk-room.ts'
 import type { DurableFolder } from './durable-write.ts'
 import { type FileRecord, type FileRecords, readRecord, removeRecord } from './file-records.ts'
 import { temporaryPath } from './layout.ts'
-import { measureTree } from './measure-tree.ts'
+import { countOf, measureTree } from './measure-tree.ts'
 import { ifThere, removeFile } from './missing.ts'
 import { unpackedName } from './names.ts'
 import { publishFolder } from './publish.ts'
 import type { ReceivedRoom } from './received-room.ts'
+import type { Count } from './tally.ts'
 import { isFolderArchive, unpack } from './unpack.ts'
 import { UnpackingNotes } from './unpacking-notes.ts'
 
@@ -141,11 +142,12 @@ export class Unpacker {
     const target = unpackedName(name) ?? ''
     const temporary = temporaryPath(layout)
     const claim = room.index.claim(() => target)
-    let reserved = 0
-    const prepare = async ({ bytes }: FolderManifest) => {
-      await room.reserve(bytes)
-      reserved = bytes
-      await checkDisk(layout.dir, bytes)
+    let reserved: Count = { files: 0, bytes: 0 }
+    const prepare = async (manifest: FolderManifest) => {
+      const count = countOf(manifest)
+      await room.reserve(count)
+      reserved = count
+      await checkDisk(layout.dir, manifest.bytes)
     }
     try {
       const { signal } = this.#stopping
@@ -153,7 +155,7 @@ export class Unpacker {
         unpack(archive, temporary, { durable, prepare, signal }),
       )
       await this.#publish(temporary, target, manifest, record)
-      room.index.add(target, manifest.bytes)
+      room.index.add(target, manifest.bytes, countOf(manifest).files)
       await removeFile(this.#path(name))
       room.index.remove(name)
       await removeRecord(layout.dir, name)

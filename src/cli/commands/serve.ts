@@ -32,6 +32,7 @@ export interface ServeOptions {
   whenFull: 'evict' | 'refuse'
   inboxShare?: number
   receivedMaxBytes?: number
+  receivedMaxFiles?: number
   partialTimeout?: number
   idleTimeout?: number
   frameTimeout?: number
@@ -147,6 +148,7 @@ function serviceConfig(context: Context, options: ServeOptions, logger: Logger):
     whenFull: options.whenFull,
     inboxShare: options.inboxShare,
     receivedMaxBytes: options.receivedMaxBytes,
+    receivedMaxFiles: options.receivedMaxFiles,
     partialTimeout: options.partialTimeout,
     idleTimeout: options.idleTimeout,
     frameTimeout: options.frameTimeout,

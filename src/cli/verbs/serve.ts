@@ -25,6 +25,7 @@ export function describeServe(verb: Command): void {
     )
     .option('--inbox-share <part>', 'what one sender may take of the inbox, such as 0.2 (default: 1)', part)
     .option('--received-max-bytes <size>', 'bytes of files kept, or off (default: 2GiB)', orOff(size))
+    .option('--received-max-files <n>', 'files kept, or off (default: 200000)', orOff(count(1)))
     .option(
       '--partial-timeout <duration>',
       'keep what came of a file whose sender was cut off for so long, or off (default: 1h)',

@@ -64,7 +64,10 @@ test('a whole file from a hidden subfolder is published with its record', async 
   const layout = folderLayout(join(await tempDir(t), 'received'))
   const folder = new DurableFolder(layout, true)
   await folder.make()
-  const received = new Received(folder, { room: new ReceivedRoom(folder, 1_000), stores: new Stores() })
+  const received = new Received(folder, {
+    room: new ReceivedRoom(folder, { maxFiles: 100, maxBytes: 1_000 }),
+    stores: new Stores(),
+  })
   await received.load()
   const path = join(layout.temporaries, 'whole')
   await writeFile(path, 'content')

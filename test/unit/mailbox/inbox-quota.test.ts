@@ -2,6 +2,12 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { silentLogger } from '#lib/logger.js'
+import { type FolderEntry, FolderIndex } from '#lib/mailbox/folder-index.js'
+import { InboxQuota } from '#lib/mailbox/inbox-quota.js'
 import { Mailbox, type MailboxConfig } from '#lib/mailbox/mailbox.js'
 import { tempDir } from '../../helpers/temp-dir.ts'
 
@@ -69,6 +75,56 @@ test('share: with refuse, the sender is refused and others are not', async t => 
   await assert.rejects(send('loud', '3'), { code: 'INBOX_FULL' })
   await send('quiet', '1')
   assert.equal(held().length, 3)
+})
+
+test('share: with refuse, messages that one sender has written at once do not pass it together', async t => {
+  const { send, held } = await open(t, { inboxMaxFiles: 20, inboxShare: 0.2, whenFull: 'refuse' })
+  const results = await Promise.allSettled(Array.from({ length: 20 }, (_, i) => send('loud', `${i}`)))
+  assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 4)
+  await send('quiet', '1')
+  assert.equal(held().length, 5)
+})
+
+test('share: others lose nothing to a sender that sends many at once', async t => {
+  const { send, held } = await open(t, { inboxMaxFiles: 20, inboxShare: 0.2 })
+  for (const from of ['b', 'c', 'd', 'e']) for (let i = 0; i < 4; i++) await send(from, `${i}`)
+  await Promise.all(Array.from({ length: 40 }, (_, i) => send('loud', `${i}`)))
+  assert.equal(held().filter(message => !message.startsWith('loud')).length, 16)
+  assert.equal(held().length, 20)
+})
+
+test('share: a message larger than that is refused, and nobody loses one to it', async t => {
+  for (const whenFull of ['evict', 'refuse'] as const) {
+    const { send, held } = await open(t, { inboxMaxBytes: 10_000, inboxShare: 0.2, whenFull })
+    for (const from of ['a', 'b', 'c', 'd']) await send(from, 'x'.repeat(1500))
+    await assert.rejects(send('loud', 'x'.repeat(2500)), { code: 'INBOX_FULL' })
+    await assert.rejects(send('loud', 'x'.repeat(1950)), { code: 'INBOX_FULL' })
+    await send('loud', 'x'.repeat(1000))
+    assert.equal(held().length, 5)
+  }
+})
+
+test('messages that others have removed are not kept in mind', async t => {
+  const limits = { maxFiles: 1000, maxBytes: 1_000_000, share: 0.9, whenFull: 'evict' } as const
+  const quota = new InboxQuota(tempDir(t), limits, silentLogger)
+  const entries: WeakRef<FolderEntry>[] = []
+  const { add } = FolderIndex.prototype
+  // A mock would keep what it has returned.
+  t.after(() => Object.assign(FolderIndex.prototype, { add }))
+  FolderIndex.prototype.add = function (name, size) {
+    const entry = add.call(this, name, size)
+    entries.push(new WeakRef(entry))
+    return entry
+  }
+  // None of them is in the folder.
+  for (let i = 0; i < 300; i++) quota.added(`${i}.json`, 10, `sender ${i % 3}`)
+  await quota.refresh()
+  await nextTurn()
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+  assert.equal(entries.length, 300)
+  // The one stored last is.
+  assert.equal(entries.filter(entry => entry.deref() !== undefined).length, 1)
 })
 
 test('share: messages that others remove give their room back', async t => {

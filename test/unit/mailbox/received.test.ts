@@ -65,16 +65,47 @@ test('[received.max-bytes-partial] files being written count by their declared l
   async function* slow() {
     yield Buffer.alloc(1)
     await held
-    yield Buffer.alloc(299)
+    yield Buffer.alloc(239)
   }
-  const file = (from: string) => ({ filename: 'f', length: 300, from })
+  const file = (from: string) => ({ filename: 'f', length: 240, from })
   const stores = Array.from({ length: 10 }, (_, i) => mailbox.storeFile(file(`${i}`), slow()))
   const settled = Promise.allSettled(stores)
   await assert.rejects(mailbox.storeFile(file('one more'), slow()), FULL)
   release()
   const results = await settled
-  assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 3)
-  assert.equal((await namesIn(mailbox.receivedDir)).length, 3)
+  assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 4)
+  assert.equal((await namesIn(mailbox.receivedDir)).length, 4)
+})
+
+test('a length alone, however large, takes no room from others', async t => {
+  const mailbox = await tempMailbox(t, { receivedMaxBytes: 1000 })
+  let release = () => {}
+  const held = new Promise<void>(resolve => {
+    release = resolve
+  })
+  async function* slow() {
+    yield Buffer.alloc(100)
+    await held
+    yield Buffer.alloc(900)
+  }
+  const large = mailbox.storeFile({ filename: 'large', length: 1000, from: 'liar' }, slow())
+  large.catch(() => undefined)
+  await mailbox.storeFile({ filename: 'f', length: 900, from: 'honest' }, Buffer.alloc(900))
+  release()
+  await assert.rejects(large, FULL)
+  assert.equal((await namesIn(mailbox.receivedDir)).length, 1)
+})
+
+test('files are counted too, also empty ones and those being written', async t => {
+  const mailbox = await tempMailbox(t, { receivedMaxFiles: 5 })
+  const store = () => mailbox.storeFile({ filename: 'f', length: 0 }, Buffer.alloc(0))
+  const stores = await Promise.allSettled(Array.from({ length: 8 }, store))
+  assert.equal(stores.filter(({ status }) => status === 'fulfilled').length, 5)
+  await assert.rejects(store(), FULL)
+  const [first = ''] = await namesIn(mailbox.receivedDir)
+  await rm(join(mailbox.receivedDir, first))
+  await store()
+  await assert.rejects(store(), FULL)
 })
 
 test('lengths that one sender declares, and does not send, take no more room from others than its share', async t => {

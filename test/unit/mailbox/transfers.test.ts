@@ -280,17 +280,57 @@ test('past the number of partial files in all, the oldest goes of whoever has mo
   assert.equal((await partialsIn(mailbox.receivedDir)).filter(name => !name.endsWith('.owner')).length, 256)
 })
 
-test('[received.max-bytes-partial] partial files count into receivedMaxBytes, until they are gone', async t => {
+test('[received.max-bytes-partial] partial files count into receivedMaxBytes', async t => {
   const mailbox = await tempMailbox(t, { receivedMaxBytes: 1000 })
   const content = randomBytes(800)
   const transfer = await mailbox.openTransfer(inputFor(content))
+  await transfer.write(content.subarray(0, 750))
   const store = () => mailbox.storeFile({ filename: 'f', length: 300 }, Buffer.alloc(300))
   await assert.rejects(store(), { code: 'RECEIVED_FULL' })
-  await transfer.write(content.subarray(0, 750))
-  await transfer.close('the test says so')
-  await assert.rejects(store(), { code: 'RECEIVED_FULL' })
-  await unlink(join(mailbox.receivedDir, '.partial', hexId(inputFor(content))))
-  await store()
+  await mailbox.storeFile({ filename: 'f', length: 200 }, Buffer.alloc(200))
+  await transfer.write(content.subarray(750))
+  await transfer.finish()
+})
+
+test('a partial file that nobody is going on with makes way, where that is enough', async t => {
+  const mailbox = await tempMailbox(t, { receivedMaxBytes: 1000 })
+  const contents = [randomBytes(200), randomBytes(220)]
+  for (const content of contents) {
+    const transfer = await mailbox.openTransfer(inputFor(content))
+    await transfer.write(content.subarray(0, 150))
+    await transfer.close('the test says so')
+  }
+  const left = async () =>
+    (await partialsIn(mailbox.receivedDir)).filter(name => !name.endsWith('.owner')).sort()
+  const both = contents.map(content => hexId(inputFor(content))).sort()
+  const store = (length: number) =>
+    mailbox.storeFile({ filename: 'f', length, from: BOB }, Buffer.alloc(length))
+  await assert.rejects(store(1001), { code: 'RECEIVED_FULL' })
+  await store(600)
+  // It would take both of them, and a little more.
+  await assert.rejects(store(401), { code: 'RECEIVED_FULL' })
+  assert.deepEqual(await left(), both)
+  // Nor has a file of which nothing has come anything removed: its length may be a lie.
+  const content = randomBytes(400)
+  const transfer = await mailbox.openTransfer(inputFor(content, BOB))
+  assert.equal((await left()).length, 3)
+  for (let at = 0; at < content.length; at += 100) await transfer.write(content.subarray(at, at + 100))
+  await transfer.finish()
+  assert.deepEqual(await left(), [])
+})
+
+test('a folder without room for two large files receives one of them', async t => {
+  const mailbox = await tempMailbox(t, { receivedMaxBytes: 1000 })
+  const contents = [randomBytes(700), randomBytes(700)]
+  const transfers = await Promise.all(contents.map(content => mailbox.openTransfer(inputFor(content))))
+  const ends = await Promise.allSettled(
+    transfers.map(async (transfer, number) => {
+      const content = contents[number] ?? Buffer.alloc(0)
+      for (let at = 0; at < content.length; at += 50) await transfer.write(content.subarray(at, at + 50))
+      await transfer.finish()
+    }),
+  )
+  assert.deepEqual(ends.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
 })
 
 test('sizes that one sender declares, and does not send, take no more room from others than its share', async t => {
@@ -319,12 +359,12 @@ test('sizes that one sender declares, and does not send, take no more room from 
 test('while a transfer is published, there is no moment at which others find room', async t => {
   const folder = new DurableFolder(folderLayout(await tempDir(t)), true)
   await folder.make()
-  const room = new ReceivedRoom(folder, 1000)
+  const room = new ReceivedRoom(folder, { maxFiles: 100, maxBytes: 1000 })
   const real = new Received(folder, { room, stores: new Stores() })
   await real.load()
   const answers: unknown[] = []
   const ask = async () => {
-    const refusal = await room.check(200).catch((error: MailboxError) => error.code)
+    const refusal = await room.check({ files: 1, bytes: 200 }).catch((error: MailboxError) => error.code)
     answers.push(refusal)
   }
   const received: Pick<Received, 'publish'> = {
@@ -347,7 +387,7 @@ test('while a transfer is published, there is no moment at which others find roo
   await transfer.finish()
   await ask()
   assert.deepEqual(answers, ['RECEIVED_FULL', 'RECEIVED_FULL', 'RECEIVED_FULL'])
-  await room.check(100)
+  await room.check({ files: 1, bytes: 100 })
 })
 
 test('a transfer that ends gives its share back', async t => {
