@@ -403,8 +403,9 @@ test('[stream.receive-refusal] what does not fit the quota is refused at INIT, w
   assert.deepEqual(await node.ask({ type: FrameType.File, filename: 'c', payload: Buffer.alloc(301) }), [
     'ERR FILE save failed: received folder full',
   ])
-  assert.deepEqual(await converse(stream, b.init(300)), ['INIT-ACK 0'])
-  assert.deepEqual(await node.ask({ type: FrameType.File, filename: 'c', payload: Buffer.alloc(1) }), [
+  // Up to a quarter of the folder, what is announced counts as if it were there.
+  assert.deepEqual(await converse(stream, b.init(240)), ['INIT-ACK 0'])
+  assert.deepEqual(await node.ask({ type: FrameType.File, filename: 'c', payload: Buffer.alloc(61) }), [
     'ERR FILE save failed: received folder full',
   ])
   await delay(5)
@@ -420,7 +421,7 @@ test('the quota is looked at for every chunk: others may have filled the folder 
   await converse(stream, file.init(), file.chunk(0, 300))
   writeFileSync(join(node.receivedDir, 'other'), Buffer.alloc(500))
   // Noticed when the folder is listed anew, as it is before anything is refused.
-  assert.deepEqual(await node.ask({ type: FrameType.File, filename: 'c', payload: Buffer.alloc(200) }), [
+  assert.deepEqual(await node.ask({ type: FrameType.File, filename: 'c', payload: Buffer.alloc(800) }), [
     'ERR FILE save failed: received folder full',
   ])
   assert.deepEqual(await converse(stream, file.chunk(300, 600)), ['COMPLETE failed: received folder full'])
