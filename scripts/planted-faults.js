@@ -234,8 +234,8 @@ export const PLANTED_FAULTS = [
     edits: [
       [
         'mailbox/unpacker.js',
-        'await room.reserve(bytes)',
-        'await removeFile(this.#path(name)); await room.reserve(bytes)',
+        'await room.reserve(count)',
+        'await removeFile(this.#path(name)); await room.reserve(count)',
       ],
     ],
     foundBy: { unpack: 20 },
