@@ -48,21 +48,22 @@ export class Adder {
 
   /** Resolves with the id once the entry is durable. */
   async add(target: string, message: Message, options: AddOptions): Promise<string> {
-    // Both before anything is awaited: they keep the order of the calls.
+    // All before anything is awaited: they keep the order of the calls. Slots are taken in that order too, so that
+    // nobody has one and waits for the turn of somebody who has none.
     const seq = this.#nextSeq()
     const turn = this.#turns.take(target)
     const id = options.messageId ?? newMessageId()
     try {
-      const head = await headOf(target, id, options)
-      this.#claim(id)
-      try {
-        if (options.messageId !== undefined) await this.#refuseKnown(id)
-        await this.#slots.run('', () =>
-          this.#write(message, { head, seq, turn, copy: options.copy ?? false }),
-        )
-      } finally {
-        this.#ids.delete(id)
-      }
+      await this.#slots.run('', async () => {
+        const head = await headOf(target, id, options)
+        this.#claim(id)
+        try {
+          if (options.messageId !== undefined) await this.#refuseKnown(id)
+          await this.#write(message, { head, seq, turn, copy: options.copy ?? false })
+        } finally {
+          this.#ids.delete(id)
+        }
+      })
       return id
     } finally {
       turn.end()

@@ -107,6 +107,20 @@ test('entries of calls that are not awaited keep the order of the calls', async 
   )
 })
 
+test('more than are written at once, behind one that is looked up by its id, are all added', async t => {
+  const { outbox } = await openOutbox(t)
+  const adding = [
+    outbox.add('bob', { text: 'looked up' }, { messageId: 'm:1' }),
+    ...Array.from({ length: 100 }, (_, i) => outbox.add('bob', { text: `${i}` })),
+    outbox.add('eve', { text: 'to another one' }),
+  ]
+  const ids = await Promise.all(adding)
+  assert.deepEqual(
+    (await outbox.list()).map(({ id }) => id),
+    ids,
+  )
+})
+
 test('what cannot be sent is refused when it is added, and leaves nothing', async t => {
   const { outbox, dir } = await openOutbox(t, { maxFrameSize: 1000 })
   const file = join(tempDir(t), 'f')
