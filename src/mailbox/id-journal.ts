@@ -41,7 +41,7 @@ export class IdJournal {
   readonly #write: () => Promise<JournalFile>
   #waiting: string[] = []
   #current: JournalFile | undefined
-  /** Those that are open. */
+  /** Those that are not removed. */
   readonly #files = new Set<JournalFile>()
 
   /** With `durable` false nothing is synced. */
@@ -66,6 +66,8 @@ export class IdJournal {
     } catch (error) {
       await file.release()
       throw error
+    } finally {
+      file.settle()
     }
   }
 
@@ -149,7 +151,10 @@ export class IdJournal {
   }
 }
 
-/** One file of the journal. It stays until it is retired and none of its records is needed. */
+/**
+ * One file of the journal. It stays until it is retired and none of its records is needed; it is open only until it is
+ * retired and nobody waits for a sync of it.
+ */
 export class JournalFile {
   /** Resolves when all that was written before the call is durable; calls share a sync. */
   readonly sync: () => Promise<void>
@@ -160,6 +165,7 @@ export class JournalFile {
   #isRetired = false
   #records = 0
   #needed = 0
+  #unsettled = 0
 
   constructor(path: string, handle: FileHandle, onClose: () => void) {
     this.#path = path
@@ -175,7 +181,7 @@ export class JournalFile {
     return hasRoom && fstatSync(this.#handle.fd).nlink > 0
   }
 
-  /** Each line is needed from then on, until {@link release}. Not to be run twice at once. */
+  /** Of each line {@link settle}, and {@link release}, are to be called. Not to be run twice at once. */
   async write(lines: readonly string[]): Promise<void> {
     let rest = Buffer.from(lines.join(''))
     await this.#attempt(async () => {
@@ -187,30 +193,44 @@ export class JournalFile {
     })
     this.#records += lines.length
     this.#needed += lines.length
+    this.#unsettled += lines.length
+  }
+
+  /** One of its records is as durable as it is to be, or will not be. Never throws. */
+  settle(): void {
+    this.#unsettled--
+    void this.#letGo()
   }
 
   /** One of its records is not needed any more. */
   async release(): Promise<void> {
     this.#needed--
-    await this.#removeIfUnneeded()
+    await this.#letGo()
   }
 
   /** Nothing will be written any more. */
   async retire(): Promise<void> {
     this.#isRetired = true
-    await this.#removeIfUnneeded()
+    await this.#letGo()
   }
 
   async close(): Promise<void> {
     inUse.delete(this.#path)
     this.#onClose()
-    await this.#handle.close().catch(() => undefined)
+    await this.#closeHandle()
   }
 
-  async #removeIfUnneeded(): Promise<void> {
-    if (!this.#isRetired || this.#needed > 0) return
-    await this.close()
-    await unlink(this.#path).catch(() => undefined)
+  /** One record can be needed for long: until then it takes no descriptor. */
+  async #letGo(): Promise<void> {
+    if (!this.#isRetired) return
+    if (this.#needed === 0) {
+      await this.close()
+      await unlink(this.#path).catch(() => undefined)
+    } else if (this.#unsettled === 0) await this.#closeHandle()
+  }
+
+  async #closeHandle(): Promise<void> {
+    await this.#handle.close().catch(() => undefined)
   }
 
   /** After a failure it takes no more: what it holds, and what another sync would do, is not known. */

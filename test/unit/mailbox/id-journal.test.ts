@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, readFile, readlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import { LIMITS } from '#lib/limits.js'
 import { silentLogger } from '#lib/logger.js'
-import { IdJournal, type IdRecord } from '#lib/mailbox/id-journal.js'
+import { IdJournal, type IdRecord, type JournalFile } from '#lib/mailbox/id-journal.js'
 import { failHandles } from './faulty-fs.js'
 import { tempDir, tempMailbox } from './temp-mailbox.js'
 
@@ -25,6 +27,14 @@ async function tempJournal(t: TestContext): Promise<{ journal: IdJournal; dir: s
   const journal = new IdJournal(dir, true)
   t.after(() => journal.close())
   return { journal, dir }
+}
+
+const NO_PROC = existsSync('/proc/self/fd') ? false : 'there is no /proc to see open files in'
+
+async function openFilesIn(dir: string): Promise<string[]> {
+  const fds = await readdir('/proc/self/fd')
+  const paths = await Promise.all(fds.map(fd => readlink(`/proc/self/fd/${fd}`).catch(() => '')))
+  return paths.filter(path => path.startsWith(dir))
 }
 
 test('nothing is made before the first record; then records are read as they were written', async t => {
@@ -53,6 +63,29 @@ test('a file is removed when it is full and nothing in it is needed', async t =>
   assert.equal((await readdir(dir)).length, 1)
   await journal.close()
   assert.deepEqual(await readdir(dir), [])
+})
+
+test('a file that is full is not kept open for the one record in it that is needed', {
+  skip: NO_PROC,
+}, async t => {
+  const { journal, dir } = await tempJournal(t)
+  const full = LIMITS.idJournalRecords.value
+  const needed: JournalFile[] = []
+  for (let i = 0; i < 3; i++) {
+    const filling = Array.from({ length: full }, (_, i) => journal.append(record(`${i}`), true))
+    // They are being written: this one goes to another file, while they are synced.
+    await nextTurn()
+    needed.push(await journal.append(record('needed'), true))
+    for (const file of await Promise.all(filling)) await file.release()
+  }
+  assert.equal((await readdir(dir)).length, 3)
+  while ((await openFilesIn(dir)).length > 1) await delay(5)
+  // They count, and are nobody else's.
+  const { records, abandoned } = await journal.read(silentLogger)
+  assert.equal(records.filter(({ digest }) => digest === 'needed').length, 3)
+  assert.deepEqual(abandoned, [])
+  for (const file of needed) await file.release()
+  assert.equal((await readdir(dir)).length, 1)
 })
 
 for (const name of ['datasync', 'write'] as const) {
