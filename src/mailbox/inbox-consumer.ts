@@ -11,7 +11,8 @@ import {
 } from './browse-inbox.ts'
 import { Fifo } from './fifo.ts'
 import { type Changes, FolderBell } from './folder-bell.ts'
-import { defaultInboxDir, MESSAGE_SUFFIX } from './layout.ts'
+import { isRecoveryDue } from './journal/recovery-due.ts'
+import { defaultInboxDir, folderLayout, MESSAGE_SUFFIX } from './layout.ts'
 import { LeaseFolder } from './lease-folder.ts'
 import { type LeasedMessage, leasedMessage } from './leased-message.ts'
 
@@ -332,8 +333,10 @@ export class InboxConsumer {
 
   async #list(): Promise<void> {
     const isSweep = performance.now() - this.#sweptAt >= SWEEP_EVERY_MS
-    // Before the messages: what is there of a message that is not there is of one that was removed.
+    // Both before the messages: what is there of a message that is not there is of one that was removed, unless a power
+    // cut has taken it and a service has still to write it again.
     const states = isSweep ? await this.#leases.states() : undefined
+    const mayForget = isSweep && !(await isRecoveryDue(folderLayout(this.dir)))
     const ids = await messageIds(this.dir)
     const present = new Set(ids)
     for (const id of this.#known.keys()) if (!present.has(id)) this.#known.delete(id)
@@ -343,7 +346,7 @@ export class InboxConsumer {
     }
     if (states === undefined) return
     this.#sweptAt = performance.now()
-    await this.#leases.forget([...states.keys()].filter(id => !present.has(id)))
+    if (mayForget) await this.#leases.forget([...states.keys()].filter(id => !present.has(id)))
   }
 
   #enqueue(id: string): void {

@@ -96,7 +96,8 @@ function checkOf(body: Uint8Array): Uint8Array {
 }
 
 const MAGIC = 'pilot-dataexchange journal 1 '
-const LONGEST_HEADER = 128
+/** Over the bytes of what {@link encodeHeader} makes. */
+export const LONGEST_HEADER = 128
 const LENGTH_SIZE = 4
 const CHECK_SIZE = 16
 const HEAD_SIZE = LENGTH_SIZE + CHECK_SIZE

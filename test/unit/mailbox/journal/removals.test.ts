@@ -55,6 +55,33 @@ test('nor do those that were cleared', async t => {
   assert.deepEqual(await namesIn(inboxDir), [])
 })
 
+test('what a power cut has taken is not forgotten by a consumer that is there before the service', async t => {
+  const { mailbox, names } = await storeTwo(t)
+  const before = await InboxConsumer.open({ dir: mailbox.inboxDir })
+  const [leased, acknowledged] = [await before.next(), await before.next()]
+  await acknowledged?.ack()
+  const dir = await cutPower(t, mailbox)
+  for (const name of names) await unlink(join(dir, name))
+  const states = () => readdir(join(dir, '.consumers', 'default'))
+  const known = await states()
+
+  const first = await InboxConsumer.open({ dir })
+  assert.equal(await first.next(), undefined)
+  assert.deepEqual(await states(), known)
+  await openMailbox(t, dir)
+  assert.deepEqual(await withoutConsumers(dir), names)
+  const again = await first.next()
+  assert.deepEqual([again?.id, again?.attempt], [leased?.id, 2])
+  assert.equal(await first.next(), undefined)
+
+  await unlink(join(dir, `${acknowledged?.id}.json`))
+  await (await InboxConsumer.open({ dir })).next()
+  assert.deepEqual(
+    (await states()).filter(name => name.startsWith(`${acknowledged?.id}.`)),
+    [],
+  )
+})
+
 test('a removal that cannot be noted is not acknowledged', async t => {
   const { mailbox } = await storeTwo(t)
   const consumer = await InboxConsumer.open({ dir: mailbox.inboxDir, remove: true })
