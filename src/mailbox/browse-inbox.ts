@@ -119,6 +119,7 @@ export async function clearMessages(
     else if (await removeFile(join(dir, name))) cleared.push(name)
   }
   await noteRemoved(folderLayout(dir), cleared)
+  for (const name of cleared) await removeFile(join(dir, name))
   return { cleared: cleared.length, remaining }
 }
 

@@ -1,4 +1,4 @@
-import { lstat, unlink } from 'node:fs/promises'
+import { lstat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { MailboxError, PluginError, systemCode } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
@@ -15,6 +15,7 @@ import { isRecoveryDue } from './journal/recovery-due.ts'
 import { defaultInboxDir, folderLayout, MESSAGE_SUFFIX } from './layout.ts'
 import { LeaseFolder } from './lease-folder.ts'
 import { type LeasedMessage, leasedMessage } from './leased-message.ts'
+import { removeFile } from './missing.ts'
 
 /** How an {@link InboxConsumer} works. */
 export interface ConsumerOptions {
@@ -291,10 +292,10 @@ export class InboxConsumer {
 
   async #finish(id: string): Promise<void> {
     if (this.#options.remove) {
-      await unlink(this.#pathOf(id)).catch(error => {
-        if (systemCode(error) !== 'ENOENT') throw error
-      })
-      await this.#leases.syncRemoval([id])
+      const path = this.#pathOf(id)
+      await removeFile(path)
+      do await this.#leases.syncRemoval([id])
+      while (await removeFile(path))
       await this.#leases.clean(id)
       this.#known.delete(id)
       return

@@ -163,7 +163,10 @@ export class LeaseFolder {
     }
   }
 
-  /** Makes it durable that the messages `ids` were removed from the inbox: also from what its service has in a journal. */
+  /**
+   * Makes it durable that the messages `ids` were removed from the inbox: also from what its service has in a journal. They
+   * are to be removed once more after it, see `noteRemoved`; where one was there again, that is to be made durable too.
+   */
   async syncRemoval(ids: readonly string[]): Promise<void> {
     if (!this.#durable) return
     this.#removed.push(...ids.map(id => `${id}${MESSAGE_SUFFIX}`))

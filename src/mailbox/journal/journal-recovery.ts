@@ -4,11 +4,10 @@ import { join } from 'node:path'
 import type { Logger } from '../../logger.ts'
 import { bootId, isSameBoot } from '../boot.ts'
 import { syncDirectory } from '../directory-sync.ts'
-import { ifThere } from '../missing.ts'
+import { ifThere, removeFile } from '../missing.ts'
 import { SmallFile } from '../small-file.ts'
 import { type AbandonedSegment, abandonedSegments, readSmall } from './abandoned-segments.ts'
 import { type JournalFolder, segmentOfNote } from './journal-folder.ts'
-import type { JournalEntry } from './journal-format.ts'
 import { noteBeside, removedOf } from './removals.ts'
 
 /** What earlier processes have left in a journal. */
@@ -34,13 +33,8 @@ export async function recoverJournal(folder: JournalFolder, logger: Logger): Pro
   const ofThisBoot = segments.filter(segment => isSameBoot(segment.boot, boot))
   const restored = new Set<string>()
   let written = 0
-  for (const { name, content } of await lostFiles(
-    segments.filter(segment => !ofThisBoot.includes(segment)),
-  )) {
-    const state = await restore(folder, name, content)
-    if (state !== 'foreign') restored.add(name)
-    if (state === 'written') written++
-  }
+  for (const segment of segments.filter(segment => !ofThisBoot.includes(segment)))
+    written += await restoreAll(folder, segment, restored)
   if (written > 0)
     logger.info({ dir: folder.layout.dir, files: written }, 'wrote again what a power cut had taken')
   await noteMissing(folder, ofThisBoot).catch(err =>
@@ -59,14 +53,40 @@ async function list({ dir }: JournalFolder, logger: Logger): Promise<string[]> {
   }
 }
 
-/** What is to be there by the segments. What is noted beside one is about no other: that has another file of the name. */
-async function lostFiles(segments: readonly AbandonedSegment[]): Promise<JournalEntry[]> {
-  const lost: JournalEntry[] = []
-  for (const { path, entries } of segments) {
-    const removed = new Set(await removedOf(path))
-    lost.push(...entries.filter(({ name }) => !removed.has(name)))
+/**
+ * Adds to `restored` what is to be there by a segment; resolves with how many files were written. What is noted beside
+ * one is about no other: that has another file of the name.
+ */
+async function restoreAll(
+  folder: JournalFolder,
+  { path, entries }: AbandonedSegment,
+  restored: Set<string>,
+): Promise<number> {
+  const removed = new Set(await removedOf(path))
+  const written: string[] = []
+  try {
+    for (const { name, content } of entries) {
+      if (removed.has(name)) continue
+      const state = await restore(folder, name, content)
+      if (state !== 'foreign') restored.add(name)
+      if (state === 'written') written.push(name)
+    }
+  } finally {
+    if (written.length > 0) await removeNoted(folder, path, written)
   }
-  return lost
+  return written.length
+}
+
+/**
+ * Of the files `names`, which were just written, removes those that somebody has removed, and noted, meanwhile. Whoever
+ * notes it later than this looks finds them, see `removals.ts`. They count as restored: they were delivered.
+ */
+async function removeNoted({ layout }: JournalFolder, path: string, names: readonly string[]): Promise<void> {
+  const noted = new Set(await removedOf(path))
+  const removed = names.filter(name => noted.has(name))
+  if (removed.length === 0) return
+  for (const name of removed) await removeFile(join(layout.dir, name))
+  await syncDirectory(layout.dir)
 }
 
 async function restore(

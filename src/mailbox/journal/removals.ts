@@ -9,6 +9,9 @@ import { removedPath, segmentOwner } from './journal-folder.ts'
  * Notes, durably, that the files `names` of a folder are removed, also by other processes than the one that writes
  * the journal: a power cut must not bring them back out of it. Where there is no journal this costs a listing. With
  * `journal` only those of that one are meant: another one may have other files of these names.
+ *
+ * Whoever removes files for good does so before, and once more after: a start that has not seen the note may just have
+ * written one again.
  */
 export async function noteRemoved(
   layout: FolderLayout,

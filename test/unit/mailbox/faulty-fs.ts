@@ -9,7 +9,7 @@ type SyncCall = (...args: unknown[]) => unknown
 /** Replaces a function of node:fs/promises, for the library too, until the test ends. */
 export function replaceFs(
   t: TestContext,
-  name: 'link' | 'unlink' | 'open',
+  name: 'link' | 'unlink' | 'open' | 'lstat',
   make: (real: Call) => Call,
 ): void {
   const real = (fs[name] as Call).bind(fs)

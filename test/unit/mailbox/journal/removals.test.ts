@@ -6,15 +6,21 @@ import { clearMessages } from '#lib/mailbox/browse-inbox.js'
 import { InboxConsumer } from '#lib/mailbox/inbox-consumer.js'
 import { noteRemoved, removedOf } from '#lib/mailbox/journal/removals.js'
 import { folderLayout } from '#lib/mailbox/layout.js'
-import type { Mailbox } from '#lib/mailbox/mailbox.js'
-import { failHandles } from '../faulty-fs.js'
+import type { Mailbox, StoredMessage } from '#lib/mailbox/mailbox.js'
+import { failHandles, replaceFs } from '../faulty-fs.js'
 import { namesIn, tempDir, tempMailbox } from '../temp-mailbox.js'
-import { ALIVE, cutPower, entry, openMailbox, plantSegment } from './planted-journal.js'
+import { ALIVE, cutPower, entry, loseStoredIds, openMailbox, plantSegment } from './planted-journal.js'
+
+function storeOne(mailbox: Mailbox, text: string): Promise<StoredMessage> {
+  return mailbox.storeMessage(
+    { type: 'TEXT', from: 'x', length: text.length, messageId: `id of ${text}` },
+    Buffer.from(text),
+  )
+}
 
 async function storeTwo(t: TestContext): Promise<{ mailbox: Mailbox; names: string[] }> {
   const mailbox = await tempMailbox(t)
-  for (const text of ['a', 'b'])
-    await mailbox.storeMessage({ type: 'TEXT', from: 'x', length: 1 }, Buffer.from(text))
+  for (const text of ['a', 'b']) await storeOne(mailbox, text)
   return { mailbox, names: await namesIn(mailbox.inboxDir) }
 }
 
@@ -54,6 +60,51 @@ test('nor do those that were cleared', async t => {
   await openMailbox(t, inboxDir)
   assert.deepEqual(await namesIn(inboxDir), [])
 })
+
+test('one that is acknowledged while a service starts, and writes it again, is gone; its id is known', async t => {
+  const { mailbox, names } = await storeTwo(t)
+  const inboxDir = await cutPower(t, mailbox)
+  await loseStoredIds(inboxDir)
+  const consumer = await InboxConsumer.open({ dir: inboxDir, remove: true })
+  const message = await consumer.next()
+  let isDue = true
+  replaceFs(t, 'lstat', real => async (path, ...rest) => {
+    // The start has read the notes, and comes to this message.
+    if (isDue && path === join(inboxDir, names[0] ?? '')) {
+      isDue = false
+      await message?.ack()
+    }
+    return real(path, ...rest)
+  })
+  const again = await openMailbox(t, inboxDir)
+  assert.equal(isDue, false)
+  assert.deepEqual(await withoutConsumers(inboxDir), [names[1]])
+  assert.equal((await storeOne(again, 'a')).duplicate, true)
+})
+
+for (const [how, remove] of [
+  ['acknowledged', async (dir: string) => (await InboxConsumer.open({ dir, remove: true })).ack('a')],
+  ['cleared', (dir: string) => clearMessages(dir)],
+] as const) {
+  test(`nor does one stay that was written again after it was removed, and before that was noted: ${how}`, async t => {
+    const dir = await tempDir(t)
+    const { content } = entry('a.json')
+    await plantSegment(dir, [entry('a.json')])
+    await writeFile(join(dir, 'a.json'), content)
+    let found: string[] | undefined
+    replaceFs(t, 'open', real => async (path, flags, ...rest) => {
+      if (found === undefined && flags === 'a' && String(path).endsWith('.removed')) {
+        found = []
+        await openMailbox(t, dir)
+        found = await withoutConsumers(dir)
+      }
+      return real(path, flags, ...rest)
+    })
+    await remove(dir)
+    assert.deepEqual(found, ['a.json'])
+    assert.deepEqual(await withoutConsumers(dir), [])
+  })
+}
 
 test('what a power cut has taken is not forgotten by a consumer that is there before the service', async t => {
   const { mailbox, names } = await storeTwo(t)
