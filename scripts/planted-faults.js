@@ -173,7 +173,10 @@ export const PLANTED_FAULTS = [
   },
   {
     name: 'what is noted as removed is brought back',
-    edits: [['mailbox/journal/journal-recovery.js', '!removed.has(name)', 'removed']],
+    edits: [
+      ['mailbox/journal/journal-recovery.js', 'if (removed.has(name))', 'if (removed.size < 0)'],
+      ['mailbox/journal/journal-recovery.js', 'name => noted.has(name)', 'name => noted.size < 0'],
+    ],
     foundBy: { 'power-cut-acks': 20 },
   },
   {
