@@ -8,6 +8,8 @@ import { join } from 'node:path'
 
 /** They take a minute or two. */
 const TIMEOUT_MS = 20 * 60_000
+const LEFT_OUT = `left out: kills, faults of the disk and power cuts, which need root and some packages: npm run test:crash
+left out: what runs against the original's programs, which have to be there: npm run test:interop`
 
 const wanted = process.argv.slice(2)
 const files = readdirSync('test', { recursive: true, encoding: 'utf8' })
@@ -33,6 +35,7 @@ const { status, error } = spawnSync(
   { stdio: 'inherit', env, timeout: TIMEOUT_MS },
 )
 rmSync(home, { recursive: true, force: true })
+if (wanted.length === 0) console.log(LEFT_OUT)
 if (error)
   console.error(error.code === 'ETIMEDOUT' ? 'a test hangs: the last one named above' : error.message)
 process.exit(status ?? 1)
