@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { REQUIREMENTS } from '../build/test/conformance/requirements.js'
+import { limitText } from '../dist/cli/format.js'
 import { ERROR_CODES } from '../dist/errors.js'
 import { LIMITS } from '../dist/limits.js'
 import { table } from './pages.js'
@@ -34,7 +35,7 @@ ${table(
   ['limit', 'default', 'what it bounds, and what happens at it', 'set by'],
   Object.entries(LIMITS).map(([name, { value, unit, about, option }]) => [
     `\`${name}\``,
-    amount(value, unit),
+    limitText({ value, unit }),
     about,
     option === null ? 'fixed' : `\`${option}\``,
   ]),
@@ -120,19 +121,4 @@ writeFileSync(
 function help(verb) {
   const args = ['dist/cli/main.js', ...verb.split(' ').filter(Boolean), '--help']
   return execFileSync(process.execPath, args, { encoding: 'utf8', env: { ...process.env, COLUMNS: '100' } })
-}
-
-function amount(value, unit) {
-  if (unit === 'bytes') {
-    for (const [size, name] of [
-      [2 ** 30, 'GiB'],
-      [2 ** 20, 'MiB'],
-      [2 ** 10, 'KiB'],
-    ]) {
-      if (value % size === 0) return `${value / size} ${name}`
-    }
-    return `${value} bytes`
-  }
-  if (unit === 'ms') return value >= 1000 ? `${value / 1000} s` : `${value} ms`
-  return value.toLocaleString('en')
 }

@@ -1,4 +1,5 @@
 import prettyBytes from 'pretty-bytes'
+import type { Limit } from '../limits.ts'
 
 /** `rows` in columns, two spaces apart; numbers to the right. No row's last cell is padded. */
 export function table(rows: readonly (readonly (string | number)[])[]): string {
@@ -40,6 +41,14 @@ export function durationText(ms: number): string {
   return parts.slice(0, 2).join(' ')
 }
 
+/** The default of a limit, exactly: `256 MiB`, `90 s`, `1,000`. */
+export function limitText({ value, unit }: Pick<Limit, 'value' | 'unit'>): string {
+  if (unit === 'ms') return value >= 1000 ? `${value / 1000} s` : `${value} ms`
+  if (unit === 'count') return value.toLocaleString('en')
+  const [size, name] = SIZES.find(([size]) => value % size === 0) ?? [1, 'bytes']
+  return `${value / size} ${name}`
+}
+
 /** A time, ms since the Unix epoch, in the local zone: `2026-01-31 12:00:00`. */
 export function timeText(ms: number): string {
   const date = new Date(ms)
@@ -58,6 +67,12 @@ const UNITS: readonly (readonly [string, number])[] = [
   ['h', 3_600],
   ['m', 60],
   ['s', 1],
+]
+
+const SIZES: readonly (readonly [number, string])[] = [
+  [2 ** 30, 'GiB'],
+  [2 ** 20, 'MiB'],
+  [2 ** 10, 'KiB'],
 ]
 
 function pad(cell: string | number, width: number): string {

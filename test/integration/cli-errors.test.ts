@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { EmbeddedDaemon } from '#lib/embedded/index.js'
+import { LIMITS } from '#lib/limits.js'
 import { Driver } from '#lib/pilot/driver.js'
 import type { Stream } from '#lib/pilot/transport.js'
 import { encodeFrame } from '#lib/wire/encode.js'
@@ -153,6 +154,32 @@ test('status without a daemon still tells of the folders', async () => {
   const { data } = JSON.parse(stdout)
   assert.deepEqual([data.daemon.running, data.inbox.messages], [false, 0])
   assert.equal(JSON.parse(stderr).code, 'not_running')
+})
+
+test('status has every limit as docs/limits.md has it, without a daemon too', async () => {
+  const args = ['status', '--socket', join(dir, 'none.sock')]
+  const plain = await box.run(args)
+  assert.match(plain.stdout, /^limits: +pilot-dx status --limits has them all$/m)
+  const { data } = JSON.parse((await box.run([...args, '--json'])).stdout)
+  assert.deepEqual(
+    data.limits,
+    Object.entries(LIMITS).map(([name, limit]) => ({ name, ...limit })),
+  )
+  const { code, stdout } = await box.run([...args, '--limits'])
+  assert.equal(code, 3)
+  const shown = stdout
+    .slice(stdout.indexOf('\n\nlimit ') + 2)
+    .trimEnd()
+    .split('\n')
+    .slice(1)
+  const documented = readFileSync('docs/limits.md', 'utf8').match(/^\| `.*$/gm) ?? []
+  assert.deepEqual(
+    shown.map(line => line.split(/ {2,}/)),
+    documented.map(row => {
+      const [name = '', value = '', about = '', option = ''] = row.slice(2, -2).split(' | ')
+      return [name.replaceAll('`', ''), value, option.replaceAll('`', ''), about]
+    }),
+  )
 })
 
 test('a socket that is not a daemon’s is exit code 3', async () => {

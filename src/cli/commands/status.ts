@@ -7,11 +7,17 @@ import type { Address } from '../../pilot/address.ts'
 import { Driver } from '../../pilot/driver.ts'
 import { DATA_EXCHANGE_PORT } from '../../pilot/transport.ts'
 import { type Context, inboxDir, outboxDir, receivedDir } from '../context.ts'
-import { bytesText, durationText, facts, plural } from '../format.ts'
+import { bytesText, durationText, facts, limitText, plural, table } from '../format.ts'
 import { safeLine } from '../safe-text.ts'
 
+/** Options of `status`. */
+export interface StatusOptions {
+  /** With a table of all limits. */
+  limits?: boolean
+}
+
 /** Tells what runs here and what has been received. Throws, once that is told, where no daemon answers. */
-export async function status(context: Context): Promise<void> {
+export async function status(context: Context, options: StatusOptions): Promise<void> {
   const { output, socketPath } = context
   const node = await askDaemon(socketPath)
   const folders = await lookIntoFolders(context)
@@ -20,10 +26,11 @@ export async function status(context: Context): Promise<void> {
     daemon: { running: isRunning, socket: socketPath, ...(isRunning && node.daemon) },
     data_exchange: { port: DATA_EXCHANGE_PORT, answering: isRunning && node.answering },
     ...folders,
+    limits: Object.entries(LIMITS).map(([name, limit]) => ({ name, ...limit })),
   }
   output.result(data, () => {
     const { inbox, received, outbox } = folders
-    return facts([
+    const told = facts([
       ['daemon', isRunning ? daemonText(node.daemon) : 'none answers'],
       ['socket', safeLine(socketPath)],
       ...(isRunning
@@ -53,7 +60,9 @@ export async function status(context: Context): Promise<void> {
       ...(outbox.running || outbox.queued === 0
         ? []
         : ([['', 'nobody sends it: start pilot-dx serve, or pilot-dx outbox run']] as const)),
+      ...(options.limits ? [] : ([['limits', 'pilot-dx status --limits has them all']] as const)),
     ])
+    return options.limits ? `${told}\n\n${limitsTable()}` : told
   })
   if (!isRunning) throw node
 }
@@ -130,6 +139,19 @@ async function lookIntoFolders(context: Context) {
       max_bytes: LIMITS.receivedMaxBytes.value,
     },
   }
+}
+
+/** The longest column last. */
+function limitsTable(): string {
+  return table([
+    ['limit', 'default', 'set by', 'what it bounds, and what happens at it'],
+    ...Object.entries(LIMITS).map(([name, limit]) => [
+      name,
+      limitText(limit),
+      limit.option ?? 'fixed',
+      limit.about,
+    ]),
+  ])
 }
 
 function daemonText({ version, uptime_secs: uptime }: Node['daemon']): string {

@@ -57,7 +57,7 @@ export const VERBS: readonly Verb[] = [
   },
   {
     name: 'status',
-    usage: '',
+    usage: '[options]',
     summary: 'tell what runs here and what has been received',
     load: async () => (await import('./status.ts')).describeStatus,
   },

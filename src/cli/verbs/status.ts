@@ -1,4 +1,5 @@
 import type { Command } from '../commander.ts'
+import type { StatusOptions } from '../commands/status.ts'
 import { act } from './action.ts'
 import { examples } from './help.ts'
 
@@ -9,11 +10,12 @@ export function describeStatus(verb: Command): void {
       'Tells whether a daemon answers, who this node is, whether its data exchange answers, and what the ' +
         'folders hold. Exit code 3 where no daemon answers.',
     )
-    .addHelpText('after', examples(['pilot-dx status', 'pilot-dx status --json']))
+    .option('--limits', 'also all limits of this program and their defaults; --json has them anyway')
+    .addHelpText('after', examples(['pilot-dx status', 'pilot-dx status --limits', 'pilot-dx status --json']))
     .action((_options: unknown, command: Command) =>
-      act(command, async context => {
+      act<StatusOptions>(command, async (context, options) => {
         const { status } = await import('../commands/status.ts')
-        await status(context)
+        await status(context, options)
       }),
     )
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { bytesText, durationText, facts, plural, table, timeText } from '#lib/cli/format.js'
+import { bytesText, durationText, facts, limitText, plural, table, timeText } from '#lib/cli/format.js'
 import { progressText } from '#lib/cli/progress.js'
 import { bar, histogram, legsOf, percentile } from '#lib/cli/trace-legs.js'
 import type { TransferProgress } from '#lib/exchange/transfer/progress.js'
@@ -33,6 +33,15 @@ test('bytes, durations, times and counts are for a person', () => {
   assert.equal(timeText(new Date(2026, 0, 5, 7, 8, 9).getTime()), '2026-01-05 07:08:09')
   assert.equal(plural(1, 'file'), '1 file')
   assert.equal(plural(0, 'file'), '0 files')
+})
+
+test('a limit is told exactly', () => {
+  assert.equal(limitText({ value: 768 * 1024, unit: 'bytes' }), '768 KiB')
+  assert.equal(limitText({ value: 2 ** 31, unit: 'bytes' }), '2 GiB')
+  assert.equal(limitText({ value: 1025, unit: 'bytes' }), '1025 bytes')
+  assert.equal(limitText({ value: 1_500, unit: 'ms' }), '1.5 s')
+  assert.equal(limitText({ value: 50, unit: 'ms' }), '50 ms')
+  assert.equal(limitText({ value: 10_000, unit: 'count' }), '10,000')
 })
 
 test('progress tells share, bytes, rate and what is left', () => {
