@@ -2,10 +2,10 @@ import { PluginError } from './errors.ts'
 
 /** One limit: its default, its unit, and what is seen when it is met. */
 export interface Limit {
-  /** The value when nothing else is configured. */
+  /** The value when nothing else is configured; Infinity where it is off then. */
   readonly value: number
-  /** `bytes`, `ms` or `count`. */
-  readonly unit: 'bytes' | 'ms' | 'count'
+  /** `part` is one of a whole, up to 1. */
+  readonly unit: 'bytes' | 'ms' | 'count' | 'part'
   /** What it bounds, and what happens at it. */
   readonly about: string
   /** The option that changes it, or null where it is fixed. */
@@ -46,8 +46,12 @@ export type LimitName =
   | 'idleTimeout'
   | 'inboxMaxFiles'
   | 'inboxMaxBytes'
+  | 'inboxShare'
   | 'receivedMaxBytes'
   | 'receivedMaxFiles'
+  | 'receivedShare'
+  | 'framesPerSecond'
+  | 'bytesPerSecond'
   | 'idLifetime'
   | 'idsRemembered'
   | 'idJournalRecords'
@@ -286,14 +290,22 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
   inboxMaxFiles: {
     value: 10_000,
     unit: 'count',
-    about: 'messages in the inbox; past that the oldest are removed',
+    about: 'messages in the inbox; past that the oldest are removed, or new ones refused (whenFull)',
     option: 'inboxMaxFiles',
   },
   inboxMaxBytes: {
     value: 256 * MiB,
     unit: 'bytes',
-    about: 'all messages in the inbox; past that the oldest are removed, down to 90 %',
+    about:
+      'all messages in the inbox; past that the oldest are removed, down to 90 %, or new ones refused (whenFull)',
     option: 'inboxMaxBytes',
+  },
+  inboxShare: {
+    value: 1,
+    unit: 'part',
+    about:
+      'what one peer may have of both; past that its own oldest messages are removed, or its new ones refused; one larger than that is always refused',
+    option: 'inboxShare',
   },
   receivedMaxBytes: {
     value: 2 * GiB,
@@ -308,6 +320,25 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     about:
       'received files, those being written and all that unpacked folders hold included; a further one is refused',
     option: 'receivedMaxFiles',
+  },
+  receivedShare: {
+    value: 1 / 4,
+    unit: 'part',
+    about:
+      'what one peer may reserve of receivedMaxBytes by the lengths it declares; past that its files count with what has come of them',
+    option: null,
+  },
+  framesPerSecond: {
+    value: Number.POSITIVE_INFINITY,
+    unit: 'count',
+    about: 'frames a second of one peer; what is over is refused, or, of files in chunks, read more slowly',
+    option: 'rates.framesPerSecond',
+  },
+  bytesPerSecond: {
+    value: Number.POSITIVE_INFINITY,
+    unit: 'bytes',
+    about: 'bytes a second of one peer; as framesPerSecond',
+    option: 'rates.bytesPerSecond',
   },
   idLifetime: {
     value: 600_000,

@@ -41,8 +41,10 @@ export function durationText(ms: number): string {
   return parts.slice(0, 2).join(' ')
 }
 
-/** The default of a limit, exactly: `256 MiB`, `90 s`, `1,000`. */
+/** The default of a limit, exactly: `256 MiB`, `90 s`, `1,000`, `25 %`, `none`. */
 export function limitText({ value, unit }: Pick<Limit, 'value' | 'unit'>): string {
+  if (value === Number.POSITIVE_INFINITY) return 'none'
+  if (unit === 'part') return `${value * 100} %`
   if (unit === 'ms') return value >= 1000 ? `${value / 1000} s` : `${value} ms`
   if (unit === 'count') return value.toLocaleString('en')
   const [size, name] = SIZES.find(([size]) => value % size === 0) ?? [1, 'bytes']

@@ -14,9 +14,13 @@ export class RateLimiter {
   readonly #frames: Bucket | undefined
   readonly #bytes: Bucket | undefined
 
-  constructor({ framesPerSecond = 0, bytesPerSecond = 0 }: Rates) {
-    if (framesPerSecond > 0) this.#frames = new Bucket(framesPerSecond)
-    if (bytesPerSecond > 0) this.#bytes = new Bucket(bytesPerSecond)
+  /** `Infinity` is no limit. */
+  constructor({
+    framesPerSecond = Number.POSITIVE_INFINITY,
+    bytesPerSecond = Number.POSITIVE_INFINITY,
+  }: Rates) {
+    if (framesPerSecond < Number.POSITIVE_INFINITY) this.#frames = new Bucket(framesPerSecond)
+    if (bytesPerSecond < Number.POSITIVE_INFINITY) this.#bytes = new Bucket(bytesPerSecond)
   }
 
   /** Counts a frame of `bytes` and returns true where the rates allow it; a frame that they do not allow counts nothing. */

@@ -1,4 +1,4 @@
-import { checkNumber, configuredLimit, LIMITS, MAX_FRAME_SIZE } from '../limits.ts'
+import { configuredLimit, LIMITS, MAX_FRAME_SIZE } from '../limits.ts'
 import type { Logger } from '../logger.ts'
 import { Mailbox, type MailboxConfig } from '../mailbox/mailbox.ts'
 import { DATA_EXCHANGE_PORT, type Stream } from '../pilot/transport.ts'
@@ -189,13 +189,13 @@ export class Service implements PluginService {
 
   #peersOptions(): PeersOptions {
     const { maxConnections, maxConnectionsPerPeer, rates = {} } = this.#config
-    for (const [name, rate] of Object.entries(rates)) {
-      if (rate !== undefined) checkNumber(`rates.${name}`, rate)
-    }
     return {
       maxConnections: configuredLimit(maxConnections, LIMITS.maxConnections),
       maxConnectionsPerPeer: configuredLimit(maxConnectionsPerPeer, LIMITS.maxConnectionsPerPeer),
-      rates,
+      rates: {
+        framesPerSecond: configuredLimit(rates.framesPerSecond, LIMITS.framesPerSecond),
+        bytesPerSecond: configuredLimit(rates.bytesPerSecond, LIMITS.bytesPerSecond),
+      },
     }
   }
 }

@@ -311,7 +311,7 @@ function limitsOf(config: MailboxConfig): MailboxLimits {
   }
 }
 
-function shareOf({ inboxShare = 1 }: MailboxConfig): number {
+function shareOf({ inboxShare = LIMITS.inboxShare.value }: MailboxConfig): number {
   if (inboxShare > 0 && inboxShare <= 1) return inboxShare
   throw new PluginError('CONFIG_INVALID', `inboxShare is ${inboxShare}; it must be over 0 and at most 1`)
 }

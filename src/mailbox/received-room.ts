@@ -1,4 +1,5 @@
 import { MailboxError } from '../errors.ts'
+import { LIMITS } from '../limits.ts'
 import { coalesce } from './coalesce.ts'
 import type { DurableFolder } from './durable-write.ts'
 import { FolderIndex } from './folder-index.ts'
@@ -23,7 +24,7 @@ export class ReceivedRoom {
   constructor(folder: DurableFolder, limits: ReceivedLimits) {
     const { dir } = folder.layout
     this.#limits = limits
-    this.#open = new Room(limits.maxBytes * SHARE)
+    this.#open = new Room(limits.maxBytes * LIMITS.receivedShare.value)
     this.index = new FolderIndex(
       dir,
       () => true,
@@ -149,6 +150,3 @@ const NOTHING: Count = { files: 0, bytes: 0 }
 function sum(one: Count, other: Count): Count {
   return { files: one.files + other.files, bytes: one.bytes + other.bytes }
 }
-
-/** The part of the folder's limit that one sender may take by lengths that it declares. */
-const SHARE = 1 / 4

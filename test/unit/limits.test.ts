@@ -10,9 +10,11 @@ import { FrameDecoder } from '#lib/wire/decode.js'
 import { encodeFrame } from '#lib/wire/encode.js'
 
 for (const [name, limit] of Object.entries(LIMITS)) {
-  test(`${name} has a whole value, a unit and a text`, () => {
-    assert.ok(Number.isSafeInteger(limit.value) && limit.value > 0)
-    assert.ok(['bytes', 'ms', 'count'].includes(limit.unit))
+  test(`${name} has a value, a unit and a text`, () => {
+    if (limit.unit === 'part') assert.ok(limit.value > 0 && limit.value <= 1)
+    else if (limit.value !== Number.POSITIVE_INFINITY)
+      assert.ok(Number.isSafeInteger(limit.value) && limit.value > 0)
+    assert.ok(['bytes', 'ms', 'count', 'part'].includes(limit.unit))
     assert.match(limit.about, /^[^\n]{15,}[^.\s]$/)
     assert.ok(limit.option === null || limit.option.length > 0)
   })

@@ -42,6 +42,8 @@ test('a limit is told exactly', () => {
   assert.equal(limitText({ value: 1_500, unit: 'ms' }), '1.5 s')
   assert.equal(limitText({ value: 50, unit: 'ms' }), '50 ms')
   assert.equal(limitText({ value: 10_000, unit: 'count' }), '10,000')
+  assert.equal(limitText({ value: 0.25, unit: 'part' }), '25 %')
+  assert.equal(limitText({ value: Number.POSITIVE_INFINITY, unit: 'bytes' }), 'none')
 })
 
 test('progress tells share, bytes, rate and what is left', () => {

@@ -171,6 +171,13 @@ test('rates hold for a peer over all of its connections', async t => {
   ])
 })
 
+test('a rate of zero, or less, is no limit', async t => {
+  for (const rate of [0, -1]) {
+    const node = await startService(t, { rates: { framesPerSecond: rate, bytesPerSecond: rate } })
+    assert.deepEqual(await node.ask(text('1'), text('2')), ['ACK TEXT 1 bytes', 'ACK TEXT 1 bytes'])
+  }
+})
+
 test('many peers with half a frame each do not use up the budget for those who finish theirs', async t => {
   const node = await startService(t)
   const peers = await Promise.all(Array.from({ length: 60 }, () => node.dial()))
