@@ -80,14 +80,23 @@ async function holds(file: FileHandle, content: Uint8Array): Promise<boolean> {
   return stats.isFile() && stats.size === content.length && (await file.readFile()).equals(content)
 }
 
-/** Node has no syncfs(). False where the system has no command for it, or it failed. */
+/**
+ * Whether the next `sync -f` of this process can be believed. The system tells of what it could not write once: to one
+ * that fails, or is killed before it can say so. Another one that begins after that, for whatever folder, may end well
+ * though files that it is asked for are lost. So there is one at a time, and none after one that did not end well.
+ */
+let isBelievable = true
+
+/** Node has no syncfs(). False where it has not been done, or proves nothing. */
 async function syncFileSystem(dir: string, signal: AbortSignal): Promise<boolean> {
   // Elsewhere it takes no such option, and may not wait for the disk.
-  if (process.platform !== 'linux') return false
+  if (process.platform !== 'linux' || !isBelievable) return false
+  isBelievable = false
   const child = spawn('sync', ['-f', dir], { stdio: 'ignore', signal })
   // Nor must it keep a process from ending.
   child.unref()
   const [status] = await once(child, 'exit').catch(() => [undefined])
+  isBelievable = status === 0
   signal.throwIfAborted()
-  return status === 0
+  return isBelievable
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
+import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { LIMITS } from '#lib/limits.js'
 import type { Logger } from '#lib/logger.js'
@@ -12,8 +12,7 @@ import { encodeBatch, encodeHeader } from '#lib/mailbox/journal/journal-format.j
 import { folderLayout } from '#lib/mailbox/layout.js'
 import { failHandles, failure, replaceFs, replaceHandle, replaceSyncFs } from '../faulty-fs.js'
 import { tempDir } from '../temp-mailbox.js'
-
-const NOT_LINUX = process.platform !== 'linux' && 'sync takes no option here'
+import { countSyncs, fakeSync, NOT_LINUX } from './fake-sync.js'
 
 interface SegmentOptions {
   readonly settled?: Promise<void>
@@ -63,73 +62,30 @@ const isThere = (path: string): Promise<boolean> =>
     () => false,
   )
 
-/** A command `sync` that only says how it was called, and ends with `status`. Resolves with a function that reads that. */
-async function fakeSync(t: TestContext, status: number): Promise<() => Promise<string>> {
-  const dir = await tempDir(t)
-  const path = join(dir, 'sync')
-  await writeFile(path, `#!/bin/sh\necho "$@" >> "${dir}/calls"\nexit ${status}\n`)
-  await chmod(path, 0o700)
-  setPath(t, [dir, process.env.PATH].join(delimiter))
-  return () => readFile(join(dir, 'calls'), 'utf8').catch(() => '')
-}
-
-function setPath(t: TestContext, path: string): void {
-  const before = process.env.PATH
-  process.env.PATH = path
-  t.after(() => {
-    process.env.PATH = before
-  })
-}
-
-/** Counts the files, and other things, that are synced. */
-async function countSyncs(t: TestContext): Promise<{ files: number }> {
-  const count = { files: 0 }
-  await replaceHandle(t, 'datasync', real => async () => {
-    count.files++
-    return real()
-  })
-  return count
-}
-
 test('a few files are synced one by one, then the segment and its note go', async t => {
-  const called = await fakeSync(t, 0)
+  const called = await fakeSync(t, 'exit 0')
   const synced = await countSyncs(t)
   const it = new Checkpointed(await tempDir(t))
   const { path } = await it.segment(64)
   assert.ok(segmentsInUse.has(path))
   await it.checkpoints.close()
   assert.equal(synced.files, 64)
-  assert.equal(await called(), '')
+  assert.deepEqual(await called(), [])
   assert.deepEqual([await isThere(path), await isThere(removedPath(path))], [false, false])
   assert.ok(!segmentsInUse.has(path))
 })
 
 test('more are synced all together', { skip: NOT_LINUX }, async t => {
-  const called = await fakeSync(t, 0)
+  const called = await fakeSync(t, 'exit 0')
   const synced = await countSyncs(t)
   const dir = await tempDir(t)
   const it = new Checkpointed(dir)
   const { path } = await it.segment(65)
   await it.checkpoints.close()
-  assert.equal(await called(), `-f ${dir}\n`)
+  assert.deepEqual(await called(), [`-f ${dir}`])
   assert.equal(synced.files, 0)
   assert.equal(await isThere(path), false)
 })
-
-for (const [what, prepare] of [
-  ['the command fails', (t: TestContext) => fakeSync(t, 1)],
-  ['there is no such command', async (t: TestContext) => setPath(t, '')],
-] as const) {
-  test(`where ${what}, they are synced one by one`, async t => {
-    await prepare(t)
-    const synced = await countSyncs(t)
-    const it = new Checkpointed(await tempDir(t))
-    const { path } = await it.segment(65)
-    await it.checkpoints.close()
-    assert.equal(synced.files, 65)
-    assert.equal(await isThere(path), false)
-  })
-}
 
 test('files that are gone, or are something else by now, keep no segment', async t => {
   const dir = await tempDir(t)
