@@ -133,21 +133,24 @@ export class Inbox {
     const { stores } = this.#options
     const { from } = storing.record
     const layout = this.#layout(storing.record, payloadFacts(payload))
-    if (!isSmall(payload.length)) {
-      const fill = (file: TemporaryFile) => writeStreamed(file, layout, () => chunks(payload, CHUNK_SIZE))
-      return stores.small(from, () => this.#write(storing, layout, fill))
-    }
-    const bytes = concat(renderMessage(layout, payload))
-    if (await stores.quick(from, () => this.#writeQuickly(storing, bytes))) return
-    await stores.small(from, () => this.#write(storing, layout, file => file.write([bytes])))
+    // Not rendered before it has its turn: of those that wait, only the payload is held.
+    const quickly = () => this.#writeQuickly(storing, layout, payload)
+    if (this.#small.takes(layout.size) && (await stores.quick(from, quickly))) return
+    await stores.small(from, () => this.#write(storing, layout, file => writeWhole(file, layout, payload)))
   }
 
   /** Whether it could be written in the short way. */
-  async #writeQuickly({ choice, record, delivery }: Storing, bytes: Uint8Array): Promise<boolean> {
-    const giveBack = await this.#quota.reserve(record.from, bytes.length)
+  async #writeQuickly(
+    { choice, record, delivery }: Storing,
+    layout: MessageLayout,
+    payload: Uint8Array,
+  ): Promise<boolean> {
+    const giveBack = await this.#quota.reserve(record.from, layout.size)
     try {
       // Another store may just be making it again; until that is durable, nothing in it is.
-      if (this.#folder.isBeingMade || !(await this.#small.write(choice, bytes, delivery))) return false
+      if (this.#folder.isBeingMade || !this.#small.takes(layout.size)) return false
+      const bytes = concat(renderMessage(layout, payload))
+      if (!(await this.#small.write(choice, bytes, delivery))) return false
       await this.#folder.retract()
       this.#quota.added(choice.name, bytes.length, record.from)
       return true
@@ -225,6 +228,14 @@ interface Storing {
 const SENDERS = 2
 /** A multiple of three, as base64 needs it. */
 const CHUNK_SIZE = 192 * 1024
+
+/** Bytes of JSON that are written at once; of more, a piece at a time is held. */
+const MOST_RENDERED = 2 * LIMITS.wholeFrame.value
+
+async function writeWhole(file: TemporaryFile, layout: MessageLayout, payload: Uint8Array): Promise<void> {
+  if (layout.size <= MOST_RENDERED) await file.write(renderMessage(layout, payload))
+  else await writeStreamed(file, layout, () => chunks(payload, CHUNK_SIZE))
+}
 
 async function writeStreamed(
   file: TemporaryFile,

@@ -4,7 +4,7 @@
  * make one U+FFFD of a whole broken sequence. A byte order mark is kept.
  */
 export function lossyUtf8(bytes: Uint8Array): Uint8Array {
-  const out = Buffer.allocUnsafe(countLossy(bytes))
+  const out = Buffer.allocUnsafe(lossyLength(bytes))
   let at = 0
   for (let i = 0; i < bytes.length; ) {
     const length = sequenceLength(bytes, i)
@@ -18,15 +18,8 @@ export function lossyUtf8(bytes: Uint8Array): Uint8Array {
   return out
 }
 
-/** The longest start of `bytes` of at most `max` bytes that does not end inside a code point. */
-export function cutAtCodePoint(bytes: Uint8Array, max: number): Uint8Array {
-  if (bytes.length <= max) return bytes
-  let end = max
-  while (end > 0 && max - end < 3 && isContinuation(bytes[end])) end--
-  return bytes.subarray(0, end)
-}
-
-function countLossy(bytes: Uint8Array): number {
+/** How many bytes {@link lossyUtf8} makes of `bytes`. */
+export function lossyLength(bytes: Uint8Array): number {
   let count = 0
   for (let i = 0; i < bytes.length; ) {
     const length = sequenceLength(bytes, i)
@@ -34,6 +27,14 @@ function countLossy(bytes: Uint8Array): number {
     i += length === 0 ? 1 : length
   }
   return count
+}
+
+/** The longest start of `bytes` of at most `max` bytes that does not end inside a code point. */
+export function cutAtCodePoint(bytes: Uint8Array, max: number): Uint8Array {
+  if (bytes.length <= max) return bytes
+  let end = max
+  while (end > 0 && max - end < 3 && isContinuation(bytes[end])) end--
+  return bytes.subarray(0, end)
 }
 
 /** Bytes of the valid sequence that starts at `i`, or 0 where none does. */

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { LIMITS } from '../limits.ts'
 import { escapedLength, escapeJson } from './json-text.ts'
-import { cutAtCodePoint, lossyUtf8 } from './lossy-text.ts'
+import { cutAtCodePoint, lossyLength, lossyUtf8 } from './lossy-text.ts'
 import { Utf8Check } from './utf8-check.ts'
 
 /** What an inbox file says of a message, next to its payload (section 3). */
@@ -30,9 +30,9 @@ export interface PayloadFacts {
   readonly start: Uint8Array
 }
 
-/** The text of one inbox file, in order: bytes, or the whole payload in one of its two forms. */
+/** The text of one inbox file, in order: bytes, or how to make them, or the whole payload in one of its two forms. */
 export interface MessageLayout {
-  readonly parts: readonly (Uint8Array | 'text' | 'base64')[]
+  readonly parts: readonly (Uint8Array | Lossy | 'text' | 'base64')[]
   /** Bytes that the payload takes as `text`. */
   readonly escapedLength: number
   /** Bytes of the whole file. */
@@ -60,7 +60,7 @@ export function layoutMessage(
 
   const parts: MessageLayout['parts'][number][] = [
     Buffer.from(`{"type":${JSON.stringify(record.type)},"from":${JSON.stringify(record.from)},"data":"`),
-    whole && payload.utf8 ? 'text' : lossyData(payload.start, whole),
+    whole && payload.utf8 ? 'text' : lossyData(payload, whole),
     Buffer.from(
       `","bytes":${payload.length},"received_at":${JSON.stringify(record.receivedAt)}` +
         `,"data_encoding":"${isReadable ? 'utf8' : 'base64'}"`,
@@ -83,7 +83,7 @@ export function layoutMessage(
 /** The text of `layout` as bytes, where `payload` is whole in memory. */
 export function renderMessage(layout: MessageLayout, payload: Uint8Array): Uint8Array[] {
   return layout.parts.map(part => {
-    if (typeof part !== 'string') return part
+    if (typeof part !== 'string') return bytesOf(part)
     return part === 'text' ? escapeJson(payload, layout.escapedLength) : FORMS[part](payload)
   })
 }
@@ -97,7 +97,7 @@ export async function* streamMessage(
   chunks: () => AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
   for (const part of layout.parts) {
-    if (typeof part !== 'string') yield part
+    if (typeof part !== 'string') yield bytesOf(part)
     else for await (const chunk of chunks()) yield FORMS[part](chunk)
   }
 }
@@ -153,8 +153,21 @@ const FORMS = {
     Buffer.from(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64'), 'latin1'),
 }
 
-function lossyData(start: Uint8Array, whole: boolean): Uint8Array {
-  return escapeJson(lossyUtf8(whole ? start : cutAtCodePoint(start, SHORT_DATA)))
+/** A text that is made when it is written: it may take six times as many bytes as what it is made of. */
+interface Lossy {
+  readonly length: number
+  make(): Uint8Array
+}
+
+function lossyData({ start, length, escapedLength }: PayloadFacts, whole: boolean): Uint8Array | Lossy {
+  if (!whole) return escapeJson(lossyUtf8(cutAtCodePoint(start, SHORT_DATA)))
+  // What needs escaping is never what is replaced.
+  const size = lossyLength(start) + escapedLength - length
+  return { length: size, make: () => escapeJson(lossyUtf8(start), size) }
+}
+
+function bytesOf(part: Uint8Array | Lossy): Uint8Array {
+  return part instanceof Uint8Array ? part : part.make()
 }
 
 function field(key: string, value: string | undefined): string {

@@ -54,12 +54,17 @@ export class SmallWriter {
     this.#recovered = NOTHING
   }
 
+  /** Whether a file of `size` bytes may go this way now. */
+  takes(size: number): boolean {
+    return size <= LARGEST && !this.#isClosed && this.#journal?.hasRoom !== false
+  }
+
   /**
    * Resolves with true when a file of `bytes` is complete, durable, and visible under `choice.name`; with false where
    * it is not, and nothing is left of it.
    */
   async write(choice: NameChoice, bytes: Uint8Array, record?: PublishRecord): Promise<boolean> {
-    if (bytes.length > LARGEST || this.#isClosed || this.#journal?.hasRoom === false) return false
+    if (!this.takes(bytes.length)) return false
     let file: SmallFile
     try {
       file = SmallFile.create(this.#folder.layout, bytes)

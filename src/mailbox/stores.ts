@@ -44,9 +44,9 @@ export class Stores {
   }
 }
 
-/** So many share one sync; more of them would keep those of another sender waiting. */
+/** So many share one sync; more of them would keep those of another sender waiting. Each holds up to 128 KiB of JSON. */
 const QUICK_AT_ONCE = 128
-/** More would only wait for the same disk, and hold descriptors. */
+/** More would only wait for the same disk, and hold descriptors; and up to 1.5 MiB of JSON each, see `inbox.ts`. */
 const SMALL_AT_ONCE = 16
 /** What is spooled, and what becomes of it. */
 const DESCRIPTORS_OF_ONE = 2

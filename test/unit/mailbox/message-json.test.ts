@@ -67,6 +67,7 @@ const CASES: [
   ['JSON that is not UTF-8', 'JSON', '22ff22', false, 'base64', true],
   ['BINARY that is UTF-8', 'BINARY', '6869', false, 'base64', true],
   ['BINARY', 'BINARY', '00ff80', false, 'base64', true],
+  ['controls that are not UTF-8', 'TEXT', '0001221fff5c7fc3', false, 'base64', true],
   ['empty BINARY', 'BINARY', '', false, 'base64', true],
 ]
 
@@ -118,7 +119,7 @@ test('large text is whole as long as its JSON stays below 256 MiB', () => {
     tooLong.parts.filter(part => typeof part === 'string'),
     ['base64'],
   )
-  const around = tooLong.parts.map(part => (typeof part === 'string' ? '' : Buffer.from(part))).join('')
+  const around = tooLong.parts.map(part => (part instanceof Uint8Array ? Buffer.from(part) : '')).join('')
   const json = JSON.parse(around)
   assert.equal(json.data, 'start')
   assert.equal(json.data_encoding, 'base64')

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { failure, replaceHandle } from './faulty-fs.js'
+import { readMessage, tempMailbox } from './temp-mailbox.js'
+
+const MiB = 1024 * 1024
+
+setFlagsFromString('--expose-gc')
+const gc: () => void = runInNewContext('gc')
+
+function buffered(): number {
+  gc()
+  return process.memoryUsage().arrayBuffers
+}
+
+/** Each byte takes six in JSON. */
+const controls = (size: number): Buffer => Buffer.alloc(size, 1)
+
+for (const [what, payload, count] of [
+  ['messages for the journal', controls(20_000), 500],
+  ['larger messages', controls(256 * 1024), 60],
+  ['larger messages that are not UTF-8', Buffer.concat([Buffer.of(0xff), controls(256 * 1024 - 1)]), 60],
+] as const) {
+  test(`while the disk does not answer, ${what} that wait for their turn are not rendered`, async t => {
+    const mailbox = await tempMailbox(t)
+    let fail = () => {}
+    const answer = new Promise<void>((_, reject) => {
+      fail = () => reject(failure('EIO'))
+    })
+    let asked = () => {}
+    const isAsked = new Promise<void>(resolve => {
+      asked = resolve
+    })
+    await replaceHandle(t, 'datasync', () => () => {
+      asked()
+      return answer
+    })
+    const before = buffered()
+    const message = { type: 'TEXT', from: '0:0000.0000.0001', length: payload.length }
+    const stores = Array.from({ length: count }, () => mailbox.storeMessage(message, payload))
+    const settled = Promise.allSettled(stores)
+    await isAsked
+    const more = buffered() - before
+    fail()
+    const outcomes = await settled
+    assert.ok(outcomes.every(({ status }) => status === 'rejected'))
+    assert.ok(more < 32 * MiB, `${Math.round(more / MiB)} MiB more are held`)
+  })
+}
+
+test('whichever way they are written, messages with long JSON are the same', async t => {
+  const mailbox = await tempMailbox(t, { includeBase64: true })
+  for (const size of [10_000, 30_000, 60_000, 200_000]) {
+    for (const payload of [controls(size), Buffer.concat([Buffer.of(0xff), controls(size - 1)])]) {
+      const message = { type: 'TEXT', from: '0:0000.0000.0001', length: size }
+      const { data, data_b64 } = await readMessage((await mailbox.storeMessage(message, payload)).path)
+      assert.equal(data, `${payload[0] === 1 ? '\x01' : '\uFFFD'}${'\x01'.repeat(size - 1)}`)
+      assert.equal(data_b64, payload.toString('base64'))
+    }
+  }
+})
