@@ -113,8 +113,8 @@ export class Inbox {
     const claim = this.#quota.claim(() => messageFileName(message.type, atNs, ++this.#seq))
     try {
       const record = { ...message, receivedAt: rfc3339(atNs) }
-      if (isSmall(message.length) || payload instanceof Uint8Array) {
-        const bytes = await whole(payload, message.length)
+      if (payload instanceof Uint8Array) {
+        const bytes = whole(payload, message.length)
         if (delivery !== undefined && !(await delivery.confirm())) return undefined
         await this.#storeWhole({ choice: claim, record, delivery }, bytes)
       } else {
@@ -177,6 +177,10 @@ export class Inbox {
       await spool.writeAll(watched(payload, look))
       // Before room is made for it.
       if (storing.delivery !== undefined && !(await storing.delivery.confirm())) return false
+      if (isSmall(spool.size)) {
+        await this.#options.stores.small(storing.record.from, () => this.#storeReadBack(storing, spool))
+        return true
+      }
       const layout = this.#layout(storing.record, scan.facts)
       const fill = (file: TemporaryFile) => writeStreamed(file, layout, () => spool.read(CHUNK_SIZE))
       await this.#finishing.run(from, () => this.#write(storing, layout, fill))
@@ -185,6 +189,13 @@ export class Inbox {
       await spool.discard()
       this.#spool.giveBack(from, counted)
     }
+  }
+
+  /** A small one is needed whole to be laid out; it has a slot of those that are in memory. */
+  async #storeReadBack(storing: Storing, spool: TemporaryFile): Promise<void> {
+    const payload = await spool.readAll()
+    const layout = this.#layout(storing.record, payloadFacts(payload))
+    await this.#write(storing, layout, file => writeWhole(file, layout, payload))
   }
 
   async #write(

@@ -203,8 +203,8 @@ export class Mailbox {
   }
 
   /**
-   * Stores a message as one JSON file in the inbox. Payloads over 256 KiB that come in pieces go through the
-   * disk; memory stays bounded. The oldest messages are removed where the inbox is over its limits. One with a
+   * Stores a message as one JSON file in the inbox. Payloads that come in pieces go through the disk;
+   * memory stays bounded. The oldest messages are removed where the inbox is over its limits. One with a
    * `messageId` is not stored where the same one, with the same bytes, was stored in the last 10 minutes, also
    * before a restart; the result tells (section 5).
    *

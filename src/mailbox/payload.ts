@@ -1,5 +1,3 @@
-import { ByteCollector } from '../bytes.ts'
-
 /**
  * What is to be stored: whole in memory, or in pieces, each of which must stay as it was given. Pieces may throw: then
  * nothing is left behind, and the error is rethrown as it is. Where a store is refused, pieces may be left unread.
@@ -44,15 +42,10 @@ export async function* watched(
   }
 }
 
-/** All of a payload of `length` bytes, in memory. Throws as {@link pieces}. */
-export async function whole(payload: Payload, length: number): Promise<Uint8Array> {
-  if (payload instanceof Uint8Array) {
-    checkLength(payload.length, length)
-    return payload
-  }
-  const collector = new ByteCollector()
-  for await (const piece of pieces(payload, length)) collector.append(piece)
-  return collector.take()
+/** `payload`. Throws where it is not `length` bytes. */
+export function whole(payload: Uint8Array, length: number): Uint8Array {
+  checkLength(payload.length, length)
+  return payload
 }
 
 /** `bytes` in chunks of `chunkSize` but for the last, not copied. */

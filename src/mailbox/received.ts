@@ -139,7 +139,7 @@ export class Received {
     const { room, stores } = this.#options
     const { from = '', length } = file
     if (payload instanceof Uint8Array) {
-      const bytes = await whole(payload, length)
+      const bytes = whole(payload, length)
       await room.grow(reservation, length)
       const content = async function* () {
         yield bytes

@@ -102,6 +102,12 @@ export class TemporaryFile {
     }
   }
 
+  /** All that has been written. */
+  async readAll(): Promise<Uint8Array> {
+    for await (const bytes of this.read(this.#size)) return bytes
+    return new Uint8Array(0)
+  }
+
   /** Checks the size, makes the content durable where `durable`, and closes the file. */
   async finish(durable: boolean): Promise<void> {
     const { size } = fstatSync(this.#handle.fd)

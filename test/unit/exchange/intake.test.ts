@@ -1,13 +1,25 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Admission } from '#lib/exchange/admission.js'
 import { ByteBudget } from '#lib/exchange/byte-budget.js'
 import { Deadlines } from '#lib/exchange/deadlines.js'
-import type { IncomingFrame } from '#lib/exchange/handlers/handler.js'
+import type { HandlerContext, IncomingFrame } from '#lib/exchange/handlers/handler.js'
+import { handleFrame } from '#lib/exchange/handlers/index.js'
 import { Intake } from '#lib/exchange/intake.js'
+import { RateLimiter } from '#lib/exchange/rate-limiter.js'
+import { silentLogger } from '#lib/logger.js'
+import { EventBus } from '#lib/plugin/events.js'
+import { FrameType } from '#lib/wire/frame.js'
+import { encodeTaggedHeader } from '#lib/wire/tagged.js'
+import { traceToFrame } from '#lib/wire/trace.js'
+import { SERVER_ADDRESS } from '../../helpers/socket-streams.ts'
+import { namesIn, readMessage, tempMailbox, temporariesIn } from '../mailbox/temp-mailbox.ts'
 
 const never = Number.POSITIVE_INFINITY
 
-function intake(budget: ByteBudget) {
+function intake(budget: ByteBudget, context?: HandlerContext) {
   const frames: IncomingFrame[] = []
   const deadlines = new Deadlines({
     idleTimeout: never,
@@ -19,6 +31,10 @@ function intake(budget: ByteBudget) {
     // Takes all of it, as a store does.
     handle: async frame => {
       frames.push(frame)
+      if (context !== undefined) {
+        await handleFrame(frame, context)
+        return
+      }
       if (frame.payload instanceof Uint8Array) taken.push(Buffer.from(frame.payload))
       else for await (const piece of frame.payload) taken.push(Buffer.from(piece))
     },
@@ -71,6 +87,51 @@ test('frames that are never completed do not use up the budget: from half of it 
   for (const { text } of begun) assert.equal(text(), 'x'.repeat(190_000) + 'y'.repeat(10_000))
   assert.equal(budget.used, 0)
 })
+
+async function handlerContext(t: TestContext): Promise<HandlerContext> {
+  return {
+    mailbox: await tempMailbox(t),
+    events: new EventBus(),
+    logger: silentLogger,
+    refusals: { note: () => {} },
+    admission: new Admission({}),
+    transfers: { handle: async () => null },
+    rates: new RateLimiter({}),
+    address: SERVER_ADDRESS,
+    from: SERVER_ADDRESS.toString(),
+  }
+}
+
+const TEXT = Buffer.alloc(100_000, 'x')
+const HEADER = encodeTaggedHeader({ type: FrameType.Text, length: TEXT.length }, { messageId: 'm' })
+const TRACED = traceToFrame({ sentAtNs: 0n, innerType: FrameType.Text, payload: TEXT })
+
+for (const [what, type, payload] of [
+  ['', FrameType.Text, TEXT],
+  [' inside a TAGGED one', FrameType.Tagged, Buffer.concat([HEADER.subarray(8), TEXT])],
+  [' inside a TRACE', FrameType.Trace, TRACED.payload],
+] as const) {
+  test(`while memory is tight a message${what} is on the disk before it is whole`, async t => {
+    const context = await handlerContext(t)
+    const { inboxDir } = context.mailbox
+    const budget = new ByteBudget(1_000_000)
+    budget.hold(500_000)
+    const { sink } = intake(budget, context)
+    sink.start({ type, length: payload.length })
+    sink.data(payload.subarray(0, 50_000))
+    const deadline = performance.now() + 10_000
+    while ((await temporariesIn(inboxDir)).length === 0 && performance.now() < deadline) await delay(5)
+    const meanwhile = [await temporariesIn(inboxDir), await namesIn(inboxDir)].map(names => names.length)
+    const held = budget.used
+    sink.data(payload.subarray(50_000))
+    sink.end()
+    await sink.close()
+    assert.deepEqual([meanwhile, held], [[1, 0], 500_000])
+    const [name = ''] = await namesIn(inboxDir)
+    assert.equal((await readMessage(join(inboxDir, name))).data, TEXT.toString())
+    assert.deepEqual([await temporariesIn(inboxDir), budget.used], [[], 500_000])
+  })
+}
 
 test('what is given up is held no longer', async () => {
   const budget = new ByteBudget(1000)

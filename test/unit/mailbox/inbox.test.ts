@@ -90,6 +90,31 @@ test('[disk.hidden-temporaries] what is being written lies in the hidden folder 
   }
 })
 
+test('a small message that comes in pieces goes through the disk, and looks as if it had come whole', async t => {
+  const mailbox = await tempMailbox(t)
+  const utf8 = Buffer.from('é"\n😀\x01'.repeat(10_000))
+  const bytes = Buffer.from(Array.from({ length: 256 * 1024 }, (_, i) => (i * 31) % 256))
+  for (const [type, payload] of [
+    ['TEXT', utf8],
+    ['TEXT', bytes],
+    ['BINARY', utf8],
+    ['BINARY', bytes],
+    ['TEXT', Buffer.alloc(0)],
+  ] as const) {
+    const before = await temporariesIn(mailbox.inboxDir)
+    let onDisk: string[] = []
+    async function* slow() {
+      yield* inPieces(payload, 1021)
+      onDisk = await temporariesIn(mailbox.inboxDir)
+    }
+    const message = { ...TEXT, type, length: payload.length }
+    const came = await readMessage((await mailbox.storeMessage(message, slow())).path)
+    const whole = await readMessage((await mailbox.storeMessage(message, payload)).path)
+    assert.deepEqual({ ...came, received_at: whole.received_at }, whole)
+    assert.deepEqual([before.length, onDisk.length], [0, 1])
+  }
+})
+
 test('folders are 0700, files 0600, parents included', async t => {
   const root = await tempDir(t)
   const inboxDir = join(root, 'a', 'b', 'inbox')
