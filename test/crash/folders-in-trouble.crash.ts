@@ -11,8 +11,8 @@ import { Ledger } from './ledger.js'
 import { deliver, Load, type Outcome } from './load.js'
 import type { Random } from './random.js'
 import type { Row, RowContext, RowReport } from './row.js'
+import { type Save, WHOLE_SAVES } from './saves.js'
 import { ServiceProcess } from './service-process.js'
-import { SAVES } from './traced-service.js'
 
 /**
  * Disks that are full, folders that are not what they were, and too few descriptors: the service stays up,
@@ -117,7 +117,9 @@ const CASES: Record<string, (trial: Trial) => Promise<void>> = {
       const peers: Client[] = []
       for (let i = 0; i < 200; i++) peers.push(await trial.dial())
       const outcomes = await Promise.all(
-        peers.flatMap(peer => SAVES.map(async save => ({ save, outcome: await trial.save(peer, save) }))),
+        peers.flatMap(peer =>
+          WHOLE_SAVES.map(async save => ({ save, outcome: await trial.save(peer, save) })),
+        ),
       )
       // Large ones wait for a descriptor, and on a slow machine some for too long.
       const small = outcomes.filter(({ save, outcome }) => save.size < 10_000 && outcome !== 'acknowledged')
@@ -138,19 +140,17 @@ const CASES: Record<string, (trial: Trial) => Promise<void>> = {
     for (let i = 0; i < 200; i++) peers.push(await trial.dial())
     const outcomes: Outcome[] = []
     for (const peer of peers) {
-      for (const save of SAVES) outcomes.push(await trial.save(peer, save))
+      for (const save of WHOLE_SAVES) outcomes.push(await trial.save(peer, save))
       if (outcomes.includes('refused')) break
     }
     const served = outcomes.filter(outcome => outcome === 'acknowledged').length
     if (outcomes.includes('refused')) trial.failures.push('connections have taken the descriptors of saves')
-    else if (served < SAVES.length * 4) trial.failures.push(`only ${served} were saved`)
+    else if (served < WHOLE_SAVES.length * 4) trial.failures.push(`only ${served} were saved`)
     await Promise.all(peers.map(peer => peer.close().catch(() => {})))
     trial.compare()
     await trial.expectService()
   },
 }
-
-type Save = (typeof SAVES)[number]
 
 class Trial {
   readonly root: string
@@ -243,7 +243,7 @@ class Trial {
 
   async #expect(wanted: Outcome): Promise<void> {
     const peer = await this.dial()
-    for (const save of SAVES) {
+    for (const save of WHOLE_SAVES) {
       const outcome = await this.save(peer, save)
       if (outcome !== wanted) this.failures.push(`${save.name} is ${outcome}, not ${wanted}`)
     }

@@ -74,10 +74,17 @@ export function strayRecords({ receivedDir }: Folders): string[] {
 
 /** What is being written, or was left so. */
 export function temporaries(folders: Folders): string[] {
-  return [folders.inboxDir, folders.receivedDir].flatMap(dir => {
-    const hidden = join(dir, TEMPORARIES)
-    return attempt(() => readdirSync(hidden), []).map(name => join(hidden, name))
-  })
+  return [folders.inboxDir, folders.receivedDir].flatMap(dir => inside(join(dir, TEMPORARIES)))
+}
+
+/** What is there of files that come in chunks, and whose it is. */
+export function partials({ receivedDir }: Folders): string[] {
+  return inside(join(receivedDir, PARTIALS))
+}
+
+/** The files in which message ids are on record. */
+export function idFiles({ inboxDir }: Folders): string[] {
+  return inside(join(inboxDir, IDS))
 }
 
 /** The segments of the journal; with `pid` only those of other processes, and what is noted beside none. */
@@ -120,13 +127,21 @@ function recordOf(path: string, name: string, content: Buffer): 'right' | 'none'
 
 const TEMPORARIES = '.tmp'
 const RECORDS = '.records'
+export const PARTIALS = '.partial'
+/** Of the inbox: the memory of message ids. */
+export const IDS = '.ids'
 /** Of the inbox: what holds messages that are not synced themselves yet. */
 export const JOURNAL = '.journal'
 /** Subfolders, which programs that list the folder skip. */
-const HIDDEN = [TEMPORARIES, RECORDS, JOURNAL, '.consumers', '.ids', '.partial', '.unpacking']
+const HIDDEN = [TEMPORARIES, RECORDS, JOURNAL, '.consumers', IDS, PARTIALS, '.unpacking']
 const STAMP = '-\\d{8}-\\d{6}\\.\\d{3}-\\d{6,}'
 const MESSAGE_NAME = new RegExp(`^(TEXT|JSON|BINARY)${STAMP}\\.json$`)
 const FILE_NAME = new RegExp(`^(f\\d+-[0-9a-f]{16})${STAMP}\\.bin$`)
+
+/** The paths of all that lies in `dir`. A missing folder is empty. */
+function inside(dir: string): string[] {
+  return attempt(() => readdirSync(dir), []).map(name => join(dir, name))
+}
 
 /** What is not there, or is no folder. */
 const ABSENT: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP'])

@@ -1,13 +1,15 @@
-import { foldersIn, Scratch, strayRecords, temporaries } from './folders.js'
-import { makeItem } from './items.js'
+import { join } from 'node:path'
+import { foldersIn, partials, Scratch, strayRecords, temporaries } from './folders.js'
 import { Ledger } from './ledger.js'
 import { judgeAfterPowerCut, leftSegments } from './rebooted.js'
 import type { Row, RowContext, RowReport } from './row.js'
-import { numbered, SAVES, TracedService } from './traced-service.js'
+import { makeParcel, SAVES, sendAgain } from './saves.js'
+import { ServiceProcess } from './service-process.js'
+import { numbered, TracedService } from './traced-service.js'
 
 /**
  * SIGKILL at every file system call of one save of each kind, restart, compare; also with what a power cut would take
- * then.
+ * then. What is sent in chunks is gone on with after that, and what has an id is sent again.
  */
 export const row: Row = { needs: ['linux', 'strace'], ci: 0, record: 0, run }
 
@@ -17,7 +19,8 @@ async function run({ random }: RowContext): Promise<RowReport> {
   const ledger = new Ledger(folders)
   const failures: string[] = []
   const counts: Record<string, number> = {}
-  for (const { name, kind, size } of SAVES) {
+  for (const save of SAVES) {
+    const { name } = save
     const targets = await callsOfOneSave()
     let kills = 0
     for (const target of targets) kills += (await killAt(target)) ? 1 : 0
@@ -30,7 +33,7 @@ async function run({ random }: RowContext): Promise<RowReport> {
 
     async function callsOfOneSave(): Promise<[name: string, number: number][]> {
       await using service = await TracedService.start(scratch.path, folders, ledger, random)
-      const { calls } = await service.save(makeItem(random, kind, size))
+      const { calls } = await service.save(makeParcel(random, save))
       return numbered(calls).map(({ call, number }) => [call.name, number])
     }
 
@@ -42,13 +45,17 @@ async function run({ random }: RowContext): Promise<RowReport> {
         ...(await leftSegments(folders, service.process)),
       ]
       failures.push(...left.map(path => `not swept: ${path}`))
-      const { outcome } = await service.save(makeItem(random, kind, size), [
-        `${callName}:signal=SIGKILL:when=${number}`,
-      ])
+      const parcel = makeParcel(random, save)
+      const { outcome } = await service.save(parcel, [`${callName}:signal=SIGKILL:when=${number}`])
       const killed = outcome === 'unanswered'
       if (killed) await service.process.ended()
       await service.process.kill()
       const problems = [...ledger.compare(), ...(await judgeAfterPowerCut(folders, ledger, random))]
+      if (save.as !== undefined) {
+        await using next = await ServiceProcess.start({ socket: join(scratch.path, 's'), config: folders })
+        problems.push(...(await sendAgain(next, parcel, outcome, ledger)), ...ledger.compare())
+        problems.push(...partials(folders).map(path => `left behind: ${path}`))
+      }
       failures.push(...problems.map(problem => `${name}, ${callName} ${number}: ${problem}`))
       return killed
     }

@@ -1,4 +1,4 @@
-import type { Client } from '#lib/exchange/client.js'
+import type { Client, DeliverOptions } from '#lib/exchange/client.js'
 import { type Item, type Kind, makeItem } from './items.js'
 import type { Ledger } from './ledger.js'
 import type { Random } from './random.js'
@@ -7,10 +7,15 @@ import type { Random } from './random.js'
 export type Outcome = 'acknowledged' | 'refused' | 'unanswered'
 
 /** Sends one item and enters it, and its answer, in the ledger. */
-export async function deliver(client: Client, item: Item, ledger: Ledger): Promise<Outcome> {
+export async function deliver(
+  client: Client,
+  item: Item,
+  ledger: Ledger,
+  { messageId }: Pick<DeliverOptions, 'messageId'> = {},
+): Promise<Outcome> {
   ledger.count(item.key, 'sent')
   try {
-    await client.deliver(item.message)
+    await client.deliver(item.message, { messageId })
     ledger.count(item.key, 'acknowledged')
     return 'acknowledged'
   } catch (error) {

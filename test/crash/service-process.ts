@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { Client } from '#lib/exchange/client.js'
 import type { ServiceConfig } from '#lib/exchange/service.js'
+import type { Stream } from '#lib/pilot/transport.js'
 import { SERVER_ADDRESS, SocketStreams } from '../helpers/socket-streams.js'
 import type { Random } from './random.js'
 
@@ -81,6 +82,11 @@ export class ServiceProcess {
 
   get isAlive(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  /** A bare connection. */
+  async connect(): Promise<Stream> {
+    return new SocketStreams(this.#socket).dial()
   }
 
   async dial(socket: string = this.#socket): Promise<Client> {

@@ -1,29 +1,23 @@
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Folders, JOURNAL } from './folders.js'
-import { type Item, type Kind, makeItem } from './items.js'
+import { type Folders, IDS, idFiles, JOURNAL, PARTIALS } from './folders.js'
+import { sha256 } from './items.js'
 import type { Ledger } from './ledger.js'
-import { deliver, type Outcome } from './load.js'
+import type { Outcome } from './load.js'
 import type { Random } from './random.js'
+import { makeParcel, type Parcel, sendParcel } from './saves.js'
 import { ServiceProcess } from './service-process.js'
 import { type Call, Strace } from './strace.js'
-
-/** The ways that the mailbox saves: through the journal, in one piece, through a spool, and while the bytes arrive. */
-export const SAVES: readonly { name: string; kind: Kind; size: number }[] = [
-  { name: 'small message', kind: 'TEXT', size: 1_000 },
-  { name: 'medium message', kind: 'TEXT', size: 200_000 },
-  { name: 'large message', kind: 'TEXT', size: 300_000 },
-  { name: 'small file', kind: 'FILE', size: 1_000 },
-  { name: 'streamed file', kind: 'FILE', size: 300_000 },
-]
 
 /** A service whose calls on the mailbox's files can be watched, and made to fail. */
 export class TracedService {
   readonly process: ServiceProcess
   readonly #folders: Folders
   readonly #ledger: Ledger
-  /** The names of its temporaries, and of the segments of its journal, count on. */
+  /** The names of its temporaries, of the segments of its journal, and of its files of message ids count on. */
   readonly #temporaries = new CountedNames('.tmp', '.tmp')
   readonly #segments = new CountedNames(JOURNAL, '.log')
+  readonly #ids = new CountedNames(IDS, '.ids')
 
   private constructor(process: ServiceProcess, folders: Folders, ledger: Ledger) {
     this.process = process
@@ -39,22 +33,20 @@ export class TracedService {
       env: { UV_THREADPOOL_SIZE: '1' },
     })
     const service = new TracedService(process, folders, ledger)
-    await service.save(makeItem(random, 'TEXT', 500))
+    // Under an id, so that all those names are known.
+    await service.save(makeParcel(random, { kind: 'TEXT', size: 500, as: 'tagged' }))
     return service
   }
 
-  /** Has `item` saved, under strace; with the calls on the mailbox's paths that it took. */
-  async save(item: Item, inject: readonly string[] = []): Promise<{ outcome: Outcome; calls: Call[] }> {
-    const client = await this.process.dial()
-    const paths = inject.length === 0 ? [] : this.#paths()
+  /** Has `parcel` saved, under strace; with the calls on the mailbox's paths that it took. */
+  async save(parcel: Parcel, inject: readonly string[] = []): Promise<{ outcome: Outcome; calls: Call[] }> {
+    this.#removeHidden(parcel)
+    const paths = inject.length === 0 ? [] : this.#paths(parcel)
     const strace = await Strace.attach({ pid: this.process.pid, paths, inject })
-    const outcome = await deliver(client, item, this.#ledger)
+    const outcome = await sendParcel(this.process, parcel, this.#ledger)
     const calls = await strace.detach(outcome === 'unanswered')
-    for (const { text } of calls) {
-      this.#temporaries.learn(text)
-      this.#segments.learn(text)
-    }
-    await client.close().catch(() => {})
+    for (const { text } of calls)
+      for (const names of [this.#temporaries, this.#segments, this.#ids]) names.learn(text)
     const { inboxDir, receivedDir } = this.#folders
     const isOurs = ({ text }: Call) => text.includes(inboxDir) || text.includes(receivedDir)
     return { outcome, calls: calls.filter(isOurs) }
@@ -64,16 +56,35 @@ export class TracedService {
     await this.process.kill()
   }
 
+  /** As it is for the first of its kind, each time: the calls that make a hidden folder are tried too. */
+  #removeHidden({ as }: Parcel): void {
+    const { inboxDir, receivedDir } = this.#folders
+    if (as === 'chunks') rmSync(join(receivedDir, PARTIALS), { recursive: true, force: true })
+    if (as !== 'tagged') return
+    // What was sent again was not seen.
+    for (const path of idFiles(this.#folders)) this.#ids.learn(path)
+    rmSync(join(inboxDir, IDS), { recursive: true, force: true })
+  }
+
   /** The paths of the next save; strace knows whole paths only. */
-  #paths(): string[] {
+  #paths({ as, message }: Parcel): string[] {
     const { inboxDir, receivedDir } = this.#folders
     const folders = [inboxDir, receivedDir].flatMap(dir => {
       const next = this.#temporaries.around(1, 4).map(name => join(dir, name))
       return [dir, join(dir, '.tmp'), join(dir, '.records'), ...next]
     })
     const journal = [JOURNAL, ...this.#segments.around(0, 3)].map(name => join(inboxDir, name))
-    return [...folders, ...journal]
+    const ids = as === 'tagged' ? [IDS, ...this.#ids.around(0, 4)].map(name => join(inboxDir, name)) : []
+    const partial =
+      as === 'chunks' && 'file' in message && Buffer.isBuffer(message.file) ? partialOf(message.file) : []
+    return [...folders, ...journal, ...ids, ...partial.map(name => join(receivedDir, name))]
   }
+}
+
+/** Where a file that comes in chunks is until it is whole, and where it is written whose it is. */
+function partialOf(content: Buffer): string[] {
+  const path = join(PARTIALS, sha256(content).slice(0, 32))
+  return [PARTIALS, path, `${path}.owner`]
 }
 
 /** Names in a subfolder of the mailbox that end in a number, as they are seen in the calls of their process. */
