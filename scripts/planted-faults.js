@@ -350,6 +350,14 @@ export const PLANTED_FAULTS = [
     foundBy: { hostile: 1 },
   },
   {
+    name: 'peers whose frames are refused are read as fast as others, and nobody takes turns',
+    edits: [
+      ['exchange/turns.js', 'if (!this.#isFree())', 'if (false)'],
+      ['exchange/patience.js', 'this.#left--', 'this.#left'],
+    ],
+    foundBy: { hostile: 3 },
+  },
+  {
     name: 'something is kept of every answer',
     edits: [
       [
