@@ -13,6 +13,8 @@ export const row: Row = { needs: ['linux'], ci: 2, record: 45, run }
 
 const PEERS = 99
 const HOSTILE_NODE = 0x10000
+/** The longest that a hostile peer is there. */
+const STAY_MS = 15_000
 const SAMPLE_MS = 2_000
 /** The part of the time in which caches and pools fill. */
 const WARM_UP = 0.4
@@ -86,10 +88,12 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
   /** One hostile peer at a time, each kind in its turn. */
   async function beHostile(): Promise<void> {
     for (; performance.now() < end; counts.hostile++) {
-      const kind = HOSTILE_KINDS[counts.hostile % (HOSTILE_KINDS.length - 1)] ?? 'silent'
+      const kind = HOSTILE_KINDS[counts.hostile % HOSTILE_KINDS.length] ?? 'silent'
       const order = { socket, kinds: [kind], each: 1, perNode: 1, firstNode: HOSTILE_NODE }
       await using peers = new HostilePeers(order)
-      if ((await peers.gone(15_000)) === undefined) failures.push(`a peer of the kind ${kind} was not closed`)
+      const isClosed = (await peers.gone(STAY_MS)) !== undefined
+      // What reads no answers is closed only when as many of them wait as may, which takes minutes: it leaves before that.
+      if (!isClosed && kind !== 'deaf') failures.push(`a peer of the kind ${kind} was not closed`)
     }
   }
 }
