@@ -41,6 +41,7 @@ export type LimitName =
   | 'descriptorWait'
   | 'streamedStoreWait'
   | 'streamedStores'
+  | 'gatheredBytes'
   | 'spooledBytes'
   | 'largeMessages'
   | 'idleTimeout'
@@ -195,7 +196,7 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     value: 64 * MiB,
     unit: 'bytes',
     about:
-      'payload bytes held for all connections; then none is read; from half of it on, frames over 4 KiB go to the disk as they arrive',
+      'payload bytes held for all connections; then none is read; from half of it on, frames over 4 KiB go to the disk as they arrive (see gatheredBytes)',
     option: null,
   },
   bytesHeldPerPeer: {
@@ -265,6 +266,13 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     unit: 'count',
     about:
       'large frames that are being stored at once, half of them for one peer; fewer where there are not descriptors for so many',
+    option: null,
+  },
+  gatheredBytes: {
+    value: 32 * MiB,
+    unit: 'bytes',
+    about:
+      'messages of up to wholeFrame that arrive while memory is tight (see bytesHeld), a quarter of it for one peer; more of them go to the disk as they arrive',
     option: null,
   },
   spooledBytes: {

@@ -17,10 +17,10 @@ import {
   streamMessage,
 } from './message-json.ts'
 import { messageFileName } from './names.ts'
-import { chunks, type Payload, pieces, watched, whole } from './payload.ts'
+import { chunks, gathered, type Payload, pieces, watched, whole } from './payload.ts'
 import { Semaphore } from './semaphore.ts'
+import { SharedRoom } from './shared-room.ts'
 import { SmallWriter } from './small-writer.ts'
-import { SpoolRoom } from './spool-room.ts'
 import type { Stores } from './stores.ts'
 import type { TemporaryFile } from './temporary-file.ts'
 
@@ -65,8 +65,10 @@ export class Inbox {
   readonly #options: InboxOptions
   readonly #small: SmallWriter
   readonly #quota: InboxQuota
-  /** For large messages on the disk that are not messages yet. */
-  readonly #spool: SpoolRoom
+  /** In memory, for small messages that come in pieces. */
+  readonly #gathered = new SharedRoom(LIMITS.gatheredBytes.value, GATHERERS)
+  /** On the disk, for what else comes in pieces and is no message yet. */
+  readonly #spool: SharedRoom
   /** What becomes of them takes up to six times as much of the disk: few at once. */
   readonly #finishing = new Semaphore(
     LIMITS.largeMessages.value,
@@ -79,7 +81,11 @@ export class Inbox {
     this.#options = options
     this.#small = new SmallWriter(folder.layout, options.durable, options.logger)
     this.#quota = new InboxQuota(folder.layout.dir, options.limits, options.logger)
-    this.#spool = new SpoolRoom(options.limits.maxBytes)
+    // The largest message must find room, too.
+    this.#spool = new SharedRoom(
+      Math.max(options.limits.maxBytes * SENDERS, LIMITS.spooledBytes.value),
+      SENDERS,
+    )
   }
 
   /** Writes again what a power cut has taken, and counts what is there. */
@@ -113,15 +119,7 @@ export class Inbox {
     const claim = this.#quota.claim(() => messageFileName(message.type, atNs, ++this.#seq))
     try {
       const record = { ...message, receivedAt: rfc3339(atNs) }
-      if (payload instanceof Uint8Array) {
-        const bytes = whole(payload, message.length)
-        if (delivery !== undefined && !(await delivery.confirm())) return undefined
-        await this.#storeWhole({ choice: claim, record, delivery }, bytes)
-      } else {
-        const spooled = () =>
-          this.#storeSpooled({ choice: claim, record, delivery }, pieces(payload, message.length))
-        if (!(await this.#options.stores.streamed(message.from, spooled))) return undefined
-      }
+      if (!(await this.#store({ choice: claim, record, delivery }, payload))) return undefined
     } finally {
       claim.release()
     }
@@ -129,14 +127,32 @@ export class Inbox {
     return claim.name
   }
 
-  async #storeWhole(storing: Storing, payload: Uint8Array): Promise<void> {
+  /** False where it was stored before. */
+  async #store(storing: Storing, payload: Payload): Promise<boolean> {
+    const { from, length } = storing.record
+    if (payload instanceof Uint8Array) return this.#storeWhole(storing, whole(payload, length))
+    if (!isSmall(length) || !this.#gathered.take(from, length)) {
+      const spooled = () => this.#storeSpooled(storing, pieces(payload, length))
+      return this.#options.stores.streamed(from, spooled)
+    }
+    try {
+      return await this.#storeWhole(storing, await gathered(payload, length))
+    } finally {
+      this.#gathered.giveBack(from, length)
+    }
+  }
+
+  async #storeWhole(storing: Storing, payload: Uint8Array): Promise<boolean> {
     const { stores } = this.#options
+    const { delivery } = storing
+    if (delivery !== undefined && !(await delivery.confirm())) return false
     const { from } = storing.record
     const layout = this.#layout(storing.record, payloadFacts(payload))
     // Not rendered before it has its turn: of those that wait, only the payload is held.
     const quickly = () => this.#writeQuickly(storing, layout, payload)
-    if (this.#small.takes(layout.size) && (await stores.quick(from, quickly))) return
+    if (this.#small.takes(layout.size) && (await stores.quick(from, quickly))) return true
     await stores.small(from, () => this.#write(storing, layout, file => writeWhole(file, layout, payload)))
+    return true
   }
 
   /** Whether it could be written in the short way. */
@@ -170,7 +186,7 @@ export class Inbox {
     try {
       const scan = new PayloadScan()
       const look = (piece: Uint8Array) => {
-        this.#spool.take(from, piece.length)
+        if (!this.#spool.take(from, piece.length)) throw new MailboxError('INBOX_FULL', SPOOL_FULL)
         counted += piece.length
         scan.push(piece)
       }
@@ -231,12 +247,15 @@ export class Inbox {
 
 interface Storing {
   readonly choice: NameChoice
-  readonly record: MessageRecord
+  readonly record: MessageInput & MessageRecord
   readonly delivery: Delivery | undefined
 }
 
-/** So many senders at least share the turns of large messages. */
+/** So many senders at least share the spool, and the turns of large messages. */
 const SENDERS = 2
+const SPOOL_FULL = 'too much of large messages is arriving at once, from this sender or from all together'
+/** So many senders at least share the memory for small messages in pieces. */
+const GATHERERS = 4
 /** A multiple of three, as base64 needs it. */
 const CHUNK_SIZE = 192 * 1024
 

@@ -1,3 +1,5 @@
+import { ByteCollector } from '../bytes.ts'
+
 /**
  * What is to be stored: whole in memory, or in pieces, each of which must stay as it was given. Pieces may throw: then
  * nothing is left behind, and the error is rethrown as it is. Where a store is refused, pieces may be left unread.
@@ -46,6 +48,13 @@ export async function* watched(
 export function whole(payload: Uint8Array, length: number): Uint8Array {
   checkLength(payload.length, length)
   return payload
+}
+
+/** All that comes in pieces, `length` bytes, in memory. Throws as {@link pieces}. */
+export async function gathered(payload: AsyncIterable<Uint8Array>, length: number): Promise<Uint8Array> {
+  const collector = new ByteCollector()
+  for await (const piece of pieces(payload, length)) collector.append(piece)
+  return collector.take()
 }
 
 /** `bytes` in chunks of `chunkSize` but for the last, not copied. */

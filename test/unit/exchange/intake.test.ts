@@ -14,6 +14,7 @@ import { EventBus } from '#lib/plugin/events.js'
 import { FrameType } from '#lib/wire/frame.js'
 import { encodeTaggedHeader } from '#lib/wire/tagged.js'
 import { traceToFrame } from '#lib/wire/trace.js'
+import { setLimit } from '../../helpers/set-limit.ts'
 import { SERVER_ADDRESS } from '../../helpers/socket-streams.ts'
 import { namesIn, readMessage, tempMailbox, temporariesIn } from '../mailbox/temp-mailbox.ts'
 
@@ -111,7 +112,8 @@ for (const [what, type, payload] of [
   [' inside a TAGGED one', FrameType.Tagged, Buffer.concat([HEADER.subarray(8), TEXT])],
   [' inside a TRACE', FrameType.Trace, TRACED.payload],
 ] as const) {
-  test(`while memory is tight a message${what} is on the disk before it is whole`, async t => {
+  test(`while memory is tight, and as much is gathered as may be, a message${what} is on the disk before it is whole`, async t => {
+    setLimit(t, 'gatheredBytes', 0)
     const context = await handlerContext(t)
     const { inboxDir } = context.mailbox
     const budget = new ByteBudget(1_000_000)

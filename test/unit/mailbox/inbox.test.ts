@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Mailbox, type MessageInput, type StoredMessage } from '#lib/mailbox/mailbox.js'
+import { setLimit } from '../../helpers/set-limit.ts'
 import {
   contentOf,
   goText,
@@ -90,7 +91,34 @@ test('[disk.hidden-temporaries] what is being written lies in the hidden folder 
   }
 })
 
-test('a small message that comes in pieces goes through the disk, and looks as if it had come whole', async t => {
+test('small messages that come in pieces are gathered in memory, of one sender a quarter of what may be', async t => {
+  const length = 200_000
+  setLimit(t, 'gatheredBytes', 8 * length)
+  const mailbox = await tempMailbox(t)
+  let release = () => {}
+  const held = new Promise<void>(resolve => {
+    release = resolve
+  })
+  async function* slow() {
+    yield Buffer.alloc(length / 2, 1)
+    await held
+    yield Buffer.alloc(length / 2, 1)
+  }
+  const stores = ['a', 'a', 'a', 'b', 'b', 'c', 'c', 'd', 'd', 'e'].map(from =>
+    mailbox.storeMessage({ ...TEXT, from, length }, slow()),
+  )
+  // The third of one sender, and what is over with all together.
+  while ((await temporariesIn(mailbox.inboxDir)).length < 2) await turn()
+  assert.equal((await temporariesIn(mailbox.inboxDir)).length, 2)
+  release()
+  await Promise.all(stores)
+  assert.equal((await namesIn(mailbox.inboxDir)).length, 10)
+  // All of it has been given back.
+  await Promise.all(['a', 'a'].map(from => mailbox.storeMessage({ ...TEXT, from, length }, slow())))
+})
+
+test('a small message that is not gathered goes through the disk, and looks as if it had come whole', async t => {
+  setLimit(t, 'gatheredBytes', 0)
   const mailbox = await tempMailbox(t)
   const utf8 = Buffer.from('é"\n😀\x01'.repeat(10_000))
   const bytes = Buffer.from(Array.from({ length: 256 * 1024 }, (_, i) => (i * 31) % 256))
@@ -99,7 +127,6 @@ test('a small message that comes in pieces goes through the disk, and looks as i
     ['TEXT', bytes],
     ['BINARY', utf8],
     ['BINARY', bytes],
-    ['TEXT', Buffer.alloc(0)],
   ] as const) {
     const before = await temporariesIn(mailbox.inboxDir)
     let onDisk: string[] = []

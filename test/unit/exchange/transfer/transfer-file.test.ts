@@ -9,13 +9,14 @@ import type { FileSource } from '#lib/exchange/file-source.js'
 import type { TransferProgress } from '#lib/exchange/transfer/progress.js'
 import { transferFile } from '#lib/exchange/transfer/transfer-file.js'
 import type { TransferOptions } from '#lib/exchange/transfer/transfer-types.js'
-import { LIMITS, type LimitName } from '#lib/limits.js'
+import { LIMITS } from '#lib/limits.js'
 import { decodeFileStream, type FileStreamMessage } from '#lib/wire/file-stream.js'
 import { type Frame, FrameType } from '#lib/wire/frame.js'
 import { writeFrame } from '#lib/wire/frame-io.js'
 import { makeTree } from '../../../helpers/folder-tree.ts'
 import { type Deviation, MemoryReceiver } from '../../../helpers/memory-receiver.ts'
 import { closed, text } from '../../../helpers/service-harness.ts'
+import { setLimit } from '../../../helpers/set-limit.ts'
 import { SERVER_ADDRESS } from '../../../helpers/socket-streams.ts'
 import { tempDir } from '../../../helpers/temp-dir.ts'
 
@@ -42,16 +43,6 @@ async function fileWith(t: TestContext, bytes: Uint8Array): Promise<string> {
   const path = join(tempDir(t), 'a.bin')
   writeFileSync(path, bytes)
   return path
-}
-
-/** Another value of a limit, until the test is over. */
-function setLimit(t: TestContext, name: LimitName, value: number): void {
-  const limit = LIMITS[name] as { value: number }
-  const before = limit.value
-  limit.value = value
-  t.after(() => {
-    limit.value = before
-  })
 }
 
 test('a file is stored and verified, and the receipt says so', async t => {

@@ -2,31 +2,21 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LIMITS } from '#lib/limits.js'
 import { DurableFolder } from '#lib/mailbox/durable-write.js'
-import { SpoolRoom } from '#lib/mailbox/spool-room.js'
+import { SharedRoom } from '#lib/mailbox/shared-room.js'
 import { inPieces, namesIn, tempMailbox } from './temp-mailbox.js'
 
-const MOST = LIMITS.spooledBytes.value
-const FULL = { code: 'INBOX_FULL' }
-
-test('one sender has half of the room, and all together have no more than all of it', () => {
-  const room = new SpoolRoom(1000)
-  room.take('a', MOST / 2)
-  assert.throws(() => room.take('a', 1), FULL)
-  room.take('b', MOST / 2 - 10)
-  assert.throws(() => room.take('c', 11), FULL)
-  room.take('c', 10)
-  room.giveBack('a', MOST / 2)
-  room.take('c', MOST / 2 - 10)
-  assert.throws(() => room.take('c', 1), FULL)
-  room.take('a', 10)
-  assert.throws(() => room.take('a', 1), FULL)
-})
-
-test('the largest message that the inbox may hold has room, of each of two senders', () => {
-  const room = new SpoolRoom(3 * MOST)
-  room.take('a', 3 * MOST)
-  room.take('b', 3 * MOST)
-  assert.throws(() => room.take('c', 1), FULL)
+test('one sender has its part of the room, and all together have no more than all of it', () => {
+  const room = new SharedRoom(1000, 2)
+  assert.equal(room.take('a', 500), true)
+  assert.equal(room.take('a', 1), false)
+  assert.equal(room.take('b', 490), true)
+  assert.equal(room.take('c', 11), false)
+  assert.equal(room.take('c', 10), true)
+  room.giveBack('a', 500)
+  assert.equal(room.take('c', 490), true)
+  assert.equal(room.take('c', 1), false)
+  assert.equal(room.take('a', 10), true)
+  assert.equal(room.take('a', 1), false)
 })
 
 test('large messages become JSON few at once, and of one sender half of them', async t => {
