@@ -355,7 +355,7 @@ export const PLANTED_FAULTS = [
       ['exchange/turns.js', 'if (!this.#isFree())', 'if (false)'],
       ['exchange/patience.js', 'this.#left--', 'this.#left'],
     ],
-    foundBy: { hostile: 3 },
+    foundBy: { hostile: 1 },
   },
   {
     name: 'something is kept of every answer',
