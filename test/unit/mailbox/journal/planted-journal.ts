@@ -44,7 +44,7 @@ export function entry(name: string, content = `{"of":"${name}"}`): JournalEntry 
 /** The folder as a power cut leaves it that spares all that was written; it is not that of the mailbox. */
 export async function cutPower(t: TestContext, { inboxDir }: Pick<Mailbox, 'inboxDir'>): Promise<string> {
   const copy = join(await tempDir(t), 'inbox')
-  await cp(inboxDir, copy, { recursive: true })
+  await cp(inboxDir, copy, { recursive: true, preserveTimestamps: true })
   pretendReboot(copy)
   return copy
 }

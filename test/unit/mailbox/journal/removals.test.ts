@@ -108,7 +108,7 @@ for (const [how, remove] of [
 
 test('what a power cut has taken is not forgotten by a consumer that is there before the service', async t => {
   const { mailbox, names } = await storeTwo(t)
-  const before = await InboxConsumer.open({ dir: mailbox.inboxDir })
+  const before = await InboxConsumer.open({ dir: mailbox.inboxDir, leaseMs: 1 })
   const [leased, acknowledged] = [await before.next(), await before.next()]
   await acknowledged?.ack()
   const dir = await cutPower(t, mailbox)
