@@ -42,6 +42,7 @@ export type LimitName =
   | 'streamedStoreWait'
   | 'streamedStores'
   | 'gatheredBytes'
+  | 'gatherWait'
   | 'spooledBytes'
   | 'largeMessages'
   | 'idleTimeout'
@@ -272,7 +273,13 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     value: 32 * MiB,
     unit: 'bytes',
     about:
-      'messages of up to wholeFrame that arrive while memory is tight (see bytesHeld), a quarter of it for one peer; more of them go to the disk as they arrive',
+      'messages of up to wholeFrame that arrive while memory is tight (see bytesHeld), a quarter of it for one peer; more of them wait',
+    option: null,
+  },
+  gatherWait: {
+    value: 3_000,
+    unit: 'ms',
+    about: 'time that such a message waits for that; then it goes to the disk as it arrives, as a larger one',
     option: null,
   },
   spooledBytes: {

@@ -4,6 +4,7 @@
  */
 export class Body implements AsyncIterable<Uint8Array> {
   readonly #onTaken: (bytes: number) => void
+  readonly #onWanted: () => void
   #pieces: Uint8Array[] = []
   #backlog = 0
   #begun = false
@@ -12,14 +13,20 @@ export class Body implements AsyncIterable<Uint8Array> {
   #error: unknown
   #wake: (() => void) | undefined
 
-  /** `onTaken` is told of the bytes that are held here no longer. */
-  constructor(onTaken: (bytes: number) => void) {
+  /** `onTaken` is told of the bytes that are held here no longer, `onWanted` when more {@link isWanted}. */
+  constructor(onTaken: (bytes: number) => void, onWanted: () => void = () => {}) {
     this.#onTaken = onTaken
+    this.#onWanted = onWanted
   }
 
   /** Whether nobody has begun to take what has come. */
   get isWaiting(): boolean {
     return this.#state === 'open' && !this.#begun
+  }
+
+  /** Whether the handler has taken all that has come, and waits for more. */
+  get isWanted(): boolean {
+    return this.#wake !== undefined
   }
 
   /** Bytes that the handler has not taken. */
@@ -79,6 +86,7 @@ export class Body implements AsyncIterable<Uint8Array> {
         } else {
           await new Promise<void>(resolve => {
             this.#wake = resolve
+            this.#onWanted()
           })
         }
       }

@@ -172,7 +172,8 @@ export class Connection {
     return (
       this.#draining ||
       this.#stream.destroyed ||
-      (this.#peer.budget.hasRoom &&
+      // Those who wait for their turn may hold all of the budget: those who have it must come to their end.
+      ((this.#peer.budget.hasRoom || this.#intake.isWanted) &&
         this.#intake.frames < LIMITS.framesInFlight.value &&
         this.#intake.bytes < LIMITS.bytesInFlight.value &&
         !this.#intake.isWaiting &&

@@ -62,6 +62,11 @@ export class Intake implements FrameSink {
     return this.#body?.isWaiting === true && this.#body.backlog > LIMITS.tightFrame.value
   }
 
+  /** Whether the large frame that is arriving has its turn, and waits for more: what comes of it is not held. */
+  get isWanted(): boolean {
+    return this.#body?.isWanted === true
+  }
+
   start(head: FrameHead): void {
     this.#head = head
     this.#options.deadlines.frameStarted()
@@ -108,7 +113,7 @@ export class Intake implements FrameSink {
   }
 
   #handleWhileItArrives(): void {
-    const body = new Body(bytes => this.#release(bytes))
+    const body = new Body(bytes => this.#release(bytes), this.#options.onProgress)
     this.#body = body
     this.#handle(body, () => body.endedAtNs)
     const begun = this.#small.take()

@@ -131,7 +131,8 @@ export class Inbox {
   async #store(storing: Storing, payload: Payload): Promise<boolean> {
     const { from, length } = storing.record
     if (payload instanceof Uint8Array) return this.#storeWhole(storing, whole(payload, length))
-    if (!isSmall(length) || !this.#gathered.take(from, length)) {
+    const isGathered = isSmall(length) && (await this.#gathered.takeIn(LIMITS.gatherWait.value, from, length))
+    if (!isGathered) {
       const spooled = () => this.#storeSpooled(storing, pieces(payload, length))
       return this.#options.stores.streamed(from, spooled)
     }

@@ -5,6 +5,7 @@ export class SharedRoom {
   readonly #most: number
   readonly #senders: number
   readonly #taken = new Tally()
+  readonly #waiting = new Set<Waiter>()
 
   constructor(most: number, senders: number) {
     this.#most = most
@@ -20,7 +21,29 @@ export class SharedRoom {
     return true
   }
 
+  /** Waits for room for up to `waitMs`; as {@link take} then. */
+  async takeIn(waitMs: number, from: string, bytes: number): Promise<boolean> {
+    if (this.take(from, bytes)) return true
+    if (bytes > this.#most / this.#senders) return false
+    return new Promise(resolve => {
+      const end = (isTaken: boolean) => {
+        clearTimeout(timer)
+        this.#waiting.delete(waiter)
+        resolve(isTaken)
+      }
+      const waiter = { look: () => this.take(from, bytes) && end(true) }
+      const timer = setTimeout(end, waitMs, false)
+      this.#waiting.add(waiter)
+    })
+  }
+
   giveBack(from: string, bytes: number): void {
     this.#taken.remove(from, { files: 0, bytes })
+    for (const waiter of this.#waiting) waiter.look()
   }
+}
+
+interface Waiter {
+  /** Takes its room, and waits no more, where there is some now. */
+  look(): void
 }

@@ -37,6 +37,24 @@ test('the backlog counts what nobody has taken, and what is held no longer is to
   assert.deepEqual(told, [3, 1, 7])
 })
 
+test('it tells when all has been taken and more is wanted', async () => {
+  let wanted = 0
+  const body = new Body(
+    () => {},
+    () => wanted++,
+  )
+  body.push(bytes('a'))
+  assert.deepEqual([body.isWanted, wanted], [false, 0])
+  const iterator = body[Symbol.asyncIterator]()
+  await iterator.next()
+  assert.deepEqual([body.isWanted, wanted], [false, 0])
+  const next = iterator.next()
+  assert.deepEqual([body.isWanted, wanted], [true, 1])
+  body.push(bytes('b'))
+  assert.equal(body.isWanted, false)
+  assert.equal(String((await next).value), 'b')
+})
+
 test('a failure comes after the bytes before it', async () => {
   const body = new Body(() => {})
   body.push(bytes('a'))

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { LIMITS } from '#lib/limits.js'
+import { encodeFrame } from '#lib/wire/encode.js'
 import { FrameType } from '#lib/wire/frame.js'
 import { readFrame, writeFrame } from '#lib/wire/frame-io.js'
 import { decodeTraceAnswer, traceToFrame } from '#lib/wire/trace.js'
 import { closed, closeStream, startService, text, textOf } from '../../helpers/service-harness.ts'
+import { setLimit } from '../../helpers/set-limit.ts'
 
 test('a connection past the cap is closed at once; when one has left, the next is served', async t => {
   const node = await startService(t, { maxConnections: 2 })
@@ -169,6 +171,22 @@ test('rates hold for a peer over all of its connections', async t => {
     'ACK TEXT 1 bytes',
     'ERR TEXT save failed: refused: this sender sends too much; try again later',
   ])
+})
+
+test('frames that wait for their turn do not keep those that have it from their end', async t => {
+  setLimit(t, 'bytesHeldPerPeer', 400_000)
+  setLimit(t, 'gatheredBytes', 4 * 200_000)
+  setLimit(t, 'gatherWait', 60_000)
+  const node = await startService(t)
+  const whole = Buffer.concat(encodeFrame(text('x'.repeat(200_000))))
+  const peers = await Promise.all(Array.from({ length: 6 }, () => node.dial()))
+  for (const peer of peers) peer.write(whole.subarray(0, 100_000))
+  // More than may be held has come then, and one of them has its turn.
+  await delay(50)
+  for (const peer of peers) peer.write(whole.subarray(100_000))
+  const answers = await Promise.all(peers.map(peer => readFrame(peer)))
+  assert.deepEqual(answers.map(textOf), Array(6).fill('ACK TEXT 200000 bytes'))
+  await Promise.all(peers.map(closeStream))
 })
 
 test('a rate of zero, or less, is no limit', async t => {

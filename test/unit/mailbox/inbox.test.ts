@@ -94,6 +94,7 @@ test('[disk.hidden-temporaries] what is being written lies in the hidden folder 
 test('small messages that come in pieces are gathered in memory, of one sender a quarter of what may be', async t => {
   const length = 200_000
   setLimit(t, 'gatheredBytes', 8 * length)
+  setLimit(t, 'gatherWait', 100)
   const mailbox = await tempMailbox(t)
   let release = () => {}
   const held = new Promise<void>(resolve => {

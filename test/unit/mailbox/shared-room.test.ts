@@ -19,6 +19,19 @@ test('one sender has its part of the room, and all together have no more than al
   assert.equal(room.take('a', 1), false)
 })
 
+test('whoever waits gets room once there is some, unless it takes too long', async () => {
+  const room = new SharedRoom(1000, 2)
+  assert.equal(await room.takeIn(60_000, 'a', 500), true)
+  const waits = [room.takeIn(60_000, 'a', 300), room.takeIn(60_000, 'a', 200), room.takeIn(20, 'a', 1)]
+  assert.equal(await waits[2], false)
+  assert.equal(await room.takeIn(60_000, 'a', 501), false)
+  assert.equal(await room.takeIn(60_000, 'b', 400), true)
+  room.giveBack('a', 500)
+  assert.deepEqual(await Promise.all(waits.slice(0, 2)), [true, true])
+  assert.equal(room.take('c', 101), false)
+  assert.equal(room.take('c', 100), true)
+})
+
 test('large messages become JSON few at once, and of one sender half of them', async t => {
   const mailbox = await tempMailbox(t, { durability: 'os' })
   const { write } = DurableFolder.prototype
