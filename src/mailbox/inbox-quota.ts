@@ -9,7 +9,7 @@ import { type FolderEntry, FolderIndex, type NameClaim } from './folder-index.ts
 import { MESSAGE_SUFFIX } from './layout.ts'
 import { messageAge } from './names.ts'
 import { Owners, readSender } from './owners.ts'
-import { type Count, Tally } from './tally.ts'
+import { type Count, sum, Tally } from './tally.ts'
 
 /** What the inbox may hold. */
 export interface InboxLimits {
@@ -172,12 +172,8 @@ export class InboxQuota {
   #fits(from: string, size: number): boolean {
     const { maxFiles, maxBytes } = this.#limits
     const { all } = this.#writing
-    const writing = this.#writing.of(from)
-    const stored = this.#owners.get(from)
-    const own = {
-      files: stored.files + writing.files + 1,
-      bytes: stored.bytes + writing.bytes + size,
-    }
+    const stored = sum(this.#owners.get(from), this.#writing.of(from))
+    const own = sum(stored, { files: 1, bytes: size })
     return (
       this.#index.files + all.files < maxFiles &&
       this.#index.bytes + all.bytes + size <= maxBytes &&

@@ -195,7 +195,7 @@ export class Inbox {
       // Before room is made for it.
       if (storing.delivery !== undefined && !(await storing.delivery.confirm())) return false
       if (isSmall(spool.size)) {
-        await this.#options.stores.small(storing.record.from, () => this.#storeReadBack(storing, spool))
+        await this.#options.stores.small(from, () => this.#storeReadBack(storing, spool))
         return true
       }
       const layout = this.#layout(storing.record, scan.facts)

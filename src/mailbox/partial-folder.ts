@@ -52,6 +52,13 @@ export class PartialFolder {
     return bytes
   }
 
+  /** Of those that nobody is going on with. */
+  get idleBytes(): number {
+    let bytes = 0
+    for (const entry of this.#entries.values()) if (!entry.isOpen) bytes += entry.bytes
+    return bytes
+  }
+
   /** Lists the folder unless that was done within the last seconds: no peer can make it be listed all the time. */
   async refreshOld(): Promise<void> {
     if (performance.now() - this.#listedAt > FRESH_MS) await this.refresh()

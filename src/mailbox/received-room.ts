@@ -8,7 +8,7 @@ import { partialDir } from './layout.ts'
 import { isUnpackedName } from './names.ts'
 import { PartialFolder } from './partial-folder.ts'
 import { type Reservation, Room } from './room.ts'
-import type { Count } from './tally.ts'
+import { type Count, NOTHING, sum } from './tally.ts'
 
 /** What the received folder holds, and may still take: received files, partial ones, and those to come. */
 export class ReceivedRoom {
@@ -99,7 +99,7 @@ export class ReceivedRoom {
   }
 
   #besidesIdle({ files, bytes }: Count): Count {
-    return { files, bytes: bytes - this.#idleBytes }
+    return { files, bytes: bytes - this.partials.idleBytes }
   }
 
   /** Other programs take files out of the folder: nothing is refused before looking again. */
@@ -116,13 +116,6 @@ export class ReceivedRoom {
       `${more.bytes} bytes more do not fit: the received folder holds, with what is being written, ${files} files of ` +
         `${maxFiles} (receivedMaxFiles) and ${bytes} bytes of ${maxBytes} (receivedMaxBytes); remove some`,
     )
-  }
-
-  /** Of partial files that nobody is going on with. */
-  get #idleBytes(): number {
-    let bytes = 0
-    for (const entry of this.partials.entries) if (!entry.isOpen) bytes += entry.bytes
-    return bytes
   }
 
   #fits(more: Count): boolean {
@@ -143,10 +136,4 @@ export class ReceivedRoom {
 export interface ReceivedLimits {
   readonly maxFiles: number
   readonly maxBytes: number
-}
-
-const NOTHING: Count = { files: 0, bytes: 0 }
-
-function sum(one: Count, other: Count): Count {
-  return { files: one.files + other.files, bytes: one.bytes + other.bytes }
 }

@@ -4,6 +4,14 @@ export interface Count {
   readonly bytes: number
 }
 
+/** No file and no byte. */
+export const NOTHING: Count = { files: 0, bytes: 0 }
+
+/** Both together. */
+export function sum(one: Count, other: Count): Count {
+  return { files: one.files + other.files, bytes: one.bytes + other.bytes }
+}
+
 /** Counts what each of several senders has, and all of them together. */
 export class Tally {
   readonly #bySender = new Map<string, Count>()
@@ -17,10 +25,9 @@ export class Tally {
     return this.#bySender.get(sender) ?? NOTHING
   }
 
-  add(sender: string, { files, bytes }: Count): void {
-    const own = this.of(sender)
-    const now = { files: own.files + files, bytes: own.bytes + bytes }
-    this.#all = { files: this.#all.files + files, bytes: this.#all.bytes + bytes }
+  add(sender: string, count: Count): void {
+    const now = sum(this.of(sender), count)
+    this.#all = sum(this.#all, count)
     if (now.files === 0 && now.bytes === 0) this.#bySender.delete(sender)
     else this.#bySender.set(sender, now)
   }
@@ -29,5 +36,3 @@ export class Tally {
     this.add(sender, { files: -files, bytes: -bytes })
   }
 }
-
-const NOTHING: Count = { files: 0, bytes: 0 }

@@ -9,6 +9,7 @@ import { setLimit } from '../../helpers/set-limit.ts'
 import {
   contentOf,
   goText,
+  heldBack,
   inPieces,
   namesIn,
   readMessage,
@@ -96,15 +97,7 @@ test('small messages that come in pieces are gathered in memory, of one sender a
   setLimit(t, 'gatheredBytes', 8 * length)
   setLimit(t, 'gatherWait', 100)
   const mailbox = await tempMailbox(t)
-  let release = () => {}
-  const held = new Promise<void>(resolve => {
-    release = resolve
-  })
-  async function* slow() {
-    yield Buffer.alloc(length / 2, 1)
-    await held
-    yield Buffer.alloc(length / 2, 1)
-  }
+  const { slow, release } = heldBack(length, length / 2)
   const stores = ['a', 'a', 'a', 'b', 'b', 'c', 'c', 'd', 'd', 'e'].map(from =>
     mailbox.storeMessage({ ...TEXT, from, length }, slow()),
   )

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { test } from 'node:test'
-import { inPieces, namesIn, tempDir, tempMailbox, temporariesIn } from './temp-mailbox.js'
+import { heldBack, inPieces, namesIn, tempDir, tempMailbox, temporariesIn } from './temp-mailbox.js'
 
 const FULL = { code: 'RECEIVED_FULL', name: 'MailboxError' }
 
@@ -58,15 +58,7 @@ test('what would exceed receivedMaxBytes is refused, before it is read', async t
 
 test('[received.max-bytes-partial] files being written count by their declared length, however many start at once', async t => {
   const mailbox = await tempMailbox(t, { receivedMaxBytes: 1000 })
-  let release = () => {}
-  const held = new Promise<void>(resolve => {
-    release = resolve
-  })
-  async function* slow() {
-    yield Buffer.alloc(1)
-    await held
-    yield Buffer.alloc(239)
-  }
+  const { slow, release } = heldBack(240, 1)
   const file = (from: string) => ({ filename: 'f', length: 240, from })
   const stores = Array.from({ length: 10 }, (_, i) => mailbox.storeFile(file(`${i}`), slow()))
   const settled = Promise.allSettled(stores)
@@ -79,15 +71,7 @@ test('[received.max-bytes-partial] files being written count by their declared l
 
 test('a length alone, however large, takes no room from others', async t => {
   const mailbox = await tempMailbox(t, { receivedMaxBytes: 1000 })
-  let release = () => {}
-  const held = new Promise<void>(resolve => {
-    release = resolve
-  })
-  async function* slow() {
-    yield Buffer.alloc(100)
-    await held
-    yield Buffer.alloc(900)
-  }
+  const { slow, release } = heldBack(1000, 100)
   const large = mailbox.storeFile({ filename: 'large', length: 1000, from: 'liar' }, slow())
   large.catch(() => undefined)
   await mailbox.storeFile({ filename: 'f', length: 900, from: 'honest' }, Buffer.alloc(900))
@@ -110,15 +94,7 @@ test('files are counted too, also empty ones and those being written', async t =
 
 test('lengths that one sender declares, and does not send, take no more room from others than its share', async t => {
   const mailbox = await tempMailbox(t, { receivedMaxBytes: 1000 })
-  let release = () => {}
-  const held = new Promise<void>(resolve => {
-    release = resolve
-  })
-  async function* slow() {
-    yield Buffer.alloc(1)
-    await held
-    yield Buffer.alloc(199)
-  }
+  const { slow, release } = heldBack(200, 1)
   const liar = { filename: 'f', length: 200, from: 'liar' }
   const stores = Array.from({ length: 10 }, () => mailbox.storeFile(liar, slow()))
   const settled = Promise.allSettled(stores)

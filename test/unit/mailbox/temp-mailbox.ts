@@ -57,6 +57,23 @@ export async function readMessage(path: string): Promise<Record<string, unknown>
   return JSON.parse(await readFile(path, 'utf8'))
 }
 
+/** A payload of `length` bytes, of which the `first` come at once and the others when `release` is called. */
+export function heldBack(
+  length: number,
+  first: number,
+): { slow: () => AsyncGenerator<Uint8Array>; release: () => void } {
+  let release = () => {}
+  const held = new Promise<void>(resolve => {
+    release = resolve
+  })
+  async function* slow() {
+    yield Buffer.alloc(first, 1)
+    await held
+    yield Buffer.alloc(length - first, 1)
+  }
+  return { slow, release }
+}
+
 /** `bytes` in pieces of `size`. */
 export async function* inPieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
