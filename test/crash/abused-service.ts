@@ -64,8 +64,9 @@ export class AbusedService {
 
   async status(): Promise<ServiceStatus> {
     this.#child.send('status')
-    const [status] = await once(this.#child, 'message')
-    return status as ServiceStatus
+    const answer = await Promise.race([once(this.#child, 'message'), this.#exit.then(() => undefined)])
+    if (answer === undefined) throw new Error(`the service ended with ${this.#child.exitCode}`)
+    return answer[0] as ServiceStatus
   }
 
   /** Resolves when the service has stopped and its process is gone; false where that took too long. */

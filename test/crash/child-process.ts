@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url'
 /** A script of this folder in a process of its own, killed where the scope ends. */
 export class Child {
   readonly #child: ChildProcess
-  /** Resolves when it has ended, by itself or by somebody else. */
+  /** Resolves when it has ended, by itself or by somebody else, and all that it printed has been read. */
   readonly ended: Promise<unknown>
-  /** What it prints. */
+  /** What it prints. Lines that nobody listens for yet are gone: several may come at once. */
   readonly lines: Interface
 
   constructor(script: string, ...args: string[]) {
@@ -16,12 +16,23 @@ export class Child {
     const child = spawn(process.execPath, [path, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
     child.stdin.on('error', () => {})
     this.lines = createInterface({ input: child.stdout })
-    this.ended = once(child, 'exit')
+    this.ended = once(child, 'close')
     this.#child = child
   }
 
   get isAlive(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  /**
+   * Resolves with the first line from now on that matches `pattern`, with undefined where it ends before. To be asked for
+   * before what has to be done for that line.
+   */
+  async line(pattern = /^/): Promise<string | undefined> {
+    const found = new Promise<string>(resolve => {
+      this.lines.on('line', line => pattern.test(line) && resolve(line))
+    })
+    return Promise.race([found, this.ended.then(() => undefined)])
   }
 
   /** SIGKILL; resolves when it is gone. */

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { ConsumerOptions } from '#lib/mailbox/inbox-consumer.js'
 import { Child } from './child-process.js'
 
@@ -19,6 +18,6 @@ export class ConsumerProcess extends Child {
 
   constructor(setup: ConsumerSetup) {
     super('consumer-child.js', JSON.stringify(setup))
-    this.working = Promise.race([once(this.lines, 'line'), this.ended])
+    this.working = this.line()
   }
 }

@@ -1,13 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { EmbeddedDaemon } from '#lib/embedded/index.js'
 import { Client } from '#lib/exchange/client.js'
 import { Address } from '#lib/pilot/address.js'
 import { Driver } from '#lib/pilot/driver.js'
+import { Child } from './child-process.js'
 import { foldersIn, Scratch, temporaries } from './folders.js'
 import { type Kind, makeItem } from './items.js'
 import { Ledger } from './ledger.js'
@@ -45,8 +42,7 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
     for (let i = 0; i < n; i++) {
       const senders = Array.from({ length: SENDERS }, () => sendUntilCut(driver, ledger, random))
       await delay(random.integer(5, 150))
-      child.kill('SIGKILL')
-      await once(child, 'exit')
+      await child.kill()
       await Promise.all(senders)
       child = await start()
       const since = performance.now()
@@ -60,7 +56,7 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
     failures.push(...temporaries(folders).map(path => `left behind: ${path}`))
   } finally {
     await driver.close()
-    child.kill('SIGKILL')
+    await child.kill()
   }
   const { sent, acknowledged } = ledger.totals
   return { n, failures, counts: { sent, acknowledged, longestMs: Math.round(longest) } }
@@ -91,14 +87,9 @@ async function isServedAgain(driver: Driver, ledger: Ledger, random: Random): Pr
   return false
 }
 
-async function startDaemon(options: Record<string, string>): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [CHILD, JSON.stringify(options)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const ended = once(child, 'exit').then(() => [`it ended with ${child.exitCode}`])
-  const [line] = await Promise.race([once(createInterface({ input: child.stdout }), 'line'), ended])
-  if (!String(line).startsWith(`${ADDRESS}`)) throw new Error(`the daemon did not start: ${line}`)
+async function startDaemon(options: Record<string, string>): Promise<Child> {
+  const child = new Child('../helpers/embedded-child.js', JSON.stringify(options))
+  const line = await child.line()
+  if (!line?.startsWith(`${ADDRESS}`)) throw new Error(`the daemon did not start: ${line ?? 'it has ended'}`)
   return child
 }
-
-const CHILD = fileURLToPath(new URL('../helpers/embedded-child.js', import.meta.url))

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { HarnessError } from './commands.js'
 
 /**
  * `dribble`: a byte a second. `zero`: empty frames without a pause. `lie`: declares 256 MiB and sends nothing of it.
@@ -36,14 +37,18 @@ export class HostilePeers {
   constructor(order: HostileOrder) {
     this.#child = fork(CHILD, [JSON.stringify(order)])
     this.#exit = once(this.#child, 'exit')
-    this.#open = once(this.#child, 'message')
-    this.#gone = this.#open.then(() => once(this.#child, 'message')).then(([lives]) => lives as Lives)
-    this.#gone.catch(() => {})
+    this.#open = new Promise(resolve =>
+      this.#child.on('message', message => message === 'open' && resolve(true)),
+    )
+    this.#gone = new Promise(resolve =>
+      this.#child.on('message', message => message !== 'open' && resolve(message as Lives)),
+    )
   }
 
   /** Resolves when all of them are connected. */
   async open(): Promise<void> {
-    await this.#open
+    const isOpen = await Promise.race([this.#open, this.#exit.then(() => false)])
+    if (isOpen !== true) throw new HarnessError('the hostile peers have ended')
   }
 
   /** Resolves when the service has closed all of them; with undefined where it has not within `ms`. */

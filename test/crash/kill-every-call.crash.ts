@@ -13,6 +13,8 @@ import { numbered, TracedService } from './traced-service.js'
  */
 export const row: Row = { needs: ['linux', 'strace'], ci: 0, record: 0, run }
 
+const ENDS_WITHIN_MS = 10_000
+
 async function run({ random }: RowContext): Promise<RowReport> {
   using scratch = new Scratch()
   const folders = foldersIn(scratch.path)
@@ -48,7 +50,8 @@ async function run({ random }: RowContext): Promise<RowReport> {
       const parcel = makeParcel(random, save)
       const { outcome } = await service.save(parcel, [`${callName}:signal=SIGKILL:when=${number}`])
       const killed = outcome === 'unanswered'
-      if (killed) await service.process.ended()
+      if (killed && !(await service.process.hasEnded(ENDS_WITHIN_MS)))
+        failures.push(`${name}, ${callName} ${number}: no answer, and it was not killed`)
       await service.process.kill()
       const problems = [...ledger.compare(), ...(await judgeAfterPowerCut(folders, ledger, random))]
       if (save.as !== undefined) {

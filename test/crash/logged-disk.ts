@@ -40,7 +40,7 @@ export class LoggedDisk {
     if (this.#loop !== '') command('losetup', '-d', this.#loop)
     this.#loop = ''
     for (const server of this.#servers.splice(0).reverse()) {
-      if (server.exitCode === null) {
+      if (server.exitCode === null && server.signalCode === null) {
         server.kill('SIGTERM')
         await once(server, 'exit')
       }

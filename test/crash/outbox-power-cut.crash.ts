@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Outbox } from '#lib/outbox/outbox.js'
@@ -51,18 +50,15 @@ async function addAndCut(dir: string, disk: Disk, random: Random): Promise<reado
   let ids: string[] = []
   const told: string[] = []
   adder.lines.on('line', line => /^[0-9a-f]{32}$/.test(line) && told.push(line))
-  await once(adder.lines, 'line')
+  // Of a few messages the last is there before the cut, and nothing else flushes the disk.
+  await adder.line(isShort ? /^(added|failed)/ : /^adding/)
   if (!isShort) await delay(random.integer(0, 150))
-  // With a few messages the last is there before the cut, and nothing else flushes the disk.
-  else
-    await new Promise<void>(resolve =>
-      adder.lines.on('line', line => /^(added|failed)/.test(line) && resolve()),
-    )
   await cutter.cut({
     close: () => {
       ids = [...told]
     },
   })
+  if (!adder.isAlive) throw new Error('what adds the messages has ended')
   await adder.kill()
   return ids
 }

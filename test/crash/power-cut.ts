@@ -146,7 +146,7 @@ export class Cutter {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null) return
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     this.#child.stdin?.end()
     await once(this.#child, 'exit')
   }

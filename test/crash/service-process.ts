@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Client } from '#lib/exchange/client.js'
 import type { ServiceConfig } from '#lib/exchange/service.js'
@@ -93,9 +94,9 @@ export class ServiceProcess {
     return Client.dial(new SocketStreams(socket), SERVER_ADDRESS)
   }
 
-  /** Resolves when it has ended, by itself or by somebody else. */
-  async ended(): Promise<void> {
-    await this.#exit
+  /** Resolves with true when it has ended, by itself or by somebody else; with false where it has not within `ms`. */
+  async hasEnded(ms: number): Promise<boolean> {
+    return Promise.race([this.#exit.then(() => true), delay(ms, false, { ref: false })])
   }
 
   /** SIGKILL; resolves when it is gone. */

@@ -47,7 +47,8 @@ export class Strace {
 
   private constructor(child: ChildProcess) {
     this.#child = child
-    this.#exit = once(child, 'exit')
+    // Not at its exit: some of its log may not have been read then.
+    this.#exit = once(child, 'close')
   }
 
   /** Resolves when every call is seen. */
