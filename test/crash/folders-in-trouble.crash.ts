@@ -1,5 +1,6 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { EmbeddedDaemon } from '#lib/embedded/index.js'
 import { Client } from '#lib/exchange/client.js'
 import { Driver } from '#lib/pilot/driver.js'
@@ -209,12 +210,15 @@ class Trial {
 
   /** Sends until everything has been refused for a while. */
   async fill(): Promise<void> {
-    let refusals = 0
     const load = new Load({ dial: () => this.dial(), ledger: this.ledger, random: this.#random })
-    while (refusals < 50) {
-      refusals = this.ledger.totals.refused
-      await new Promise(resolve => setTimeout(resolve, 20))
+    let isOver = false
+    void load.ended.then(() => {
+      isOver = true
+    })
+    while (this.ledger.totals.refused < 50) {
+      await delay(20)
       if (!this.#running.isAlive) throw new Error('the service has died')
+      if (isOver) throw new Error('those that fill the disk had no answer')
     }
     load.stop()
     await load.ended
