@@ -37,6 +37,10 @@ export class AbusedService {
     return service
   }
 
+  get pid(): number {
+    return this.#child.pid!
+  }
+
   get isAlive(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null
   }

@@ -45,6 +45,10 @@ export class HostilePeers {
     )
   }
 
+  get pid(): number {
+    return this.#child.pid!
+  }
+
   /** Resolves when all of them are connected. */
   async open(): Promise<void> {
     const isOpen = await Promise.race([this.#open, this.#exit.then(() => false)])
