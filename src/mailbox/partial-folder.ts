@@ -32,6 +32,8 @@ export class PartialFolder {
   readonly #dir: string
   readonly #makeParent: () => Promise<void>
   readonly #entries = new Map<string, PartialEntry>()
+  /** By name: those that are being removed. */
+  readonly #removals = new Map<string, Promise<void>>()
   #listedAt = Number.NEGATIVE_INFINITY
 
   /** `makeParent` makes the folder that `dir` is to lie in. */
@@ -74,7 +76,15 @@ export class PartialFolder {
     return this.#entries.get(ownersPartialName(id, tag)) ?? (plain?.owner === undefined ? plain : undefined)
   }
 
-  /** The partial file of {@link find}, or one to be made; it is the owner's from now on, and open. */
+  /** Resolves when what {@link claim} may use is no more being removed; undefined where it is not. */
+  removalOf(id: string, tag: string): Promise<void> | undefined {
+    return this.#removals.get(id) ?? this.#removals.get(ownersPartialName(id, tag))
+  }
+
+  /**
+   * The partial file of {@link find}, or one to be made; it is the owner's from now on, and open. Not to be called while
+   * there is a {@link removalOf}: that would take the names of the new one.
+   */
   claim(id: string, tag: string): PartialEntry {
     const entry = this.find(id, tag) ?? newEntry(this.#entries.has(id) ? ownersPartialName(id, tag) : id, id)
     this.#entries.set(entry.name, entry)
@@ -107,9 +117,15 @@ export class PartialFolder {
   }
 
   /** Removes a partial file and counts it no more. Never rejects: one that stays behind expires. */
-  async remove(entry: PartialEntry): Promise<void> {
-    await this.unlink(entry)
-    this.forget(entry)
+  remove(entry: PartialEntry): Promise<void> {
+    const begun = this.#removals.get(entry.name)
+    if (begun) return begun
+    const removal = this.unlink(entry).then(() => {
+      this.forget(entry)
+      this.#removals.delete(entry.name)
+    })
+    this.#removals.set(entry.name, removal)
+    return removal
   }
 
   /** Removes a partial file, and counts it still, until {@link forget}. Never rejects, as {@link remove}. */

@@ -89,9 +89,8 @@ export class Transfers {
     await this.#partials.refreshOld()
     const before = this.#partials.find(id, tag)
     if (before) await this.#open.get(before)?.close('a newer connection has taken it over')
-    for (let old = this.#inTheWay(id, tag); old; old = this.#inTheWay(id, tag))
-      await this.#partials.remove(old)
-
+    // Nothing may be awaited between the last look and the claim.
+    for (let way = this.#makeWay(id, tag); way; way = this.#makeWay(id, tag)) await way
     const entry = this.#partials.claim(id, tag)
     let reservation: Reservation | undefined
     const onClosed = () => {
@@ -143,6 +142,14 @@ export class Transfers {
       if (entry.bytes === 0) await this.#partials.remove(entry)
       throw error
     }
+  }
+
+  /** Resolves when one hindrance less is there to one more transfer for the owner `tag`; undefined where there is none. */
+  #makeWay(id: string, tag: string): Promise<void> | undefined {
+    const removal = this.#partials.removalOf(id, tag)
+    if (removal) return removal
+    const old = this.#inTheWay(id, tag)
+    return old && this.#partials.remove(old)
   }
 
   /**

@@ -1,7 +1,19 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { link, mkdir, readdir, readFile, rm, symlink, unlink, utimes, writeFile } from 'node:fs/promises'
+import {
+  link,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  unlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -15,6 +27,7 @@ import { Received } from '#lib/mailbox/received.js'
 import { ReceivedRoom } from '#lib/mailbox/received-room.js'
 import { Stores } from '#lib/mailbox/stores.js'
 import { Transfers } from '#lib/mailbox/transfers.js'
+import { replaceFs } from './faulty-fs.js'
 import { namesIn, tempDir, tempMailbox } from './temp-mailbox.js'
 
 const ALICE = '0:0000.0000.000A'
@@ -317,6 +330,40 @@ test('a partial file that nobody is going on with makes way, where that is enoug
   for (let at = 0; at < content.length; at += 100) await transfer.write(content.subarray(at, at + 100))
   await transfer.finish()
   assert.deepEqual(await left(), [])
+})
+
+test('one that is making way is not gone on with before it is gone', async t => {
+  const mailbox = await tempMailbox(t, { receivedMaxBytes: 1_100 })
+  const content = randomBytes(600)
+  const input = inputFor(content)
+  for (const idle of [input, inputFor(randomBytes(600), BOB)]) {
+    const left = await mailbox.openTransfer(idle)
+    await left.write(content.subarray(0, 500))
+    await left.close('gone')
+  }
+  const signals = new EventEmitter()
+  const [removing, goesOn] = [once(signals, 'removing'), once(signals, 'go on')]
+  replaceFs(t, 'unlink', real => async path => {
+    // The partial file is gone, and what tells whose it is has still to go.
+    if (String(path).endsWith(`${hexId(input)}.owner`)) {
+      signals.emit('removing')
+      await goesOn
+    }
+    return real(path)
+  })
+  const other = mailbox.storeFile({ filename: 'g.bin', from: BOB, length: 300 }, randomBytes(300))
+  await removing
+  const opening = mailbox.openTransfer(input)
+  await delay(20)
+  signals.emit('go on')
+  await other
+  const transfer = await opening
+  assert.equal(transfer.offset, 0)
+  await transfer.write(content)
+  const { path } = await transfer.finish()
+  assert.ok((await readFile(path)).equals(content))
+  assert.equal((await stat(path)).nlink, 1)
+  assert.deepEqual(await partialsIn(mailbox.receivedDir), [])
 })
 
 test('a folder without room for two large files receives one of them', async t => {
