@@ -65,8 +65,8 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
     const coming = await measure(honest, clients, hostile.open())
     const newcomer = serveNewcomer(honest)
     const meanwhile = await measure(honest, clients, delay(MEASURE_MS))
-    const isAlone = others.share < MOST_OF_OTHERS
-    counts.newcomerMs = await newcomer
+    const { share } = others
+    Object.assign(counts, { newcomerMs: await newcomer, othersPercent: Math.round(share * 100) })
     // Those that read no answers have a longer time, which starts when they hold all that they may.
     const most = atRest + EACH + SOME
     const due = performance.now() + DEADLINE_MS + SLACK_MS
@@ -85,7 +85,7 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
       counts[`${name}P99us`] = Math.round(quantile(times, 0.99) * 1_000)
     }
     const usual = Math.min(quantile(before, 0.99), quantile(after, 0.99))
-    if (isAlone && usual <= MOST_USUAL_MS) slower.push(quantile(meanwhile, 0.99) / usual)
+    if (share < MOST_OF_OTHERS && usual <= MOST_USUAL_MS) slower.push(quantile(meanwhile, 0.99) / usual)
     if (peak >= MOST_MIB) failures.push(`${peak} MiB`)
     failures.push(...ledger.compare())
     if (!(await service.stop())) failures.push('the service did not stop')
