@@ -80,7 +80,8 @@ export class Connection {
         },
       },
     }
-    this.#transfers = new FileStreamReceiver(this.#context, peer.budget)
+    const notify = () => this.#gate.notify()
+    this.#transfers = new FileStreamReceiver(this.#context, peer.budget, notify)
     this.#answers = new AnswerQueue(
       (bytes, callback) => stream.write(bytes, error => callback(error ?? dropped(stream))),
       (types, error) => this.#onAnswered(types, error),
@@ -90,7 +91,6 @@ export class Connection {
       isBusy: () => this.#intake.payloads > 0 || this.#conversations.isBusy,
       onExpired: why => this.#giveUp(why),
     })
-    const notify = () => this.#gate.notify()
     this.#intake = new Intake({
       handle: frame => this.#handle(frame),
       onProgress: notify,
@@ -177,6 +177,7 @@ export class Connection {
         this.#intake.frames < LIMITS.framesInFlight.value &&
         this.#intake.bytes < LIMITS.bytesInFlight.value &&
         !this.#intake.isWaiting &&
+        !this.#transfers.isPacing &&
         this.#answers.unread < LIMITS.unreadAnswers.value)
     )
   }

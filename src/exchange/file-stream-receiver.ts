@@ -29,12 +29,22 @@ export class FileStreamReceiver {
   readonly #budget: ByteBudget
   readonly #transfers = new Map<string, Incoming>()
   readonly #stopping = new AbortController()
+  readonly #onPaced: () => void
   #last: Promise<unknown> = Promise.resolve()
+  /** Frames that wait for the rates, and the end of the last one's wait. */
+  #pacing = 0
+  #paced: Promise<void> = Promise.resolve()
 
-  /** What is held in memory counts into `budget`. */
-  constructor(context: HandlerContext, budget: ByteBudget) {
+  /** What is held in memory counts into `budget`; `onPaced` is told whenever fewer frames wait for the rates. */
+  constructor(context: HandlerContext, budget: ByteBudget, onPaced: () => void) {
     this.#context = context
     this.#budget = budget
+    this.#onPaced = onPaced
+  }
+
+  /** Whether frames wait for the sender's rates: what came behind them would be held for as long. */
+  get isPacing(): boolean {
+    return this.#pacing > 0
   }
 
   /**
@@ -42,7 +52,9 @@ export class FileStreamReceiver {
    * Rejects only where the payload breaks off.
    */
   handle(frame: IncomingFrame): Promise<Answer> {
-    const answer = this.#last.then(() => this.#receive(frame))
+    // Counted as it comes, not when its turn comes: the read loop is to know before more has been read.
+    const paced = this.#pace(frame.length)
+    const answer = this.#last.then(() => paced).then(() => this.#receive(frame))
     this.#last = answer.catch(() => undefined)
     return answer
   }
@@ -59,7 +71,6 @@ export class FileStreamReceiver {
   }
 
   async #receive(frame: IncomingFrame): Promise<Answer> {
-    await this.#pace(frame.length)
     const [head, rest] = await splitPayload(frame.payload, HEAD_SIZE)
     if (head.length < HEAD_SIZE) return this.#failed(NO_ID, 'the frame is too short to name its transfer')
     const { kind, id } = readFileStreamHead(head)
@@ -74,13 +85,26 @@ export class FileStreamReceiver {
     return null
   }
 
-  /** A sender over its rates is read slowly: an error would make it give up, or start anew. */
-  async #pace(bytes: number): Promise<void> {
+  /**
+   * Resolves when the rates allow a frame of `bytes`, one after the other. A sender over its rates is read slowly:
+   * an error would make it give up, or start anew.
+   */
+  #pace(bytes: number): Promise<void> {
+    if (this.#pacing > 0 || !this.#context.rates.take(bytes)) {
+      this.#pacing++
+      this.#paced = this.#paced.then(() => this.#waitForRates(bytes))
+    }
+    return this.#paced
+  }
+
+  async #waitForRates(bytes: number): Promise<void> {
     const { rates } = this.#context
     const { signal } = this.#stopping
     while (!rates.take(bytes) && !signal.aborted) {
       await delay(Math.ceil(rates.wait) + 1, undefined, { signal }).catch(() => undefined)
     }
+    this.#pacing--
+    this.#onPaced()
   }
 
   async #init(id: Uint8Array, payload: Uint8Array): Promise<Answer> {

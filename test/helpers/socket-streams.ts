@@ -35,6 +35,11 @@ export class SocketStreams implements Streams, Resolver {
     this.#node = node
   }
 
+  /** The same network for another node that dials. */
+  as(node: Address): SocketStreams {
+    return new SocketStreams(this.#base, node)
+  }
+
   /** The only other node. */
   async resolve(): Promise<Address> {
     return SERVER_ADDRESS

@@ -15,11 +15,20 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { AcceptRequest } from '#lib/exchange/admission.js'
 import type { ServiceConfig } from '#lib/exchange/service.js'
 import { LIMITS } from '#lib/limits.js'
+import { Address } from '#lib/pilot/address.js'
 import type { Stream } from '#lib/pilot/transport.js'
+import { encodeFileStream } from '#lib/wire/file-stream.js'
 import { FrameType } from '#lib/wire/frame.js'
 import { readFrame, writeFrame } from '#lib/wire/frame-io.js'
 import { answerOf, CHUNK, converse, Sending, send } from '../../helpers/file-stream.ts'
-import { closeStream, type ServiceHarness, startService, text } from '../../helpers/service-harness.ts'
+import {
+  closeStream,
+  type ServiceHarness,
+  startService,
+  text,
+  textOf,
+} from '../../helpers/service-harness.ts'
+import { setLimit } from '../../helpers/set-limit.ts'
 import { fileOf, fileStreamVectors, fromHex } from '../../helpers/vectors.ts'
 
 const NO_PROC = existsSync('/proc/self/fd') ? false : 'there is no /proc to see open files in'
@@ -506,15 +515,50 @@ test('a sender over its rate is read slowly, and its transfer comes to its end',
   assert.ok(performance.now() - startedAt > 500)
 })
 
-test('a stop does not wait for the rates: what has come is answered', async t => {
-  const node = await startNode(t, { rates: { bytesPerSecond: 1000 } })
-  const file = new Sending(randomBytes(3 * CHUNK))
+test('what waits for its sender’s rates is not read on: others find room', { timeout: 30_000 }, async t => {
+  setLimit(t, 'bytesHeld', 65_536)
+  // One frame at once, and no other for as long as the test takes.
+  const node = await startNode(t, { rates: { framesPerSecond: 0.001 } })
+  const file = new Sending(randomBytes(4_000))
+  const eager = await Promise.all(Array.from({ length: 4 }, () => node.dial()))
+  for (const stream of eager) void send(stream, ...Array(40).fill(file.chunk(0, 4_000)))
+  await Promise.any(eager.map(answerOf))
+  for (let id = 1; id <= 8; id++) {
+    const honest = await node.streams.as(new Address(1, id)).dial()
+    await writeFrame(honest, text('x'.repeat(3_000)))
+    assert.equal(textOf(await readFrame(honest)), 'ACK TEXT 3000 bytes')
+    await closeStream(honest)
+  }
+})
+
+test('frames that wait for the rates together are handled in their order', async t => {
+  const node = await startNode(t, { rates: { framesPerSecond: 50 } })
+  const file = new Sending(randomBytes(70))
   const stream = await node.dial()
-  await send(stream, file.init(), ...file.chunks())
-  assert.deepEqual([await answerOf(stream), await answerOf(stream)], ['INIT-ACK 0', `ACK ${CHUNK}`])
-  const rest = (async () => [await answerOf(stream), await answerOf(stream), await answerOf(stream)])()
+  const chunks = Array.from(file.content.keys(), at => file.chunk(at, at + 1))
+  const messages = [file.init(), ...chunks, file.done()]
+  stream.write(Buffer.concat(messages.flatMap(message => encodeFileStream(message))))
+  const answers: string[] = []
+  for (let i = 0; i < 72; i++) answers.push(await answerOf(stream))
+  const acks = Array.from(file.content.keys(), at => `ACK ${at + 1}`)
+  assert.deepEqual(answers, ['INIT-ACK 0', ...acks, 'COMPLETE ok'])
+})
+
+test('a stop does not wait for the rates: what has come is answered', async t => {
+  const node = await startNode(t, { rates: { framesPerSecond: 0.001 } })
+  const file = new Sending(randomBytes(90))
+  const stream = await node.dial()
+  const messages = [file.init(), file.chunk(0, 30), file.chunk(30, 60), file.chunk(60, 90)]
+  stream.write(Buffer.concat(messages.flatMap(message => encodeFileStream(message))))
+  assert.equal(await answerOf(stream), 'INIT-ACK 0')
+  const rest = (async () => [
+    await answerOf(stream),
+    await answerOf(stream),
+    await answerOf(stream),
+    await answerOf(stream),
+  ])()
   await node.service.stop()
-  assert.deepEqual(await rest, [`ACK ${2 * CHUNK}`, `ACK ${3 * CHUNK}`, 'end'])
+  assert.deepEqual(await rest, ['ACK 30', 'ACK 60', 'ACK 90', 'end'])
 })
 
 test('a frame that breaks off leaves what came before it, to be resumed from', async t => {
