@@ -29,6 +29,8 @@ export class Delivery implements PublishRecord {
   readonly #logger: Logger
   readonly #hash = createHash('sha256')
   #payloadSha256: string | undefined
+  /** Whether a piece of the payload has been taken. */
+  #isBegun = false
   #digest: string | undefined
   #firstName: string | undefined
   #settle: ((stored?: Stored) => void) | undefined
@@ -42,7 +44,10 @@ export class Delivery implements PublishRecord {
       this.#hash.update(payload)
       this.payload = payload
     } else {
-      this.payload = watched(payload, piece => this.#hash.update(piece))
+      this.payload = watched(payload, piece => {
+        this.#isBegun = true
+        this.#hash.update(piece)
+      })
     }
   }
 
@@ -74,11 +79,11 @@ export class Delivery implements PublishRecord {
 
   /**
    * Whether it was stored before, although `error` has kept it from being stored now: a folder may be full
-   * because of the first copy.
+   * because of the first copy. A payload that was begun is closed by then, and can tell no more.
    */
   async wasStoredBefore(error: unknown): Promise<boolean> {
     const isFull = error instanceof MailboxError && FULL.has(error.code)
-    if (!isFull || this.#digest !== undefined) return false
+    if (!isFull || this.#digest !== undefined || this.#isBegun) return false
     if (!(this.payload instanceof Uint8Array))
       for await (const _ of pieces(this.payload, this.#identity.length));
     return !(await this.confirm())

@@ -12,6 +12,7 @@ import type { DeliveryIdentity } from '#lib/mailbox/delivery.js'
 import { IdJournal } from '#lib/mailbox/id-journal.js'
 import { Mailbox, type MailboxConfig, type MessageInput } from '#lib/mailbox/mailbox.js'
 import { recordingLogger } from '../../helpers/service-harness.js'
+import { setLimit } from '../../helpers/set-limit.js'
 import { inPieces, namesIn, readMessage, tempDir, tempMailbox, temporariesIn } from './temp-mailbox.js'
 
 const LARGE = Buffer.alloc(600_000, 'large ')
@@ -157,6 +158,38 @@ test('a payload that breaks off is not remembered, and a full folder does not hi
   assert.equal((await storeFile(mailbox, LARGE)).duplicate, false)
   await assert.rejects(mailbox.storeFile(file, broken()), { message: 'cut' })
   assert.equal((await storeFile(mailbox, LARGE)).duplicate, true)
+})
+
+test('a folder of files that becomes full while a file comes is told as that', async t => {
+  const mailbox = await tempMailbox(t, { receivedMaxBytes: 1_000_000 })
+  let others = ''
+  // Larger than what its sender may reserve: others may take the room meanwhile.
+  async function* overtaken() {
+    yield LARGE.subarray(0, 300_000)
+    others = (await storeFile(mailbox, LARGE, { from: 'another' })).path
+    yield LARGE.subarray(300_000)
+  }
+  const file = { filename: 'f', length: LARGE.length, from: 'somebody', messageId: 'id-1' }
+  await assert.rejects(mailbox.storeFile(file, overtaken()), { code: 'RECEIVED_FULL' })
+  assert.deepEqual(await temporariesIn(mailbox.receivedDir), [])
+  unlinkSync(others)
+  assert.equal((await storeFile(mailbox, LARGE)).duplicate, false)
+})
+
+test('room for large messages that is used up while one comes is told as that', async t => {
+  setLimit(t, 'spooledBytes', 1)
+  // One sender may have as much on its way.
+  const mailbox = await tempMailbox(t, { inboxMaxBytes: 400_000 })
+  const text = LARGE.subarray(0, 300_000)
+  const other = message(text, { messageId: 'id-2' })
+  async function* meanwhile() {
+    yield text.subarray(0, 250_000)
+    await assert.rejects(mailbox.storeMessage(other, inPieces(text, 50_000)), { code: 'INBOX_FULL' })
+    yield text.subarray(250_000)
+  }
+  assert.equal((await mailbox.storeMessage(message(text), meanwhile())).duplicate, false)
+  assert.equal((await mailbox.storeMessage(other, inPieces(text, 50_000))).duplicate, false)
+  assert.deepEqual(await temporariesIn(mailbox.inboxDir), [])
 })
 
 test('[tagged.restart] what was stored is known to the next mailbox, and to the one after it', async t => {
