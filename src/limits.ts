@@ -273,13 +273,14 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     value: 32 * MiB,
     unit: 'bytes',
     about:
-      'messages of up to wholeFrame that arrive while memory is tight (see bytesHeld), a quarter of it for one peer; more of them wait',
+      'messages of up to wholeFrame that arrive while memory is tight (see bytesHeld), a quarter of it for one peer; more of them wait for those of the same peer, or go to the disk as they arrive',
     option: null,
   },
   gatherWait: {
     value: 3_000,
     unit: 'ms',
-    about: 'time that such a message waits for that; then it goes to the disk as it arrives, as a larger one',
+    about:
+      'longest time that such a message waits for others of its peer; then it goes to the disk as it arrives, as a larger one',
     option: null,
   },
   spooledBytes: {

@@ -5,7 +5,8 @@ export class SharedRoom {
   readonly #most: number
   readonly #senders: number
   readonly #taken = new Tally()
-  readonly #waiting = new Set<Waiter>()
+  /** Each takes its room where there is some now; it waits no more then, nor where it has nothing to wait for. */
+  readonly #waiting = new Set<() => void>()
 
   constructor(most: number, senders: number) {
     this.#most = most
@@ -21,29 +22,34 @@ export class SharedRoom {
     return true
   }
 
-  /** Waits for room for up to `waitMs`; as {@link take} then. */
+  /**
+   * Waits for room for up to `waitMs`, and for no longer than `from` has some of it to give back: who waits for what
+   * others have waits for as long as they like. As {@link take} then.
+   */
   async takeIn(waitMs: number, from: string, bytes: number): Promise<boolean> {
     if (this.take(from, bytes)) return true
-    if (bytes > this.#most / this.#senders) return false
+    if (!this.#hasSome(from) || bytes > this.#most / this.#senders) return false
     return new Promise(resolve => {
       const end = (isTaken: boolean) => {
         clearTimeout(timer)
-        this.#waiting.delete(waiter)
+        this.#waiting.delete(look)
         resolve(isTaken)
       }
-      const waiter = { look: () => this.take(from, bytes) && end(true) }
+      const look = () => {
+        if (this.take(from, bytes)) end(true)
+        else if (!this.#hasSome(from)) end(false)
+      }
       const timer = setTimeout(end, waitMs, false)
-      this.#waiting.add(waiter)
+      this.#waiting.add(look)
     })
   }
 
   giveBack(from: string, bytes: number): void {
     this.#taken.remove(from, { files: 0, bytes })
-    for (const waiter of this.#waiting) waiter.look()
+    for (const look of this.#waiting) look()
   }
-}
 
-interface Waiter {
-  /** Takes its room, and waits no more, where there is some now. */
-  look(): void
+  #hasSome(from: string): boolean {
+    return this.#taken.of(from).bytes > 0
+  }
 }

@@ -4,6 +4,7 @@ import { homedir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import { LIMITS } from '#lib/limits.js'
 import { Mailbox, type MessageInput, type StoredMessage } from '#lib/mailbox/mailbox.js'
 import { setLimit } from '../../helpers/set-limit.ts'
 import {
@@ -109,6 +110,22 @@ test('small messages that come in pieces are gathered in memory, of one sender a
   assert.equal((await namesIn(mailbox.inboxDir)).length, 10)
   // All of it has been given back.
   await Promise.all(['a', 'a'].map(from => mailbox.storeMessage({ ...TEXT, from, length }, slow())))
+})
+
+test('peers that hold all of the memory for messages in pieces do not keep those of others waiting', async t => {
+  const length = 200_000
+  setLimit(t, 'gatheredBytes', 4 * length)
+  setLimit(t, 'gatherWait', 60_000)
+  const mailbox = await tempMailbox(t)
+  const { slow, release } = heldBack(length, 1)
+  const held = ['a', 'b', 'c', 'd'].map(from => mailbox.storeMessage({ ...TEXT, from, length }, slow()))
+  const payload = Buffer.alloc(length, 1)
+  const honest = () => mailbox.storeMessage({ ...TEXT, from: 'e', length }, inPieces(payload, 65_536))
+  const began = performance.now()
+  await Promise.all([honest(), honest()])
+  assert.ok(performance.now() - began < LIMITS.gatherWait.value)
+  release()
+  await Promise.all(held)
 })
 
 test('a small message that is not gathered goes through the disk, and looks as if it had come whole', async t => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { LIMITS } from '#lib/limits.js'
 import { DurableFolder } from '#lib/mailbox/durable-write.js'
 import { SharedRoom } from '#lib/mailbox/shared-room.js'
@@ -30,6 +31,21 @@ test('whoever waits gets room once there is some, unless it takes too long', asy
   assert.deepEqual(await Promise.all(waits.slice(0, 2)), [true, true])
   assert.equal(room.take('c', 101), false)
   assert.equal(room.take('c', 100), true)
+})
+
+test('nobody waits for what others have: only for what is its own, and for as long as it has that', async () => {
+  const room = new SharedRoom(1000, 2)
+  assert.equal(room.take('a', 500), true)
+  assert.equal(room.take('b', 490), true)
+  const atOnce = (taking?: Promise<boolean>) => Promise.race([taking, turn('it waits')])
+  assert.equal(await atOnce(room.takeIn(60_000, 'c', 11)), false)
+  assert.equal(room.take('c', 10), true)
+  const waits = [room.takeIn(60_000, 'c', 11), room.takeIn(60_000, 'a', 11)]
+  assert.equal(await atOnce(waits[0]), 'it waits')
+  room.giveBack('c', 10)
+  assert.equal(await atOnce(waits[0]), false)
+  room.giveBack('a', 500)
+  assert.equal(await atOnce(waits[1]), true)
 })
 
 test('large messages become JSON few at once, and of one sender half of them', async t => {
