@@ -43,6 +43,7 @@ export type LimitName =
   | 'streamedStores'
   | 'gatheredBytes'
   | 'gatherWait'
+  | 'unwrittenBytes'
   | 'spooledBytes'
   | 'largeMessages'
   | 'idleTimeout'
@@ -281,6 +282,13 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     unit: 'ms',
     about:
       'longest time that such a message waits for others of its peer; then it goes to the disk as it arrives, as a larger one',
+    option: null,
+  },
+  unwrittenBytes: {
+    value: 32 * MiB,
+    unit: 'bytes',
+    about:
+      'large frames that have been read and are not written yet, up to 1 MiB of each; past that each is read a piece at a time, once the one before is written',
     option: null,
   },
   spooledBytes: {

@@ -1,5 +1,6 @@
 import { fstatSync } from 'node:fs'
 import { type FileHandle, unlink } from 'node:fs/promises'
+import { LIMITS } from '../limits.ts'
 import { openFile } from './descriptors.ts'
 import { FILE_MODE } from './layout.ts'
 
@@ -48,7 +49,8 @@ export class TemporaryFile {
 
   /**
    * Appends all that `source` gives. While one part of it is being written the next is gathered, so that the disk and
-   * whoever makes the pieces do not wait for each other. What `source` throws is rethrown, when nothing is being written.
+   * whoever makes the pieces do not wait for each other; where all files together hold as much as they may, it takes a
+   * piece only when the one before is written. What `source` throws is rethrown, when nothing is being written.
    */
   async writeAll(source: AsyncIterable<Uint8Array>): Promise<void> {
     let gathered: Uint8Array[] = []
@@ -57,30 +59,42 @@ export class TemporaryFile {
     let failure: { error: unknown } | undefined
     const begin = () => {
       const pieces = gathered
+      const taken = bytes
       gathered = []
       bytes = 0
+      const settle = () => {
+        unwritten -= taken
+        writing = undefined
+      }
       writing = this.write(pieces).then(
         () => {
-          writing = undefined
+          settle()
+          // Not left to the next piece, which may be long in coming: others have less meanwhile.
+          if (bytes > 0) begin()
         },
         error => {
+          settle()
           failure = { error }
         },
       )
     }
+    const mustWait = () => bytes >= MOST_GATHERED || unwritten > LIMITS.unwrittenBytes.value
     try {
       for await (const piece of source) {
         gathered.push(piece)
         bytes += piece.length
-        if (bytes >= MOST_GATHERED) await writing
-        if (failure !== undefined) break
+        unwritten += piece.length
         if (writing === undefined) begin()
+        while (writing !== undefined && mustWait()) await writing
+        if (failure !== undefined) break
       }
+      while (writing !== undefined) await writing
     } finally {
+      unwritten -= bytes
+      bytes = 0
       await writing
     }
     if (failure !== undefined) throw failure.error
-    await this.write(gathered)
   }
 
   /**
@@ -126,8 +140,10 @@ export class TemporaryFile {
   }
 }
 
-/** Bytes. */
+/** Bytes that one file gathers while it is being written. */
 const MOST_GATHERED = 512 * 1024
+/** Bytes that files have gathered, or are writing. The process shares its memory, whatever mailboxes it has. */
+let unwritten = 0
 
 function withoutFirst(pieces: readonly Uint8Array[], count: number): Uint8Array[] {
   let skip = count
