@@ -61,9 +61,10 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
     const before = await measure(honest, clients, delay(MEASURE_MS))
     const peers = { kinds: HOSTILE_KINDS, each: EACH, perNode: PER_NODE, firstNode: 1 }
     const hostile = new HostilePeers({ socket, ...peers })
+    // All of them have been let in when one who comes after them is served.
+    const newcomer = hostile.open().then(() => serveNewcomer(honest))
+    const coming = await measure(honest, clients, newcomer)
     const others = new OthersWork([process.pid, service.pid, hostile.pid])
-    const coming = await measure(honest, clients, hostile.open())
-    const newcomer = serveNewcomer(honest)
     const meanwhile = await measure(honest, clients, delay(MEASURE_MS))
     const { share } = others
     Object.assign(counts, { newcomerMs: await newcomer, othersPercent: Math.round(share * 100) })
