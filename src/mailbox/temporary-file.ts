@@ -57,26 +57,21 @@ export class TemporaryFile {
     let bytes = 0
     let writing: Promise<void> | undefined
     let failure: { error: unknown } | undefined
-    const begin = () => {
-      const pieces = gathered
-      const taken = bytes
+    const writeNext = () => {
+      if (writing !== undefined || failure !== undefined || bytes === 0) return
+      const [pieces, taken] = [gathered, bytes]
       gathered = []
       bytes = 0
-      const settle = () => {
-        unwritten -= taken
-        writing = undefined
-      }
-      writing = this.write(pieces).then(
-        () => {
-          settle()
-          // Not left to the next piece, which may be long in coming: others have less meanwhile.
-          if (bytes > 0) begin()
-        },
-        error => {
-          settle()
+      writing = this.write(pieces)
+        .catch(error => {
           failure = { error }
-        },
-      )
+        })
+        .then(() => {
+          unwritten -= taken
+          writing = undefined
+          // Not left to the next piece, which may be long in coming: others have less meanwhile.
+          writeNext()
+        })
     }
     const mustWait = () => bytes >= MOST_GATHERED || unwritten > LIMITS.unwrittenBytes.value
     try {
@@ -84,7 +79,7 @@ export class TemporaryFile {
         gathered.push(piece)
         bytes += piece.length
         unwritten += piece.length
-        if (writing === undefined) begin()
+        writeNext()
         while (writing !== undefined && mustWait()) await writing
         if (failure !== undefined) break
       }
