@@ -49,16 +49,12 @@ export class PartialFolder {
 
   /** The size of all partial files. */
   get bytes(): number {
-    let bytes = 0
-    for (const entry of this.#entries.values()) bytes += entry.bytes
-    return bytes
+    return this.#sizeOf(() => true)
   }
 
   /** Of those that nobody is going on with. */
   get idleBytes(): number {
-    let bytes = 0
-    for (const entry of this.#entries.values()) if (!entry.isOpen) bytes += entry.bytes
-    return bytes
+    return this.#sizeOf(({ isOpen }) => !isOpen)
   }
 
   /** Lists the folder unless that was done within the last seconds: no peer can make it be listed all the time. */
@@ -158,6 +154,12 @@ export class PartialFolder {
       if (stats !== undefined && isOld(stats.mtimeMs)) await unlink(path).catch(() => undefined)
     }
     return swept
+  }
+
+  #sizeOf(isMeant: (entry: PartialEntry) => boolean): number {
+    let bytes = 0
+    for (const entry of this.#entries.values()) if (isMeant(entry)) bytes += entry.bytes
+    return bytes
   }
 
   async #list(): Promise<void> {
