@@ -1,10 +1,11 @@
 // A daemon of the original's programs, in a process of its own that has a network of its own with nothing in it but a
 // registry: those programs know hosts that they must not reach. Run by `Child` with `OriginalOptions`. Ready when it serves.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Driver } from '#lib/pilot/driver.js'
+import { processorTicks, TICKS_A_SECOND } from '../test/helpers/processor-ticks.ts'
 import { daemonFlags } from '../test/interop/daemon-flags.ts'
 import { TestRegistry } from '../test/interop/registry.ts'
 import { serveParent } from './child.ts'
@@ -39,10 +40,7 @@ const target: Target = { socket, address: `${(await driver.info()).address}` }
 await driver.close()
 
 // Milliseconds of processor time so far, of the daemon and of the system for it.
-serveParent(target, () => {
-  const fields = readFileSync(`/proc/${daemon.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-  return ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS_A_SECOND
-})
+serveParent(target, () => (processorTicks(daemon.pid!) * 1_000) / TICKS_A_SECOND)
 
 async function isRunning({ stderr }: ChildProcess): Promise<void> {
   const said: string[] = []
@@ -55,6 +53,3 @@ async function isRunning({ stderr }: ChildProcess): Promise<void> {
     lines.on('close', () => reject(new Error(`it did not start: ${said.join('\n')}`)))
   })
 }
-
-/** Of Linux, in what it tells programs. */
-const TICKS_A_SECOND = 100

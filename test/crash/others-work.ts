@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { processorTicks } from '../helpers/processor-ticks.js'
 
 /** What all processes but a few take of the processors, from when it is made. */
 export class OthersWork {
@@ -23,24 +24,16 @@ export class OthersWork {
     const columns = line.split(/\s+/).slice(1, 9).map(Number)
     const [, , , idle = 0, waiting = 0] = columns
     const all = sum(columns)
-    return { busy: all - idle - waiting, all, known: sum(this.#pids.map(ticksOf)) }
+    return { busy: all - idle - waiting, all, known: sum(this.#pids.map(processorTicks)) }
   }
 }
 
-/** In the unit of the kernel. */
+/** As `processorTicks` has them. */
 interface Ticks {
   readonly busy: number
   readonly all: number
   /** What the few took. */
   readonly known: number
-}
-
-function ticksOf(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  // Its name, in brackets, may have spaces.
-  const fields = status.slice(status.lastIndexOf(')') + 1).split(' ')
-  // User, and system.
-  return sum(fields.slice(12, 14).map(Number))
 }
 
 function sum(values: readonly number[]): number {
