@@ -63,6 +63,11 @@ export async function send(stream: Stream, ...messages: FileStreamMessage[]): Pr
   }
 }
 
+/** Writes messages all at once, so that they come together. */
+export function sendTogether(stream: Stream, ...messages: FileStreamMessage[]): void {
+  stream.write(Buffer.concat(messages.flatMap(message => encodeFileStream(message))))
+}
+
 /** The next answer, in short: `INIT-ACK 0`, `ACK 5`, `COMPLETE ok`, `COMPLETE failed: why`, `ABORT why`. */
 export async function answerOf(stream: Stream): Promise<string> {
   const frame = await readFrame(stream)
@@ -75,11 +80,17 @@ export async function answerOf(stream: Stream): Promise<string> {
   return message.kind === 'abort' ? `ABORT ${message.message}` : message.kind
 }
 
+/** The next `count` of them, as {@link answerOf}. */
+export async function answersOf(stream: Stream, count: number): Promise<string[]> {
+  const answers: string[] = []
+  while (answers.length < count) answers.push(await answerOf(stream))
+  return answers
+}
+
 /** Sends messages and gives an answer for each of them. */
 export async function converse(stream: Stream, ...messages: FileStreamMessage[]): Promise<string[]> {
   const sending = send(stream, ...messages)
-  const answers: string[] = []
-  for (const _ of messages) answers.push(await answerOf(stream))
+  const answers = await answersOf(stream, messages.length)
   await sending
   return answers
 }

@@ -17,10 +17,17 @@ import type { ServiceConfig } from '#lib/exchange/service.js'
 import { LIMITS } from '#lib/limits.js'
 import { Address } from '#lib/pilot/address.js'
 import type { Stream } from '#lib/pilot/transport.js'
-import { encodeFileStream } from '#lib/wire/file-stream.js'
 import { FrameType } from '#lib/wire/frame.js'
 import { readFrame, writeFrame } from '#lib/wire/frame-io.js'
-import { answerOf, CHUNK, converse, Sending, send } from '../../helpers/file-stream.ts'
+import {
+  answerOf,
+  answersOf,
+  CHUNK,
+  converse,
+  Sending,
+  send,
+  sendTogether,
+} from '../../helpers/file-stream.ts'
 import {
   closeStream,
   type ServiceHarness,
@@ -536,10 +543,8 @@ test('frames that wait for the rates together are handled in their order', async
   const file = new Sending(randomBytes(70))
   const stream = await node.dial()
   const chunks = Array.from(file.content.keys(), at => file.chunk(at, at + 1))
-  const messages = [file.init(), ...chunks, file.done()]
-  stream.write(Buffer.concat(messages.flatMap(message => encodeFileStream(message))))
-  const answers: string[] = []
-  for (let i = 0; i < 72; i++) answers.push(await answerOf(stream))
+  sendTogether(stream, file.init(), ...chunks, file.done())
+  const answers = await answersOf(stream, 72)
   const acks = Array.from(file.content.keys(), at => `ACK ${at + 1}`)
   assert.deepEqual(answers, ['INIT-ACK 0', ...acks, 'COMPLETE ok'])
 })
@@ -548,15 +553,9 @@ test('a stop does not wait for the rates: what has come is answered', async t =>
   const node = await startNode(t, { rates: { framesPerSecond: 0.001 } })
   const file = new Sending(randomBytes(90))
   const stream = await node.dial()
-  const messages = [file.init(), file.chunk(0, 30), file.chunk(30, 60), file.chunk(60, 90)]
-  stream.write(Buffer.concat(messages.flatMap(message => encodeFileStream(message))))
+  sendTogether(stream, file.init(), file.chunk(0, 30), file.chunk(30, 60), file.chunk(60, 90))
   assert.equal(await answerOf(stream), 'INIT-ACK 0')
-  const rest = (async () => [
-    await answerOf(stream),
-    await answerOf(stream),
-    await answerOf(stream),
-    await answerOf(stream),
-  ])()
+  const rest = answersOf(stream, 4)
   await node.service.stop()
   assert.deepEqual(await rest, ['ACK 30', 'ACK 60', 'ACK 90', 'end'])
 })

@@ -1,19 +1,8 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
-import { existsSync } from 'node:fs'
-import {
-  link,
-  mkdir,
-  readdir,
-  readFile,
-  rm,
-  stat,
-  symlink,
-  unlink,
-  utimes,
-  writeFile,
-} from 'node:fs/promises'
+import { existsSync, statSync } from 'node:fs'
+import { link, mkdir, readdir, readFile, rm, symlink, unlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -362,7 +351,7 @@ test('one that is making way is not gone on with before it is gone', async t => 
   await transfer.write(content)
   const { path } = await transfer.finish()
   assert.ok((await readFile(path)).equals(content))
-  assert.equal((await stat(path)).nlink, 1)
+  assert.equal(statSync(path).nlink, 1)
   assert.deepEqual(await partialsIn(mailbox.receivedDir), [])
 })
 
