@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { Client } from '#lib/exchange/client.js'
+import { Client } from '#lib/client/client.js'
 import { Address } from '#lib/pilot/address.js'
 import { encodeHeader } from '#lib/wire/encode.js'
 import { SocketStreams } from '../test/helpers/socket-streams.ts'

@@ -10,7 +10,7 @@ import {
   writevSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { Fifo } from '#lib/mailbox/fifo.js'
+import { Fifo } from '#lib/async/queue.js'
 import { DATA_EXCHANGE_PORT, type Stream, type Streams } from '#lib/pilot/transport.js'
 import { ackText } from '#lib/wire/ack.js'
 import { encodeFrame, type FrameHead } from '#lib/wire/encode.js'

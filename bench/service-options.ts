@@ -1,4 +1,4 @@
-import type { ServiceConfig } from '#lib/exchange/service.js'
+import type { ServiceConfig } from '#lib/service/service.js'
 
 /**
  * What answers: the service, durable or not; or what bounds it: `null` answers and stores nothing, `plain` stores

@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { REQUIREMENTS } from '../build/test/conformance/requirements.js'
-import { limitText } from '../dist/cli/format.js'
+import { limitText } from '../dist/cli/shared/format.js'
 import { ERROR_CODES } from '../dist/errors.js'
 import { LIMITS } from '../dist/limits.js'
 import { table } from './pages.js'

@@ -8,29 +8,29 @@ const POWER = { ...POWER_CUTS, 'reordered-writes': 40 }
 export const PLANTED_FAULTS = [
   {
     name: 'no fsync of the file',
-    edits: [['mailbox/temporary-file.js', 'await this.#handle.datasync()', 'undefined']],
+    edits: [['disk/temporary-file.js', 'await this.#handle.datasync()', 'undefined']],
     foundBy: POWER,
   },
   {
     name: 'no fsync of the folder',
-    edits: [['mailbox/directory-sync.js', 'await handle.sync()', 'undefined']],
+    edits: [['disk/directory-sync.js', 'await handle.sync()', 'undefined']],
     foundBy: { ...POWER, 'outbox-power-cut': 10 },
   },
   {
     name: 'a file in chunks is not synced',
-    edits: [['mailbox/transfer.js', 'await handle.datasync()', 'undefined']],
+    edits: [['mailbox/partial/transfer.js', 'await handle.datasync()', 'undefined']],
     foundBy: POWER_CUTS,
   },
   {
     name: 'the hash of a file in chunks is not looked at',
-    edits: [['mailbox/transfer.js', 'if (digest.equals(this.#options.sha256))', 'if (digest)']],
+    edits: [['mailbox/partial/transfer.js', 'if (digest.equals(this.#options.sha256))', 'if (digest)']],
     foundBy: { 'file-stream': 60 },
   },
   {
     name: 'ACK before fsync',
     edits: [
       [
-        'mailbox/durable-write.js',
+        'disk/durable-folder.js',
         'this.durable ? this.#commit(companion) : undefined',
         'void setTimeout(() => this.#commit(companion).catch(() => {}), 20)',
       ],
@@ -40,40 +40,40 @@ export const PLANTED_FAULTS = [
   {
     name: 'one write call, its count not looked at',
     edits: [
-      ['mailbox/temporary-file.js', 'while (rest.length > 0)', 'if (rest.length > 0)'],
+      ['disk/temporary-file.js', 'while (rest.length > 0)', 'if (rest.length > 0)'],
       [
-        'mailbox/temporary-file.js',
+        'disk/temporary-file.js',
         'this.#size += bytesWritten',
         'this.#size += rest.reduce((sum, piece) => sum + piece.length, 0)',
       ],
-      ['mailbox/temporary-file.js', 'if (size !== this.#size)', 'if (size < 0)'],
+      ['disk/temporary-file.js', 'if (size !== this.#size)', 'if (size < 0)'],
     ],
     foundBy: { 'fault-every-call': 0, 'folders-in-trouble': 1 },
   },
   {
     name: 'a rename that overwrites',
-    edits: [['mailbox/publish.js', 'await link(temporary, ', 'await rename(temporary, ']],
+    edits: [['disk/publish.js', 'await link(temporary, ', 'await rename(temporary, ']],
     foundBy: { 'two-processes': 2_000, clock: 2_000, consumers: 200 },
   },
   {
     name: 'no temporary: written under the final name',
     edits: [
       [
-        'mailbox/durable-write.js',
+        'disk/durable-folder.js',
         'const file = await this.createTemporary()',
         'const file = await TemporaryFile.create(join(this.layout.dir, choice.name))',
       ],
-      ['mailbox/durable-write.js', 'await publish(this.layout, file.path, name)', 'true'],
-      ['mailbox/durable-write.js', '            file.discard(),\n', ''],
+      ['disk/durable-folder.js', 'await publish(this.layout, file.path, name)', 'true'],
+      ['disk/durable-folder.js', '            file.discard(),\n', ''],
     ],
     foundBy: { 'kill-random': 20, 'power-cut-ext4': 20 },
   },
   {
     name: 'published by copying',
     edits: [
-      ['mailbox/publish.js', 'import { link, ', 'import { copyFile, link, '],
+      ['disk/publish.js', 'import { link, ', 'import { copyFile, link, '],
       [
-        'mailbox/publish.js',
+        'disk/publish.js',
         'await link(temporary, join(layout.dir, name))',
         'await copyFile(temporary, join(layout.dir, name), 1)',
       ],
@@ -82,12 +82,12 @@ export const PLANTED_FAULTS = [
   },
   {
     name: 'an ERR leaves the message behind',
-    edits: [['mailbox/retraction.js', 'await removeFile(join(this.#dir, name))', 'await Promise.resolve()']],
+    edits: [['disk/unpublish.js', 'await removeFile(join(this.#dir, name))', 'await Promise.resolve()']],
     foundBy: { 'fault-every-call': 0 },
   },
   {
     name: 'connections take the last descriptors',
-    edits: [['exchange/descriptor-reserve.js', 'return this.#open <= this.#most', 'return true']],
+    edits: [['service/peers/descriptor-reserve.js', 'return this.#open <= this.#most', 'return true']],
     foundBy: { 'folders-in-trouble': 1 },
   },
   {
@@ -97,13 +97,13 @@ export const PLANTED_FAULTS = [
   },
   {
     name: 'no cap on the inbox',
-    edits: [['mailbox/inbox-quota.js', 'this.#index.files > this.#limits.maxFiles || ', '']],
+    edits: [['mailbox/inbox/quota.js', 'this.#index.files > this.#limits.maxFiles || ', '']],
     foundBy: { model: 32 },
   },
   {
     name: 'after a restart the newest messages go first',
     edits: [
-      ['mailbox/inbox-quota.js', 'a.age < b.age ? -1 : a.age > b.age ? 1 : 0', 'a.age < b.age ? 1 : -1'],
+      ['mailbox/inbox/quota.js', 'a.age < b.age ? -1 : a.age > b.age ? 1 : 0', 'a.age < b.age ? 1 : -1'],
     ],
     foundBy: { model: 32 },
   },
@@ -116,7 +116,7 @@ export const PLANTED_FAULTS = [
     name: 'a small message is published, and acknowledged, before its journal is synced',
     edits: [
       [
-        'mailbox/small-writer.js',
+        'mailbox/inbox/journaled-writer.js',
         'settle = await this.#journal?.append(entry)',
         'this.#journal?.append(entry).then(settle => settle(), () => {})',
       ],
@@ -127,11 +127,11 @@ export const PLANTED_FAULTS = [
     name: 'a small message is published before its journal is synced',
     edits: [
       [
-        'mailbox/small-writer.js',
+        'mailbox/inbox/journaled-writer.js',
         'settle = await this.#journal?.append(entry)',
         'const published = file.publish(entry.name); settle = await this.#journal?.append(entry)',
       ],
-      ['mailbox/small-writer.js', 'return file.publish(entry.name)', 'return published'],
+      ['mailbox/inbox/journaled-writer.js', 'return file.publish(entry.name)', 'return published'],
     ],
     foundBy: POWER,
   },
@@ -157,7 +157,7 @@ export const PLANTED_FAULTS = [
     name: 'segments are forgotten before their messages are written again',
     edits: [
       [
-        'mailbox/small-writer.js',
+        'mailbox/inbox/journaled-writer.js',
         'this.#recovered = await recoverJournal(this.#folder, this.#logger)',
         'const { unlink } = await import("node:fs/promises"); ' +
           'this.#recovered = await recoverJournal(this.#folder, this.#logger); ' +
@@ -168,7 +168,7 @@ export const PLANTED_FAULTS = [
   },
   {
     name: 'it is not noted that a message was removed',
-    edits: [['mailbox/journal/removals.js', 'await noteBeside(join(dir, segment), names)', 'undefined']],
+    edits: [['mailbox/journal/tombstones.js', 'await noteBeside(join(dir, segment), names)', 'undefined']],
     foundBy: { 'power-cut-acks': 20 },
   },
   {
@@ -181,22 +181,22 @@ export const PLANTED_FAULTS = [
   },
   {
     name: 'what nobody was told of stays in the journal',
-    edits: [['mailbox/small-writer.js', 'this.#revoked.add(name)', 'undefined']],
+    edits: [['mailbox/inbox/journaled-writer.js', 'this.#revoked.add(name)', 'undefined']],
     foundBy: { 'fault-every-call': 0 },
   },
   {
     name: 'one write call for a small message, its count not looked at',
     edits: [
-      ['mailbox/small-file.js', 'at += written', 'at = bytes.length'],
-      ['mailbox/small-file.js', 'if (size !== bytes.length)', 'if (size < 0)'],
+      ['disk/small-file.js', 'at += written', 'at = bytes.length'],
+      ['disk/small-file.js', 'if (size !== bytes.length)', 'if (size < 0)'],
     ],
     foundBy: { 'fault-every-call': 0 },
   },
   {
     name: 'a rename that overwrites, for small messages',
     edits: [
-      ['mailbox/small-file.js', 'fstatSync, linkSync, ', 'fstatSync, renameSync, '],
-      ['mailbox/small-file.js', 'linkSync(this.path, ', 'renameSync(this.path, '],
+      ['disk/small-file.js', 'fstatSync, linkSync, ', 'fstatSync, renameSync, '],
+      ['disk/small-file.js', 'linkSync(this.path, ', 'renameSync(this.path, '],
     ],
     foundBy: { 'two-processes': 2_000, clock: 2_000 },
   },
@@ -204,7 +204,7 @@ export const PLANTED_FAULTS = [
     name: 'message ids are forgotten at a restart',
     edits: [
       [
-        'mailbox/deliveries.js',
+        'mailbox/ids/deliveries.js',
         'const { records, abandoned } = await this.#journal.read(logger)',
         'const [records, abandoned] = [[], []]',
       ],
@@ -215,7 +215,7 @@ export const PLANTED_FAULTS = [
     name: 'a message id is on record only after its message is there',
     edits: [
       [
-        'mailbox/delivery.js',
+        'mailbox/ids/delivery.js',
         'file: await this.#memory.append(record, true)',
         'file: { release: async () => undefined }',
       ],
@@ -224,19 +224,19 @@ export const PLANTED_FAULTS = [
   },
   {
     name: 'message ids are not synced',
-    edits: [['mailbox/id-journal.js', 'await file.sync()', 'undefined']],
+    edits: [['mailbox/ids/id-journal.js', 'await file.sync()', 'undefined']],
     foundBy: { 'duplicates-power-cut': 10 },
   },
   {
     name: 'no fsync of the record',
-    edits: [['mailbox/file-records.js', 'await file.finish(this.#durable)', 'await file.finish(false)']],
+    edits: [['mailbox/received/records.js', 'await file.finish(this.#durable)', 'await file.finish(false)']],
     foundBy: POWER,
   },
   {
     name: 'the archive of a folder goes before the folder is there',
     edits: [
       [
-        'mailbox/unpacker.js',
+        'mailbox/unpacking/unpacker.js',
         'await room.reserve(count)',
         'await removeFile(this.#path(name)); await room.reserve(count)',
       ],
@@ -247,12 +247,12 @@ export const PLANTED_FAULTS = [
     name: 'a folder is unpacked where it is seen',
     edits: [
       [
-        'mailbox/unpacker.js',
+        'mailbox/unpacking/unpacker.js',
         'const temporary = temporaryPath(layout)',
         'const temporary = this.#path(target)',
       ],
       [
-        'mailbox/unpacker.js',
+        'mailbox/unpacking/unpacker.js',
         'await rm(temporary, { recursive: true, force: true })',
         'await Promise.resolve()',
       ],
@@ -261,19 +261,19 @@ export const PLANTED_FAULTS = [
   },
   {
     name: 'half-unpacked folders are not swept',
-    edits: [['mailbox/recovery.js', 'await rm(path, { recursive: true, force: true })', 'undefined']],
+    edits: [['disk/sweep.js', 'await rm(path, { recursive: true, force: true })', 'undefined']],
     foundBy: { unpack: 20 },
   },
   {
     name: 'records without a file are not swept',
-    edits: [['mailbox/received.js', 'await this.#records.sweep()', 'undefined']],
+    edits: [['mailbox/received/received.js', 'await this.#records.sweep()', 'undefined']],
     foundBy: { 'kill-every-call': 0 },
   },
   {
     name: 'a record with the hash of another file',
     edits: [
       [
-        'mailbox/received.js',
+        'mailbox/received/received.js',
         "delivery?.payloadSha256 ?? hash.digest('hex')",
         "createHash('sha256').digest('hex')",
       ],
@@ -282,14 +282,14 @@ export const PLANTED_FAULTS = [
   },
   {
     name: 'a lease is taken over before it has run out',
-    edits: [['mailbox/inbox-consumer.js', ' || state.until > Date.now()', '']],
+    edits: [['mailbox/consumers/inbox-consumer.js', ' || state.until > Date.now()', '']],
     foundBy: { consumers: 100 },
   },
   {
     name: 'an acknowledgement that is not synced',
     edits: [
       [
-        'mailbox/lease-folder.js',
+        'mailbox/consumers/lease-folder.js',
         "'a', FILE_MODE)).close());\n        if (this.#durable)",
         "'a', FILE_MODE)).close());\n        if (false)",
       ],
@@ -300,7 +300,7 @@ export const PLANTED_FAULTS = [
     name: 'an outbox entry is removed before its ACK',
     edits: [
       [
-        'outbox/attempt.js',
+        'outbox/run/attempt.js',
         'return sendFrame(client, send)',
         'const sent = sendFrame(client, send); sent.catch(() => {}); await new Promise(setImmediate); ' +
           "await (await import('node:fs/promises')).unlink(dir + '/' + stem + '.msg'); return sent",
@@ -312,7 +312,7 @@ export const PLANTED_FAULTS = [
     name: 'an outbox entry gets a fresh message id at each try',
     edits: [
       [
-        'outbox/send-entry.js',
+        'outbox/run/send-entry.js',
         'client.deliver(message, { messageId,',
         'client.deliver(message, { messageId: crypto.randomUUID(),',
       ],
@@ -336,24 +336,24 @@ export const PLANTED_FAULTS = [
   },
   {
     name: 'answers come in another order than frames',
-    edits: [['exchange/answer-queue.js', 'this.#slots.push(slot)', 'this.#slots.splice(-1, 0, slot)']],
+    edits: [['service/answer-queue.js', 'this.#slots.push(slot)', 'this.#slots.splice(-1, 0, slot)']],
     foundBy: { 'fuzz-service': 2_000 },
   },
   {
     name: 'no cap on connections',
-    edits: [['exchange/peers.js', 'this.#connections >= maxConnections', 'this.#connections < 0']],
+    edits: [['service/peers/peers.js', 'this.#connections >= maxConnections', 'this.#connections < 0']],
     foundBy: { connections: 1 },
   },
   {
     name: 'a frame may take for ever',
-    edits: [['exchange/deadlines.js', 'due !== undefined && now > due', 'now < 0']],
+    edits: [['service/peers/deadlines.js', 'due !== undefined && now > due', 'now < 0']],
     foundBy: { hostile: 1 },
   },
   {
     name: 'peers whose frames are refused are read as fast as others, and nobody takes turns',
     edits: [
-      ['exchange/turns.js', 'if (!this.#isFree())', 'if (false)'],
-      ['exchange/patience.js', 'this.#left--', 'this.#left'],
+      ['service/peers/fair-scheduler.js', 'if (!this.#isFree())', 'if (false)'],
+      ['service/peers/refusal-limiter.js', 'this.#left--', 'this.#left'],
     ],
     foundBy: { hostile: 1 },
   },
@@ -361,7 +361,7 @@ export const PLANTED_FAULTS = [
     name: 'something is kept of every answer',
     edits: [
       [
-        'exchange/answer-queue.js',
+        'service/answer-queue.js',
         'this.#readyTypes.push(frameType)',
         'this.#readyTypes.push(frameType); (globalThis.kept ??= []).push(new Array(1_000).fill(0))',
       ],
@@ -371,24 +371,20 @@ export const PLANTED_FAULTS = [
   {
     name: 'frames are collected in memory, whatever is held already',
     edits: [
-      ['exchange/intake.js', 'return this.#small.length + coming >= least', 'return false'],
-      ['exchange/connection.js', 'if (!this.#hasRoom)', 'if (this.#hasRoom === undefined)'],
+      ['service/frame-assembler.js', 'return this.#small.length + coming >= least', 'return false'],
+      ['service/connection.js', 'if (!this.#hasRoom)', 'if (this.#hasRoom === undefined)'],
     ],
     foundBy: { memory: 1 },
   },
   {
     name: 'a service does not come back to a daemon that was away',
-    edits: [['exchange/accept-loop.js', 'current = await listenAgain(options)', 'return']],
+    edits: [['service/accept-loop.js', 'current = await listenAgain(options)', 'return']],
     foundBy: { 'daemon-restarts': 1 },
   },
   {
     name: 'a transfer does not connect again',
     edits: [
-      [
-        'exchange/transfer/retries.js',
-        'return this.#failures < LIMITS',
-        'return this.#failures < 0 && LIMITS',
-      ],
+      ['client/transfer/retries.js', 'return this.#failures < LIMITS', 'return this.#failures < 0 && LIMITS'],
     ],
     foundBy: { 'file-stream-cuts': 50 },
   },

@@ -43,7 +43,7 @@ function plantSlowness(cost) {
     cpSync(path, join(copy, path), { recursive: true })
   }
   symlinkSync(resolve('node_modules'), join(copy, 'node_modules'))
-  const path = join(copy, 'dist/exchange/handlers/message.js')
+  const path = join(copy, 'dist/service/handlers/message.js')
   const start = 'export async function handleMessage(frame, context) {'
   const parts = readFileSync(path, 'utf8').split(start)
   if (parts.length !== 2) throw new Error(`${parts.length - 1} times in ${path}: ${start}`)

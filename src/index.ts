@@ -5,6 +5,19 @@
 
 // The condition `no_dataexchange` swaps the service for a stub of the same shape (section 9).
 export { Service } from '#service'
+export type { WaitOptions } from './async/wait.ts'
+export { Client, type ClientOptions, type DeliverOptions } from './client/client.ts'
+export { type DeliverOnceOptions, deliver } from './client/deliver.ts'
+export type { Message } from './client/outgoing.ts'
+export type { Receipt } from './client/receipt.ts'
+export { type ReplyOptions, ReplyWatch } from './client/replies/reply-watch.ts'
+export type { RequestOptions, RequestOutcome } from './client/reply-frame.ts'
+export { request } from './client/request.ts'
+export type { FileSource, OpenSource, SeekableSource } from './client/source/file-source.ts'
+export { resolveTarget } from './client/target.ts'
+export type { TransferProgress } from './client/transfer/progress.ts'
+export { transferFile } from './client/transfer/transfer-file.ts'
+export type { FileReceipt, FileTransfer, TransferOptions } from './client/transfer/transfer-types.ts'
 export {
   AddressError,
   AnswerError,
@@ -19,40 +32,23 @@ export {
   PluginError,
   WireError,
 } from './errors.ts'
-export type { AcceptHook, AcceptRequest, AdmissionRules } from './exchange/admission.ts'
-export type { AnswerHook, AnswerRequest } from './exchange/answering.ts'
-export { Client, type ClientOptions, type DeliverOptions } from './exchange/client.ts'
-export { type DeliverOnceOptions, deliver } from './exchange/deliver.ts'
-export type { FileSource, OpenSource, SeekableSource } from './exchange/file-source.ts'
-export type { Message } from './exchange/outgoing.ts'
-export type { Rates } from './exchange/rate-limiter.ts'
-export type { Receipt } from './exchange/receipt.ts'
-export type { RequestOptions, RequestOutcome } from './exchange/reply-frame.ts'
-export { type ReplyOptions, ReplyWatch } from './exchange/reply-watch.ts'
-export { request } from './exchange/request.ts'
-export { type FrameHandler, Server, type ServerOptions } from './exchange/server.ts'
-export type { ServiceConfig } from './exchange/service.ts'
-export { resolveTarget } from './exchange/target.ts'
-export type { TransferProgress } from './exchange/transfer/progress.ts'
-export { transferFile } from './exchange/transfer/transfer-file.ts'
-export type { FileReceipt, FileTransfer, TransferOptions } from './exchange/transfer/transfer-types.ts'
 export { LIMITS, type Limit, type LimitName, MAX_FRAME_SIZE } from './limits.ts'
 export type { Logger, LogLine } from './logger.ts'
-export type { DamagedMessage, InboxMessage } from './mailbox/browse-inbox.ts'
 export {
   type ConsumerOptions,
   InboxConsumer,
   type MessagesOptions,
   type NextOptions,
-} from './mailbox/inbox-consumer.ts'
-export type { LeasedMessage } from './mailbox/leased-message.ts'
+} from './mailbox/consumers/inbox-consumer.ts'
+export type { LeasedMessage } from './mailbox/consumers/leased-message.ts'
+export type { DamagedMessage, InboxMessage } from './mailbox/inbox/read.ts'
 export { Mailbox, type MailboxConfig } from './mailbox/mailbox.ts'
-export type { AddOptions } from './outbox/adder.ts'
-export type { TryError } from './outbox/entry-state.ts'
-export type { Network } from './outbox/lazy-network.ts'
+export type { AddOptions } from './outbox/add/adder.ts'
+export type { OutboxEntry } from './outbox/entry/describe-entry.ts'
+export type { TryError } from './outbox/entry/state.ts'
 export { Outbox, type OutboxCounts, type OutboxOptions, type RunOptions } from './outbox/outbox.ts'
-export type { OutboxEntry } from './outbox/outbox-entry.ts'
 export type { OutboxEvents } from './outbox/outbox-events.ts'
+export type { Network } from './outbox/run/lazy-network.ts'
 export {
   Address,
   BROADCAST_NODE,
@@ -69,7 +65,6 @@ export {
   type Resolver,
   type Stream,
   type Streams,
-  type WaitOptions,
 } from './pilot/transport.ts'
 export {
   type DataExchangeEvents,
@@ -80,6 +75,11 @@ export {
 export { ServiceRegistry } from './plugin/registry.ts'
 export { Runtime, type RuntimeDriver, type RuntimeOptions } from './plugin/runtime.ts'
 export type { PluginService, ServiceDeps, TrustChecker } from './plugin/service.ts'
+export type { AcceptHook, AcceptRequest, AdmissionRules } from './service/peers/admission.ts'
+export type { Rates } from './service/peers/rate-limiter.ts'
+export type { AnswerHook, AnswerRequest } from './service/requests/answering.ts'
+export { type FrameHandler, Server, type ServerOptions } from './service/server.ts'
+export type { ServiceConfig } from './service/service.ts'
 export { FrameDecoder } from './wire/decode.ts'
 export type { EncodeOptions } from './wire/encode.ts'
 export { encodeFrame } from './wire/encode.ts'

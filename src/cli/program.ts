@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Help } from './commander.ts'
-import { VERBS } from './verbs/index.ts'
+import { VERBS } from './verbs.ts'
 
 /** Runs the command line `args` and resolves with the exit code; errors have been told then. */
 export async function runCli(args: readonly string[]): Promise<number> {
@@ -11,7 +11,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
   } catch (error) {
     // Help and the version were asked for, and have been printed.
     if (error instanceof CommanderError && error.exitCode === 0) return 0
-    const { tellFailure } = await import('./failure.ts')
+    const { tellFailure } = await import('./shared/failure.ts')
     return tellFailure(error, args)
   }
 }

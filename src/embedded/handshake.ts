@@ -4,7 +4,7 @@ import { concat, decodeUtf8, utf8, viewOf } from '../bytes.ts'
 import { DriverError } from '../errors.ts'
 import { ADDRESS_SIZE, decodeAddress, encodeAddress, type SocketAddress } from '../pilot/address.ts'
 import { encodePort } from '../pilot/ipc-messages.ts'
-import { makeSturdy } from '../pilot/sturdy-socket.ts'
+import { makeSturdy } from '../socket/half-open-socket.ts'
 
 /*
  * One connection between two nodes is one stream. The dialling node says

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PluginError, systemCode } from '../errors.ts'
 import { type Address, decodeAddress, encodeAddress } from '../pilot/address.ts'
-import { takeName } from '../pilot/claim.ts'
-import { isListening } from '../pilot/socket-file.ts'
+import { takeName } from '../socket/exclusive-name.ts'
+import { isListening } from '../socket/socket-file.ts'
 
 /** A node that runs on this machine, as another one sees it. */
 export interface NodeEntry {

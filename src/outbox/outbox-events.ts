@@ -1,5 +1,5 @@
 import { OutboxError } from '../errors.ts'
-import type { EntryState } from './entry-state.ts'
+import type { EntryState } from './entry/state.ts'
 
 /** What an outbox tells while it runs, by topic. */
 export interface OutboxEvents {

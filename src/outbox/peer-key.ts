@@ -1,5 +1,5 @@
+import { resolveTarget } from '../client/target.ts'
 import { AddressError } from '../errors.ts'
-import { resolveTarget } from '../exchange/target.ts'
 import { Address } from '../pilot/address.ts'
 
 /**

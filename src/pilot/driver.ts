@@ -1,3 +1,5 @@
+import type { WaitOptions } from '../async/wait.ts'
+import { withWait } from '../async/wait.ts'
 import { utf8 } from '../bytes.ts'
 import { AddressError, DriverError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
@@ -8,8 +10,7 @@ import { PilotListener } from './listener.ts'
 import { addressFrom, type NodeInfo, nodeInfoFrom } from './node-info.ts'
 import { defaultSocketPath } from './socket-path.ts'
 import { PilotStream } from './stream.ts'
-import { DATA_EXCHANGE_PORT, type Resolver, type Streams, type WaitOptions } from './transport.ts'
-import { withWait } from './wait.ts'
+import { DATA_EXCHANGE_PORT, type Resolver, type Streams } from './transport.ts'
 
 /**
  * The network, through a Pilot daemon on this machine (section 8); the original's `driver`.

@@ -1,10 +1,10 @@
+import { withWait } from '../async/wait.ts'
 import { LIMITS } from '../limits.ts'
 import type { Address } from './address.ts'
 import type { IpcConnection } from './ipc-connection.ts'
 import { type Accepted, Command, encodePort } from './ipc-messages.ts'
 import { PilotStream } from './stream.ts'
 import type { Listener } from './transport.ts'
-import { withWait } from './wait.ts'
 
 /**
  * The streams that peers open to one port of this node, in order: an async iterable. Streams wait, and take

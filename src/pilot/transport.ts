@@ -1,16 +1,9 @@
 import type { Duplex } from 'node:stream'
+import type { WaitOptions } from '../async/wait.ts'
 import type { Address, SocketAddress } from './address.ts'
 
 /** The port of data exchange (section 1). */
 export const DATA_EXCHANGE_PORT = 1001
-
-/** Options for what waits. */
-export interface WaitOptions {
-  /** Gives up when it fires: the call rejects with code ABORTED, the signal's reason as its cause. */
-  signal?: AbortSignal
-  /** Gives up after this many milliseconds: the call rejects with code TIMED_OUT. */
-  timeoutMs?: number
-}
 
 /**
  * A stream between two agents: a Node Duplex that knows both ends. There is no half-close: `end()` writes

@@ -1,6 +1,6 @@
+import { withWait } from '../async/wait.ts'
 import { PluginError } from '../errors.ts'
 import { LIMITS } from '../limits.ts'
-import { withWait } from '../pilot/wait.ts'
 import type { PluginService, ServiceDeps } from './service.ts'
 
 /** Starts and stops services in their order (section 9). */

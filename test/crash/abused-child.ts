@@ -1,8 +1,8 @@
 // Run as a child with a channel: `abused-child.js '<ServiceConfig and, as "socket", where to serve, as JSON>'`. Tells
 // when it serves; then answers 'status' and 'stop'. Lives until it has stopped, is killed, or its parent ends.
 import { setTimeout as delay } from 'node:timers/promises'
-import { Service } from '#lib/exchange/service.js'
 import { EventBus } from '#lib/plugin/events.js'
+import { Service } from '#lib/service/service.js'
 import { SERVER_ADDRESS as SERVER, SocketStreams } from '../helpers/socket-streams.js'
 
 const { socket, ...config } = JSON.parse(process.argv[2] ?? '{}')

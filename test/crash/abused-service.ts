@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { Client } from '#lib/exchange/client.js'
-import type { ServiceConfig } from '#lib/exchange/service.js'
+import { Client } from '#lib/client/client.js'
 import { Address } from '#lib/pilot/address.js'
+import type { ServiceConfig } from '#lib/service/service.js'
 import { connectAs, SERVER_ADDRESS, SocketStreams } from '../helpers/socket-streams.js'
 
 /** What the service tells of itself. */

@@ -1,5 +1,5 @@
 import { unlinkSync } from 'node:fs'
-import type { Client } from '#lib/exchange/client.js'
+import type { Client } from '#lib/client/client.js'
 import { newMessageId } from '#lib/wire/message-id.js'
 import { type Folders, look } from './folders.js'
 import { type Item, makeItem } from './items.js'

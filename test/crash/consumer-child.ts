@@ -3,8 +3,8 @@
 // forgets messages, gives some back, and keeps some for too long.
 import { appendFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { InboxConsumer } from '#lib/mailbox/inbox-consumer.js'
-import type { LeasedMessage } from '#lib/mailbox/leased-message.js'
+import { InboxConsumer } from '#lib/mailbox/consumers/inbox-consumer.js'
+import type { LeasedMessage } from '#lib/mailbox/consumers/leased-message.js'
 import { Random } from './random.js'
 
 const { log, seed, faithful, ...options } = JSON.parse(process.argv[2] ?? '{}')

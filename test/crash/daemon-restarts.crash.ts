@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { Client } from '#lib/client/client.js'
 import { EmbeddedDaemon } from '#lib/embedded/index.js'
-import { Client } from '#lib/exchange/client.js'
 import { Address } from '#lib/pilot/address.js'
 import { Driver } from '#lib/pilot/driver.js'
 import { Child } from './child-process.js'

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Client } from '#lib/exchange/client.js'
+import type { Client } from '#lib/client/client.js'
 import { AbusedService } from './abused-service.js'
 import { foldersIn, Scratch, temporaries } from './folders.js'
 import { HOSTILE_KINDS, HostilePeers } from './hostile.js'

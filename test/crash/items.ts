@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Message } from '#lib/exchange/outgoing.js'
+import type { Message } from '#lib/client/outgoing.js'
 import type { Random } from './random.js'
 
 /** The frames that are sent. */

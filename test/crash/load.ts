@@ -1,4 +1,4 @@
-import type { Client, DeliverOptions } from '#lib/exchange/client.js'
+import type { Client, DeliverOptions } from '#lib/client/client.js'
 import { type Item, type Kind, makeItem } from './items.js'
 import type { Ledger } from './ledger.js'
 import type { Random } from './random.js'

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { InboxConsumer } from '#lib/mailbox/inbox-consumer.js'
+import { InboxConsumer } from '#lib/mailbox/consumers/inbox-consumer.js'
 import { Mailbox } from '#lib/mailbox/mailbox.js'
 import { ConsumerLog } from './consumer-log.js'
 import { ConsumerProcess } from './consumer-process.js'

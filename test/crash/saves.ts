@@ -1,4 +1,4 @@
-import { Client } from '#lib/exchange/client.js'
+import { Client } from '#lib/client/client.js'
 import { newMessageId } from '#lib/wire/message-id.js'
 import { sendInChunks } from './chunked.js'
 import { type Item, type Kind, makeItem } from './items.js'

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { openFolder } from '#lib/exchange/folder/folder-source.js'
+import { openFolder } from '#lib/client/source/folder-source.js'
 import { all, makeTree, snapshot } from '../helpers/folder-tree.js'
 import { type Folders, foldersIn, Scratch, temporaries, visible } from './folders.js'
 import type { Random } from './random.js'

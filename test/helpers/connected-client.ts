@@ -1,5 +1,5 @@
 import type { TestContext } from 'node:test'
-import { Client, type ClientOptions } from '#lib/exchange/client.js'
+import { Client, type ClientOptions } from '#lib/client/client.js'
 import type { Stream } from '#lib/pilot/transport.js'
 import { SERVER_ADDRESS, socketStreams } from './socket-streams.ts'
 

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { bootId } from '#lib/mailbox/boot.js'
+import { bootId } from '#lib/disk/boot-id.js'
 
 /**
  * Has what the journal of `inboxDir` holds be of an earlier boot of the machine, as after a power cut. Whoever wrote it

@@ -1,18 +1,13 @@
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { withWait } from '#lib/async/wait.js'
 import { DriverError } from '#lib/errors.js'
-import type { ServiceConfig } from '#lib/exchange/service.js'
 import { Outbox, type OutboxOptions, type RunOptions } from '#lib/outbox/outbox.js'
 import type { OutboxEvents } from '#lib/outbox/outbox-events.js'
 import type { Address } from '#lib/pilot/address.js'
-import {
-  DATA_EXCHANGE_PORT,
-  type Resolver,
-  type Stream,
-  type Streams,
-  type WaitOptions,
-} from '#lib/pilot/transport.js'
-import { withWait } from '#lib/pilot/wait.js'
+import { DATA_EXCHANGE_PORT, type Resolver, type Stream, type Streams } from '#lib/pilot/transport.js'
+import type { ServiceConfig } from '#lib/service/service.js'
+import type { WaitOptions } from '../../src/async/wait.ts'
 import { type LogEntry, recordingLogger, type ServiceHarness, startService } from './service-harness.ts'
 import { SERVER_ADDRESS } from './socket-streams.ts'
 import { tempDir } from './temp-dir.ts'

@@ -8,25 +8,42 @@ import { importsOf, sourceFiles, withoutComments } from '../helpers/sources.js'
 /** What each folder may import of the others. `base` is the files of src itself, but for index.ts. */
 const ALLOWED: Record<string, string[]> = {
   base: [],
+  async: ['base'],
+  disk: ['base', 'async'],
+  socket: ['base', 'async'],
   wire: ['base'],
-  pilot: ['base'],
   archive: ['base'],
-  mailbox: ['base', 'archive'],
-  plugin: ['base', 'pilot'],
-  exchange: ['base', 'wire', 'archive', 'pilot', 'mailbox', 'plugin'],
-  embedded: ['base', 'pilot'],
-  outbox: ['base', 'wire', 'pilot', 'mailbox', 'exchange'],
-  index: ['base', 'wire', 'pilot', 'mailbox', 'plugin', 'exchange', 'embedded', 'outbox'],
-  cli: ['base', 'wire', 'pilot', 'mailbox', 'plugin', 'exchange', 'embedded', 'outbox', 'index'],
+  pilot: ['base', 'async'],
+  mailbox: ['base', 'async', 'disk', 'archive'],
+  plugin: ['base', 'async', 'pilot'],
+  service: ['base', 'async', 'disk', 'wire', 'pilot', 'mailbox', 'plugin'],
+  client: ['base', 'async', 'disk', 'wire', 'archive', 'pilot', 'mailbox'],
+  embedded: ['base', 'async', 'socket', 'pilot'],
+  outbox: ['base', 'async', 'disk', 'socket', 'wire', 'pilot', 'client'],
+  index: ['base', 'async', 'wire', 'pilot', 'mailbox', 'plugin', 'client', 'service', 'embedded', 'outbox'],
+  cli: [
+    'base',
+    'async',
+    'disk',
+    'wire',
+    'pilot',
+    'mailbox',
+    'plugin',
+    'client',
+    'service',
+    'embedded',
+    'outbox',
+    'index',
+  ],
 }
 
-const BASE_FILES = ['backoff.ts', 'bytes.ts', 'clock.ts', 'errors.ts', 'limits.ts', 'logger.ts']
+const BASE_FILES = ['max-frame-size.ts', 'bytes.ts', 'clock.ts', 'errors.ts', 'limits.ts', 'logger.ts']
 
 /** The only places outside the CLI that read the environment: the variables that the protocol names. */
 const ENVIRONMENT: Record<string, string[]> = {
   PILOT_SOCKET: ['src/pilot/socket-path.ts'],
   XDG_RUNTIME_DIR: ['src/pilot/socket-path.ts', 'src/embedded/'],
-  PILOT_DATAEXCHANGE_MAX_FRAME: ['src/exchange/max-frame-size.ts'],
+  PILOT_DATAEXCHANGE_MAX_FRAME: ['src/max-frame-size.ts'],
 }
 
 const sources = sourceFiles('src').map(path => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { backoffMs } from '#lib/backoff.js'
+import { backoffMs } from '#lib/async/backoff.js'
 
 const BOUNDS = { min: 100, max: 10_000 }
 

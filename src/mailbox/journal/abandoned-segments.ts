@@ -1,12 +1,12 @@
 import { closeSync, openSync } from 'node:fs'
 import { lstat, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { bootId, isSameBoot } from '../../disk/boot-id.ts'
+import { ifThere } from '../../disk/if-exists.ts'
+import { writeAllSync } from '../../disk/small-file.ts'
+import { isAlive } from '../../disk/sweep.ts'
 import { LIMITS } from '../../limits.ts'
 import type { Logger } from '../../logger.ts'
-import { bootId, isSameBoot } from '../boot.ts'
-import { ifThere } from '../missing.ts'
-import { isAlive } from '../recovery.ts'
-import { writeAllSync } from '../small-file.ts'
 import {
   type ClosedSegment,
   failedPath,

@@ -1,10 +1,10 @@
 import { unlink, writeFile } from 'node:fs/promises'
+import { Fifo } from '../../async/queue.ts'
+import { syncDirectory } from '../../disk/directory-sync.ts'
+import { ifThere } from '../../disk/if-exists.ts'
+import { FILE_MODE } from '../../disk/layout.ts'
 import { LIMITS } from '../../limits.ts'
 import type { Logger } from '../../logger.ts'
-import { syncDirectory } from '../directory-sync.ts'
-import { Fifo } from '../fifo.ts'
-import { FILE_MODE } from '../layout.ts'
-import { ifThere } from '../missing.ts'
 import {
   type ClosedSegment,
   failedPath,

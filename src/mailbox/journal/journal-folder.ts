@@ -1,6 +1,7 @@
 import { join } from 'node:path'
-import { type FolderLayout, journalDir } from '../layout.ts'
-import { OwnNames, ownerIn } from '../own-names.ts'
+import type { FolderLayout } from '../../disk/layout.ts'
+import { OwnNames, ownerIn } from '../../disk/unique-names.ts'
+import { journalDir } from '../layout.ts'
 
 /** A segment that is written no more, and the files that only it makes durable. */
 export interface ClosedSegment {

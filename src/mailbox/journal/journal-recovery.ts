@@ -1,14 +1,14 @@
 import { renameSync } from 'node:fs'
 import { lstat, readdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { bootId, isSameBoot } from '../../disk/boot-id.ts'
+import { syncDirectory } from '../../disk/directory-sync.ts'
+import { ifThere, removeFile } from '../../disk/if-exists.ts'
+import { SmallFile } from '../../disk/small-file.ts'
 import type { Logger } from '../../logger.ts'
-import { bootId, isSameBoot } from '../boot.ts'
-import { syncDirectory } from '../directory-sync.ts'
-import { ifThere, removeFile } from '../missing.ts'
-import { SmallFile } from '../small-file.ts'
 import { type AbandonedSegment, abandonedSegments, readSmall } from './abandoned-segments.ts'
 import { type JournalFolder, segmentOfNote } from './journal-folder.ts'
-import { noteBeside, removedOf } from './removals.ts'
+import { noteBeside, removedOf } from './tombstones.ts'
 
 /** What earlier processes have left in a journal. */
 export interface Recovered {

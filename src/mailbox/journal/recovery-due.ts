@@ -1,8 +1,9 @@
 import { lstat, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { bootId, isSameBoot } from '../boot.ts'
-import { type FolderLayout, journalDir } from '../layout.ts'
-import { ifThere } from '../missing.ts'
+import { bootId, isSameBoot } from '../../disk/boot-id.ts'
+import { ifThere } from '../../disk/if-exists.ts'
+import type { FolderLayout } from '../../disk/layout.ts'
+import { journalDir } from '../layout.ts'
 import { segmentOwner } from './journal-folder.ts'
 import { decodeSegment, LONGEST_HEADER } from './journal-format.ts'
 

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { constants } from 'node:fs'
 import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { writeAllSync } from '../../disk/small-file.ts'
 import { systemCode } from '../../errors.ts'
-import { writeAllSync } from '../small-file.ts'
 import { decodeSegment } from './journal-format.ts'
 
 /** The system said that it could not write something. It may have given that up, and succeed at the next sync. */

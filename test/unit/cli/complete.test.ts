@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { complete } from '#lib/cli/commands/complete.js'
+import { complete } from '#lib/cli/completion/complete.js'
 import { createProgram } from '#lib/cli/program.js'
 
 /** The candidates without what they are, and whether file names fit. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CliError, reportOf, withDetails } from '#lib/cli/errors.js'
+import { CliError, reportOf, withDetails } from '#lib/cli/shared/errors.js'
 import { ERROR_CODES, type ErrorCode, PilotError, PluginError } from '#lib/errors.js'
 
 test('every code of the library has an exit code and a word of the envelope', () => {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { bytesText, durationText, facts, limitText, plural, table, timeText } from '#lib/cli/format.js'
-import { progressText } from '#lib/cli/progress.js'
-import { bar, histogram, legsOf, percentile } from '#lib/cli/trace-legs.js'
-import type { TransferProgress } from '#lib/exchange/transfer/progress.js'
+import { progressText } from '#lib/cli/send-file/progress.js'
+import { bytesText, durationText, facts, limitText, plural, table, timeText } from '#lib/cli/shared/format.js'
+import { bar, histogram, legsOf, percentile } from '#lib/cli/trace/legs.js'
+import type { TransferProgress } from '#lib/client/transfer/progress.js'
 
 test('columns are in line, numbers to the right', () => {
   assert.equal(

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Help } from '#lib/cli/commander.js'
 import { createProgram } from '#lib/cli/program.js'
-import { VERBS } from '#lib/cli/verbs/index.js'
+import { VERBS } from '#lib/cli/verbs.js'
 
 test('what the help tells of a verb is what the verb takes', async () => {
   const program = await createProgram(VERBS.map(({ name }) => name))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { escapeJsonText, safeBlock, safeJson, safeLine, shorten } from '#lib/cli/safe-text.js'
+import { escapeJsonText, safeBlock, safeJson, safeLine, shorten } from '#lib/cli/shared/safe-text.js'
 
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { test } from 'node:test'
-import { sendCommand } from '#lib/cli/send-command.js'
-import { shellQuote } from '#lib/cli/shell-quote.js'
+import { sendCommand } from '#lib/cli/serve/send-command.js'
+import { shellQuote } from '#lib/cli/serve/shell-quote.js'
 
 const ADDRESS = '0:0000.0000.0001'
 const usual = {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { count, duration, moment, orOff, part, positiveDuration, size } from '#lib/cli/values.js'
+import { count, duration, moment, orOff, part, positiveDuration, size } from '#lib/cli/shared/values.js'
 
 test('durations are read with their units', () => {
   const cases: [string, number][] = [

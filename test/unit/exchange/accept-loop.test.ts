@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
-import { acceptForever } from '#lib/exchange/accept-loop.js'
 import { silentLogger } from '#lib/logger.js'
 import type { Listener, Stream, Streams } from '#lib/pilot/transport.js'
+import { acceptForever } from '#lib/service/accept-loop.js'
 
 /** A listener without streams that ends when it is closed. */
 class OpenListener implements Listener {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type AcceptHook, Admission, type AdmissionRules } from '#lib/exchange/admission.js'
 import { Address } from '#lib/pilot/address.js'
+import { type AcceptHook, Admission, type AdmissionRules } from '#lib/service/peers/admission.js'
 
 const request = (network: number, node: number) => ({
   address: new Address(network, node),

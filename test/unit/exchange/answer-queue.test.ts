@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { AnswerQueue } from '#lib/exchange/answer-queue.js'
+import { AnswerQueue } from '#lib/service/answer-queue.js'
 import { FrameDecoder } from '#lib/wire/decode.js'
 import { textOf } from '../../helpers/service-harness.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Body } from '#lib/exchange/body.js'
+import { Body } from '#lib/service/arriving-payload.js'
 
 const bytes = (text: string) => Buffer.from(text)
 

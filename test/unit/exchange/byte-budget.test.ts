@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ByteBudget } from '#lib/exchange/byte-budget.js'
+import { ByteBudget } from '#lib/service/peers/byte-budget.js'
 
 test('there is room until the budget is used, and it is tight from half of it on', () => {
   const budget = new ByteBudget(100)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type DeadlineOptions, Deadlines } from '#lib/exchange/deadlines.js'
 import { LIMITS } from '#lib/limits.js'
+import { type DeadlineOptions, Deadlines } from '#lib/service/peers/deadlines.js'
 
 /** Deadlines on a clock of the test's own, and the reason they gave, once they have. */
 function startDeadlines(t: test.TestContext, options: Partial<DeadlineOptions> = {}) {

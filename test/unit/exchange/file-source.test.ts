@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import { type FileSource, type OpenSource, openSeekable, openSource } from '#lib/exchange/file-source.js'
+import { type FileSource, type OpenSource, openSeekable, openSource } from '#lib/client/source/file-source.js'
 import { tempDir } from '../../helpers/temp-dir.ts'
 
 const MAX = 8 * 1024 * 1024

@@ -12,11 +12,11 @@ import {
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { AcceptRequest } from '#lib/exchange/admission.js'
-import type { ServiceConfig } from '#lib/exchange/service.js'
 import { LIMITS } from '#lib/limits.js'
 import { Address } from '#lib/pilot/address.js'
 import type { Stream } from '#lib/pilot/transport.js'
+import type { AcceptRequest } from '#lib/service/peers/admission.js'
+import type { ServiceConfig } from '#lib/service/service.js'
 import { FrameType } from '#lib/wire/frame.js'
 import { readFrame, writeFrame } from '#lib/wire/frame-io.js'
 import {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { FrameInbox } from '#lib/exchange/frame-inbox.js'
+import { FrameInbox } from '#lib/client/pending-answers.js'
 import { text } from '../../helpers/service-harness.ts'
 
 function waiter(log: string[], name: string) {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ByteBudget } from '#lib/exchange/byte-budget.js'
-import { HeldChunks } from '#lib/exchange/held-chunks.js'
 import { LIMITS } from '#lib/limits.js'
+import { HeldChunks } from '#lib/service/file-stream/held-chunks.js'
+import { ByteBudget } from '#lib/service/peers/byte-budget.js'
 
 const bytes = (text: string) => Buffer.from(text)
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Patience } from '#lib/exchange/patience.js'
 import { LIMITS } from '#lib/limits.js'
+import { Patience } from '#lib/service/peers/refusal-limiter.js'
 
 const AT_ONCE = LIMITS.refusalsAtOnce.value
 const RATE = LIMITS.refusalRate.value

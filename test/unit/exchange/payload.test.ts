@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { WireError } from '#lib/errors.js'
-import { drainPayload, isCutOff, splitPayload } from '#lib/exchange/payload.js'
 import type { Payload } from '#lib/mailbox/mailbox.js'
+import { drainPayload, isCutOff, splitPayload } from '#lib/service/payload.js'
 
 async function* pieces(...texts: string[]) {
   for (const text of texts) yield Buffer.from(text)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Peer, Peers } from '#lib/exchange/peers.js'
+import { type Peer, Peers } from '#lib/service/peers/peers.js'
 
 const UNLIMITED = Number.POSITIVE_INFINITY
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { RateLimiter } from '#lib/exchange/rate-limiter.js'
+import { RateLimiter } from '#lib/service/peers/rate-limiter.js'
 
 function clock(t: TestContext): { now: number } {
   const time = { now: 1000 }

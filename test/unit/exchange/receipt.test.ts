@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readReceipt, sentIn } from '#lib/exchange/receipt.js'
+import { readReceipt, sentIn } from '#lib/client/receipt.js'
 import { traceToFrame } from '#lib/wire/trace.js'
 import { text } from '../../helpers/service-harness.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { AcceptRequest } from '#lib/exchange/admission.js'
+import type { AcceptRequest } from '#lib/service/peers/admission.js'
 import { encodeFrame } from '#lib/wire/encode.js'
 import { type Frame, FrameType } from '#lib/wire/frame.js'
 import { readFrame, writeFrame } from '#lib/wire/frame-io.js'

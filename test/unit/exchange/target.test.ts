@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { resolveTarget } from '#lib/exchange/target.js'
+import { resolveTarget } from '#lib/client/target.js'
 import { Address } from '#lib/pilot/address.js'
 
 const asked: string[] = []

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Turns } from '#lib/exchange/turns.js'
+import { Turns } from '#lib/service/peers/fair-scheduler.js'
 
 test('where there is little to do, work is done at once', async () => {
   const turns = new Turns()

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { test } from 'node:test'
-import { bootId, isSameBoot } from '#lib/mailbox/boot.js'
+import { bootId, isSameBoot } from '#lib/disk/boot-id.js'
 import { otherBootId } from '../../helpers/other-boot.js'
 
 test('one boot has one name', () => {

@@ -8,9 +8,9 @@ import {
   listMessages,
   messagePayload,
   readMessage,
-} from '#lib/mailbox/browse-inbox.js'
-import { clearReceived, listReceived, statReceived } from '#lib/mailbox/browse-received.js'
+} from '#lib/mailbox/inbox/read.js'
 import { Mailbox } from '#lib/mailbox/mailbox.js'
+import { clearReceived, listReceived, statReceived } from '#lib/mailbox/received/read.js'
 import { tempDir } from '../../helpers/temp-dir.js'
 
 const FROM = '0:0000.0000.0001'

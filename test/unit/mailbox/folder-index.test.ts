@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { FolderIndex } from '#lib/mailbox/folder-index.js'
+import { FolderIndex } from '#lib/disk/folder-index.js'
 import { tempDir } from './temp-mailbox.js'
 
 test('counts files that it accepts, and follows what others do at each listing', async t => {

@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import { LIMITS } from '#lib/limits.js'
 import { silentLogger } from '#lib/logger.js'
-import { IdJournal, type IdRecord, type JournalFile } from '#lib/mailbox/id-journal.js'
+import { IdJournal, type IdRecord, type JournalFile } from '#lib/mailbox/ids/id-journal.js'
 import { failHandles } from './faulty-fs.js'
 import { tempDir, tempMailbox } from './temp-mailbox.js'
 

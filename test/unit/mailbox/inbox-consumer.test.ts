@@ -12,8 +12,8 @@ import {
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type ConsumerOptions, InboxConsumer } from '#lib/mailbox/inbox-consumer.js'
-import type { LeasedMessage } from '#lib/mailbox/leased-message.js'
+import { type ConsumerOptions, InboxConsumer } from '#lib/mailbox/consumers/inbox-consumer.js'
+import type { LeasedMessage } from '#lib/mailbox/consumers/leased-message.js'
 import { Mailbox } from '#lib/mailbox/mailbox.js'
 import { tempDir } from '../../helpers/temp-dir.js'
 

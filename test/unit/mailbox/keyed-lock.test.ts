@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { KeyedLock } from '#lib/mailbox/keyed-lock.js'
+import { KeyedLock } from '#lib/async/keyed-lock.js'
 
 test('runs of one key wait for each other, whatever comes of them; those of another do not', async () => {
   const lock = new KeyedLock()

@@ -7,7 +7,7 @@ import {
   payloadFacts,
   renderMessage,
   streamMessage,
-} from '#lib/mailbox/message-json.js'
+} from '#lib/mailbox/inbox/message-json.js'
 import { goText, inPieces } from './temp-mailbox.js'
 
 const RECORD: MessageRecord = {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { SharedMemory } from '#lib/mailbox/shared-memory.js'
+import { SharedMemory } from '#lib/mailbox/ids/per-sender-map.js'
 
 function filled(entries: readonly (readonly [from: string, key: string])[]): SharedMemory<string> {
   const memory = new SharedMemory<string>()

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import { DurableFolder } from '#lib/disk/durable-folder.js'
 import { LIMITS } from '#lib/limits.js'
-import { DurableFolder } from '#lib/mailbox/durable-write.js'
-import { SharedRoom } from '#lib/mailbox/shared-room.js'
+import { SharedRoom } from '#lib/mailbox/inbox/byte-share.js'
 import { inPieces, namesIn, tempMailbox } from './temp-mailbox.js'
 
 test('one sender has its part of the room, and all together have no more than all of it', () => {

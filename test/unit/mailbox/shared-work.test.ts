@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { coalesce } from '#lib/mailbox/coalesce.js'
-import { Fifo } from '#lib/mailbox/fifo.js'
-import { NoSlotError, Semaphore } from '#lib/mailbox/semaphore.js'
+import { coalesce } from '#lib/async/coalesce.js'
+import { Fifo } from '#lib/async/queue.js'
+import { NoSlotError, Semaphore } from '#lib/async/semaphore.js'
 
 test('semaphore: at most so many at once, in the order they came, also after failures', async () => {
   const semaphore = new Semaphore(3)

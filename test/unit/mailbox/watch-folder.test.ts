@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { watchFolder } from '#lib/mailbox/watch-folder.js'
+import { watchFolder } from '#lib/disk/watch-folder.js'
 import { tempDir } from '../../helpers/temp-dir.js'
 
 async function next(watching: AsyncGenerator<string[]>): Promise<string[] | undefined> {

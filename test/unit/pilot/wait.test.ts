@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { withWait } from '#lib/pilot/wait.js'
+import { withWait } from '#lib/async/wait.js'
 
 const never = () => new Promise<never>(() => {})
 

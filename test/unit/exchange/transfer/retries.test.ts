@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Retries } from '#lib/exchange/transfer/retries.js'
+import { Retries } from '#lib/client/transfer/retries.js'
 import { LIMITS } from '#lib/limits.js'
 
 test('tries without progress are counted, and progress begins the count again', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { transferFile } from '#lib/exchange/transfer/transfer-file.js'
+import { transferFile } from '#lib/client/transfer/transfer-file.js'
 import { SERVER_ADDRESS, socketStreams } from '../../../helpers/socket-streams.ts'
 import { fileOf, fileStreamVectors, fromHex } from '../../../helpers/vectors.ts'
 

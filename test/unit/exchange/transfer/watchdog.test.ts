@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Watchdog } from '#lib/exchange/transfer/watchdog.js'
+import { Watchdog } from '#lib/client/transfer/watchdog.js'
 
 test('a watchdog bites when it has not been fed, later where it was fed more, and not when it is stopped', t => {
   t.mock.timers.enable({ apis: ['setTimeout'] })

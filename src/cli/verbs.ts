@@ -1,0 +1,77 @@
+import type { Command } from './commander.ts'
+
+/** A verb, as far as `pilot-dx --help` tells of it; all else is loaded where the command line names the verb. */
+export interface Verb {
+  readonly name: string
+  /** What may follow the name. */
+  readonly usage: string
+  readonly summary: string
+  readonly hidden?: true
+  /** Loads what gives the verb its options and says what it does. */
+  readonly load: () => Promise<(verb: Command) => void>
+}
+
+/** In the order of the help. */
+export const VERBS: readonly Verb[] = [
+  {
+    name: 'serve',
+    usage: '[options]',
+    summary: 'receive messages and files',
+    load: async () => (await import('./serve/command.ts')).describeServe,
+  },
+  {
+    name: 'send-message',
+    usage: '[options] <target> [text]',
+    summary: 'send a message to a peer’s inbox',
+    load: async () => (await import('./send-message/command.ts')).describeSendMessage,
+  },
+  {
+    name: 'send-file',
+    usage: '[options] <target> <path>',
+    summary: 'send a file or a folder to a peer’s received folder',
+    load: async () => (await import('./send-file/command.ts')).describeSendFile,
+  },
+  {
+    name: 'inbox',
+    usage: '[options]',
+    summary: 'list, read, watch, work through or clear the messages received',
+    load: async () => (await import('./inbox/command.ts')).describeInbox,
+  },
+  {
+    name: 'received',
+    usage: '[options]',
+    summary: 'list, watch or clear the files received',
+    load: async () => (await import('./received/command.ts')).describeReceived,
+  },
+  {
+    name: 'outbox',
+    usage: '[options]',
+    summary: 'list, retry, cancel or send what waits to be sent',
+    load: async () => (await import('./outbox/command.ts')).describeOutbox,
+  },
+  {
+    name: 'trace',
+    usage: '[options] <target>',
+    summary: 'measure the way to a peer and back',
+    load: async () => (await import('./trace/command.ts')).describeTrace,
+  },
+  {
+    name: 'status',
+    usage: '[options]',
+    summary: 'tell what runs here and what has been received',
+    load: async () => (await import('./status/command.ts')).describeStatus,
+  },
+  {
+    name: 'completion',
+    usage: '<shell>',
+    summary: 'print the completion script of a shell',
+    load: async () => (await import('./completion/command.ts')).describeCompletion,
+  },
+  {
+    name: 'complete',
+    usage: '[words...]',
+    summary: '',
+    hidden: true,
+    load: async () => (await import('./completion/command.ts')).describeComplete,
+  },
+]

@@ -1,0 +1,164 @@
+import { resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { WaitOptions } from '../../async/wait.ts'
+import { withWait } from '../../async/wait.ts'
+import { watchFolder } from '../../disk/watch-folder.ts'
+import { DeliveryError, DriverError } from '../../errors.ts'
+import { LIMITS } from '../../limits.ts'
+import { type InboxMessage, isMessageName, readMessage } from '../../mailbox/inbox/read.ts'
+import { defaultInboxDir, MESSAGE_SUFFIX } from '../../mailbox/layout.ts'
+import { messageAge } from '../../mailbox/names.ts'
+import type { Address } from '../../pilot/address.ts'
+import { echoesIds } from './names-its-replies.ts'
+import { ReplyChoice } from './reply-choice.ts'
+
+/** Options of {@link ReplyWatch.reply}; a `Receipt` has the first two. */
+export interface ReplyOptions extends WaitOptions {
+  /** The id of the message that was sent. @default none */
+  messageId?: string
+  /** Whether that id has reached the peer: one that knows no ids cannot name it. @default true where there is one */
+  tagged?: boolean
+  /** Milliseconds from the call. @default 30000 */
+  timeoutMs?: number
+}
+
+/**
+ * Waits in the inbox for the reply to a message (section 5). Start it before the message is sent: what lies
+ * there already is no reply, whatever its time says.
+ *
+ * Of the messages that then come from the peer, the reply is the one whose `reply_to` is the id of the
+ * message sent, never one that names another. A peer that names none has its first message taken: at once,
+ * but 750 ms later where it has been seen to name what it replies to, and never where it names another
+ * message meanwhile.
+ */
+export class ReplyWatch {
+  readonly #dir: string
+  readonly #from: string
+  readonly #stop = new AbortController()
+  readonly #batches: AsyncGenerator<string[], void, undefined>
+  #next: Promise<IteratorResult<string[], void>> = Promise.resolve({ done: true, value: undefined })
+
+  private constructor(dir: string, from: string, onReady: () => void) {
+    this.#dir = dir
+    this.#from = from
+    this.#batches = watchFolder(dir, { accepts: isMessageName, onReady, signal: this.#stop.signal })
+    this.#pull()
+  }
+
+  /**
+   * Takes down what lies in the inbox and watches for what comes, until {@link reply} has settled or
+   * {@link close} is called. The folder need not exist yet. Whoever receives for this node, a `Service` or
+   * another program, fills it.
+   *
+   * @throws a system error where the folder cannot be read
+   */
+  static async start(peer: Address | string, options: { inboxDir?: string } = {}): Promise<ReplyWatch> {
+    const dir = resolve(options.inboxDir ?? defaultInboxDir())
+    let ready = () => {}
+    const isReady = new Promise<void>(done => {
+      ready = done
+    })
+    const watch = new ReplyWatch(dir, peer.toString(), ready)
+    await Promise.race([isReady, watch.#next])
+    return watch
+  }
+
+  /**
+   * The reply, once it is there. Ends the watch.
+   *
+   * @throws {DeliveryError} REPLY_TIMED_OUT
+   * @throws {DriverError} ABORTED
+   */
+  async reply(options: ReplyOptions = {}): Promise<InboxMessage> {
+    const {
+      messageId,
+      tagged = messageId !== undefined,
+      signal,
+      timeoutMs = LIMITS.replyWait.value,
+    } = options
+    const choice = new ReplyChoice(messageId === undefined ? [] : [messageId])
+    try {
+      return await withWait('the reply', { signal, timeoutMs }, over => this.#search(choice, tagged, over))
+    } catch (error) {
+      if (!(error instanceof DriverError) || error.code !== 'TIMED_OUT') throw error
+      // What was held back is taken when the wait ends.
+      if (choice.unnamed !== undefined) return choice.unnamed
+      const message = `no reply from ${this.#from} came within ${timeoutMs} ms; the message itself was acknowledged`
+      throw new DeliveryError('REPLY_TIMED_OUT', message, { cause: error })
+    } finally {
+      await this.close()
+    }
+  }
+
+  /** Ends the watch. */
+  async close(): Promise<void> {
+    this.#stop.abort()
+    await this.#batches.return()
+  }
+
+  /** The same as {@link close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #pull(): void {
+    this.#next = this.#batches.next()
+    // Whoever waits sees the failure; when nobody does, it must not end the process.
+    this.#next.catch(() => {})
+  }
+
+  #search(choice: ReplyChoice, tagged: boolean, over: AbortSignal): Promise<InboxMessage> {
+    // Begun at once: by the time that it matters it is done.
+    const echoes = tagged ? echoesIds(this.#dir, this.#from, over) : Promise.resolve(false)
+    return new Promise((found, failed) => {
+      const holdBack = async () => {
+        if (await echoes) await delay(LIMITS.replyHold.value, undefined, { signal: over })
+        if (choice.unnamed !== undefined) found(choice.unnamed)
+      }
+      const search = async () => {
+        let isHeld = false
+        for await (const messages of this.#arrivals()) {
+          for (const message of messages) choice.offer(message)
+          if (choice.named !== undefined) return found(choice.named)
+          if (choice.unnamed === undefined || isHeld) continue
+          isHeld = true
+          holdBack().catch(failed)
+        }
+      }
+      echoes.catch(failed)
+      search().catch(failed)
+    })
+  }
+
+  /**
+   * The messages of the peer as they come. One that cannot be read yet is tried again: others write their
+   * inbox under the final name.
+   */
+  async *#arrivals(): AsyncGenerator<InboxMessage[], void, undefined> {
+    const tries = new Map<string, number>()
+    for (;;) {
+      const result = await (tries.size === 0
+        ? this.#next
+        : Promise.race([this.#next, delay(RETRY_MS, 'again')]))
+      const names = [...tries.keys()]
+      if (typeof result === 'object') {
+        if (result.done) return
+        names.push(...result.value.sort((a, b) => (messageAge(a, 0) < messageAge(b, 0) ? -1 : 1)))
+        this.#pull()
+      }
+      const messages: InboxMessage[] = []
+      for (const name of names) {
+        const message = await readMessage(this.#dir, name.slice(0, -MESSAGE_SUFFIX.length))
+        const count = (tries.get(name) ?? 0) + 1
+        if (message !== undefined && 'damaged' in message && count < MAX_TRIES) tries.set(name, count)
+        else tries.delete(name)
+        if (message !== undefined && !('damaged' in message) && message.from === this.#from)
+          messages.push(message)
+      }
+      if (messages.length > 0) yield messages
+    }
+  }
+}
+
+const RETRY_MS = 50
+const MAX_TRIES = 40

@@ -1,0 +1,50 @@
+import { basename } from 'node:path'
+import { ARCHIVE_SUFFIX } from '../../archive/manifest.ts'
+import { encodeFilePrefix } from '../../wire/file.ts'
+import { nameOf } from '../outgoing.ts'
+import { type FileSource, openSeekable, type SeekableSource } from './file-source.ts'
+import { type FolderSource, openFolder } from './folder-source.ts'
+import { folderAt } from './list-folder.ts'
+
+/** How a file or folder is opened. */
+export interface OpenToSendOptions {
+  /** What the peer is to be told. @default that of the file; of a folder with `.tar` */
+  name?: string | undefined
+  /** Of folders: leave out what is neither file nor folder. @default false */
+  skipSpecial?: boolean | undefined
+  signal?: AbortSignal | undefined
+}
+
+/** What is to be sent. */
+export interface ToSend {
+  /** What the peer is told. */
+  readonly name: string
+  readonly source: SeekableSource
+  /** Where it is a folder. */
+  readonly folder?: FolderSource
+}
+
+/**
+ * Opens a file, or a folder as the archive that it makes. The name of a folder ends in `.tar`, which is added where
+ * it is missing; what is before that is the name of the folder in the archive.
+ *
+ * @throws {DeliveryError} SOURCE_UNREADABLE
+ * @throws {WireError} FILENAME_TOO_LONG, FILENAME_UNSAFE
+ * @throws {PluginError} CONFIG_INVALID for a source without a name
+ */
+export async function openToSend(file: FileSource, options: OpenToSendOptions): Promise<ToSend> {
+  const { skipSpecial = false, signal } = options
+  const dir = typeof file === 'string' || file instanceof URL ? await folderAt(file) : undefined
+  const given = options.name ?? (dir === undefined ? nameOf(file) : basename(dir))
+  const name = dir === undefined || given.endsWith(ARCHIVE_SUFFIX) ? given : `${given}${ARCHIVE_SUFFIX}`
+  encodeFilePrefix(name)
+  if (dir === undefined) return { name, source: await openSeekable(file, Number.POSITIVE_INFINITY, signal) }
+  const base = name.slice(0, -ARCHIVE_SUFFIX.length)
+  const root = NO_NAMES.has(base) ? UNNAMED : base
+  const folder = await openFolder(dir, { root, skipSpecial, signal })
+  return { name, source: folder, folder }
+}
+
+const NO_NAMES: ReadonlySet<string> = new Set(['', '.', '..'])
+/** The root of a file system has no name. */
+const UNNAMED = 'folder'

@@ -1,0 +1,30 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { backoffMs } from '../../async/backoff.ts'
+import { LIMITS } from '../../limits.ts'
+
+/** Counts the tries in a row that brought nothing, and waits between them, longer each time. */
+export class Retries {
+  #failures = 0
+
+  /** How many failed since there was progress. */
+  get failures(): number {
+    return this.#failures
+  }
+
+  /** There was progress: the count begins again. */
+  reset(): void {
+    this.#failures = 0
+  }
+
+  /** Counts a failed try. False where there have been `LIMITS.uploadTries`. */
+  fail(): boolean {
+    this.#failures++
+    return this.#failures < LIMITS.uploadTries.value
+  }
+
+  /** Waits before the next try. Rejects when `signal` fires. */
+  async pause(signal: AbortSignal): Promise<void> {
+    const { reconnectMin: min, reconnectMax: max } = LIMITS
+    await delay(backoffMs(this.#failures, { min: min.value, max: max.value }), undefined, { signal })
+  }
+}

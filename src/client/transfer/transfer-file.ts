@@ -1,0 +1,168 @@
+import { DeliveryError, DriverError } from '../../errors.ts'
+import { LIMITS } from '../../limits.ts'
+import { defaultMaxFrameSize } from '../../max-frame-size.ts'
+import type { Address } from '../../pilot/address.ts'
+import type { Resolver, Streams } from '../../pilot/transport.ts'
+import { encodeHeader } from '../../wire/encode.ts'
+import { TRANSFER_ID_SIZE } from '../../wire/file-stream.ts'
+import { FrameType } from '../../wire/frame.ts'
+import type { FileSource } from '../source/file-source.ts'
+import { hashSource } from '../source/hash-source.ts'
+import { openToSend, type ToSend } from '../source/open-to-send.ts'
+import { resolveTarget } from '../target.ts'
+import type { Job } from './job.ts'
+import { ProgressFeed, type TransferProgress } from './progress.ts'
+import { sendByFrame } from './send-frame.ts'
+import { sendByStream } from './send-stream.ts'
+import type { FileReceipt, FileTransfer, TransferOptions } from './transfer-types.ts'
+import { Watchdog } from './watchdog.ts'
+
+/**
+ * Sends a file of any size (section 4): in chunks that the peer acknowledges and checks by its SHA-256. What the
+ * peer has of it already is not sent again; a connection that is lost is made again, and the transfer goes on
+ * where it was, until `LIMITS.uploadTries` in a row brought nothing. A peer that does not speak FILESTREAM gets
+ * one FILE frame instead, unless `fallback` is false.
+ *
+ * The file is read twice: for its hash, and to be sent. Memory is bounded whatever its size; a stream is spooled
+ * to a temporary file. It must not change meanwhile: size and time of change are compared as it is read, and
+ * where the peer finds another hash, it is hashed again, so that the error names the right reason.
+ *
+ * A folder is sent as a tar archive, named `<folder>.tar`, which a receiver of this library unpacks and any other
+ * keeps; it is made as it is read, and the same folder can be resumed. Regular files and folders go with their
+ * permission bits and the times of their content, not with their owners. Anything else in it, symbolic links too,
+ * is an error that names it, or is left out with `skipSpecial`. Files and folders that change while it is sent are
+ * an error.
+ *
+ * `timeoutMs` (@default 60 s, `LIMITS.uploadStall`) is the longest time without progress: bytes that the peer
+ * acknowledges, or that a FILE frame is written of. When `signal` fires, the peer is told ABORT and the connection
+ * is closed before the result rejects; what the peer has of the file it may keep, and resume from.
+ *
+ * All errors are rejections of `result`:
+ *
+ * @throws {DeliveryError} PEER_REFUSED with what the peer said. PEER_UNSUPPORTED where it does not speak FILESTREAM,
+ * and `fallback` is false or the file is over the frame cap. CONNECTION_CLOSED when the tries are used up: send it
+ * again to resume. ANSWER_TIMED_OUT: all is sent, and no answer came. ANSWER_INVALID. SOURCE_UNREADABLE, also for
+ * what a folder holds that cannot be sent. SOURCE_CHANGED
+ * @throws {DriverError} TIMED_OUT without progress; ABORTED; what resolving and the first dial throw
+ * @throws {WireError} FILENAME_TOO_LONG, FILENAME_UNSAFE; FRAME_TOO_LARGE with `transport: 'file'`
+ * @throws {AddressError} for a target that is none
+ * @throws {PluginError} CONFIG_INVALID for a source without a name
+ */
+export function transferFile(
+  driver: Pick<Streams, 'dial'> & Resolver,
+  target: Address | string,
+  file: FileSource,
+  options: TransferOptions = {},
+): FileTransfer {
+  const progress = new ProgressFeed(options.onProgress)
+  const result = run(driver, target, file, options, progress).finally(() => progress.end())
+  // Who follows the progress asks for the result after it.
+  result.catch(() => {})
+  return { result, progress: () => progress.latest() }
+}
+
+async function run(
+  driver: Pick<Streams, 'dial'> & Resolver,
+  target: Address | string,
+  file: FileSource,
+  options: TransferOptions,
+  progress: ProgressFeed,
+): Promise<FileReceipt> {
+  const { name, skipSpecial, timeoutMs = LIMITS.uploadStall.value } = options
+  const giveUp = new AbortController()
+  const { signal } = giveUp
+  const onAbort = () => {
+    giveUp.abort(new DriverError('ABORTED', 'the transfer was aborted', { cause: options.signal?.reason }))
+  }
+  const watchdog = new Watchdog(timeoutMs, () => giveUp.abort(stalled(progress.state, timeoutMs)))
+  if (options.signal?.aborted) onAbort()
+  options.signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    signal.throwIfAborted()
+    const opened = await openToSend(file, { name, skipSpecial, signal })
+    const { source } = opened
+    try {
+      const address = typeof target === 'string' ? await resolveTarget(driver, target, { signal }) : target
+      progress.update({ total: source.size })
+      const job = { driver, address, signal, progress, watchdog, ...capOf(options) }
+      return await sendOpened(job, opened, options)
+    } finally {
+      await source.close()
+    }
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error
+  } finally {
+    watchdog.stop()
+    options.signal?.removeEventListener('abort', onAbort)
+  }
+}
+
+async function sendOpened(
+  parts: Omit<Job, 'file'>,
+  { source, name, folder }: ToSend,
+  { transport = 'stream', fallback = true }: TransferOptions,
+): Promise<FileReceipt> {
+  const checkFrame = () => {
+    const { maxFrameSize } = parts
+    encodeHeader({ type: FrameType.File, filename: name, length: source.size }, { maxFrameSize })
+  }
+  // What cannot be sent is refused before it is read.
+  if (transport === 'file') checkFrame()
+  const sha256 = await hashSource(source, parts.signal)
+  const job = { ...parts, file: { source, name, sha256, id: sha256.subarray(0, TRANSFER_ID_SIZE) } }
+  const startedAt = performance.now()
+  job.watchdog.feed()
+  const receipt = (sentBy: 'stream' | 'file', answer: string): FileReceipt => {
+    const { bytesSent, resumed, reconnects } = job.progress.state
+    return {
+      transport: sentBy,
+      filename: name,
+      bytes: source.size,
+      bytesSent,
+      bytesResumed: resumed,
+      sha256: Buffer.from(sha256).toString('hex'),
+      verified: sentBy === 'stream',
+      elapsedMs: performance.now() - startedAt,
+      reconnects,
+      answer,
+      ...(folder && { folder: { files: folder.files, folders: folder.folders, skipped: folder.skipped } }),
+    }
+  }
+  if (transport === 'stream') {
+    const result = await sendByStream(job)
+    if (result.kind === 'stored') return receipt('stream', result.answer)
+    if (!fallback) throw result.error
+    try {
+      checkFrame()
+    } catch (cause) {
+      throw tooLargeForFallback(result.error, source.size, cause)
+    }
+  }
+  return receipt('file', await sendByFrame(job))
+}
+
+function capOf({ maxFrameSize = defaultMaxFrameSize() }: TransferOptions): Pick<Job, 'maxFrameSize'> {
+  return { maxFrameSize }
+}
+
+function tooLargeForFallback(
+  { code, message, answer }: DeliveryError,
+  size: number,
+  cause: unknown,
+): DeliveryError {
+  const tooOld = code === 'PEER_UNSUPPORTED' ? ': the peer is too old for so large a file' : ''
+  const why = `${message}; ${size} bytes fit no FILE frame instead${tooOld}`
+  return new DeliveryError(code, why, { cause, ...(answer !== undefined && { answer }) })
+}
+
+function stalled(
+  { phase, bytesDone, total }: TransferProgress,
+  timeoutMs: number,
+): DeliveryError | DriverError {
+  if (phase === 'finishing') {
+    const message = 'the peer has the whole file and gave no answer in time; it may or may not be stored'
+    return new DeliveryError('ANSWER_TIMED_OUT', message)
+  }
+  const message = `there was no progress for ${timeoutMs} ms; the peer has ${bytesDone} of ${total} bytes`
+  return new DriverError('TIMED_OUT', message)
+}

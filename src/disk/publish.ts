@@ -1,0 +1,70 @@
+import { link, lstat, open, rename, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { systemCode } from '../errors.ts'
+import { ifThere } from './if-exists.ts'
+import { claimPath, FILE_MODE, type FolderLayout } from './layout.ts'
+
+/**
+ * Gives the finished file at `temporary` the name `name` in the folder, and never overwrites: resolves with
+ * false where the name is taken. The file appears under its name whole, at once. Its temporary name may
+ * stay, for the caller to remove.
+ */
+export async function publish(layout: FolderLayout, temporary: string, name: string): Promise<boolean> {
+  try {
+    await link(temporary, join(layout.dir, name))
+    return true
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return false
+    if (hasNoHardLinks(error)) return publishByRename(layout, temporary, name)
+    throw error
+  }
+}
+
+/** Whether `error`, which link() has thrown, says that the file system has no hard links. */
+export function hasNoHardLinks(error: unknown): boolean {
+  return NO_HARD_LINKS.has(systemCode(error) ?? '')
+}
+
+/**
+ * Gives the finished folder at `temporary` the name `name` beside the files, all of it at once: resolves with false
+ * where something has that name that is not an empty folder.
+ */
+export async function publishFolder(layout: FolderLayout, temporary: string, name: string): Promise<boolean> {
+  try {
+    // Of a folder with anything in it, rename() takes no name away.
+    await rename(temporary, join(layout.dir, name))
+    return true
+  } catch (error) {
+    const isTaken = (await ifThere(lstat(join(layout.dir, name)), undefined)) !== undefined
+    if (!isTaken || !TAKEN.has(systemCode(error) ?? '')) throw error
+    return false
+  }
+}
+
+const TAKEN: ReadonlySet<string> = new Set(['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EPERM', 'EACCES'])
+
+/** What link() answers on file systems that have no hard links (FAT, some network and FUSE mounts). */
+const NO_HARD_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
+
+/**
+ * rename() would overwrite, so the name is reserved first, among all mailboxes on the folder, by a file in
+ * the hidden subfolder. An empty file under the final name itself would do so against other programs too,
+ * but readers would see it, and a crash would leave it there.
+ */
+async function publishByRename(layout: FolderLayout, temporary: string, name: string): Promise<boolean> {
+  const claim = claimPath(layout, name)
+  try {
+    await (await open(claim, 'wx', FILE_MODE)).close()
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return false
+    throw error
+  }
+  try {
+    const path = join(layout.dir, name)
+    if ((await ifThere(lstat(path), undefined)) !== undefined) return false
+    await rename(temporary, path)
+    return true
+  } finally {
+    await unlink(claim).catch(() => undefined)
+  }
+}

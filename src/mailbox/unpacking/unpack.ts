@@ -1,0 +1,172 @@
+import { chmod, type FileHandle, mkdir, utimes } from 'node:fs/promises'
+import { join } from 'node:path'
+import { archiveError } from '../../archive/archive-error.ts'
+import { EntryChecker } from '../../archive/entry-checker.ts'
+import {
+  decodeManifest,
+  type FolderManifest,
+  LONGEST_MANIFEST,
+  MANIFEST_PATH,
+} from '../../archive/manifest.ts'
+import { type FoundEntry, readTar } from '../../archive/read-tar.ts'
+import { openFile } from '../../disk/descriptors.ts'
+import { syncDirectory } from '../../disk/directory-sync.ts'
+import { FILE_MODE, FOLDER_MODE } from '../../disk/layout.ts'
+import type { ArchiveFile } from './archive-file.ts'
+
+/** How {@link unpack} works. */
+export interface UnpackOptions {
+  /** Whether all of it is synced. */
+  readonly durable: boolean
+  /** Told what is coming before anything is written; what it throws ends it. */
+  readonly prepare: (manifest: FolderManifest) => Promise<void>
+  /** Gives up. */
+  readonly signal: AbortSignal
+}
+
+/** Whether `archive` begins as a folder’s archive does, whatever comes of it. */
+export async function isFolderArchive(archive: ArchiveFile): Promise<boolean> {
+  try {
+    for await (const { path } of readTar(archive)) return path === MANIFEST_PATH
+  } catch {
+    // Another kind of archive, or none.
+  }
+  return false
+}
+
+/**
+ * Unpacks a folder’s archive into the new folder `into`, which others must not see yet. Every entry is checked
+ * before it is written. Resolves when all is written, and, with `durable`, synced; where it rejects, what is in
+ * `into` is for the caller to remove.
+ *
+ * @throws {MailboxError} ARCHIVE_INVALID; what `prepare` and the file system throw; the reason of `signal`
+ */
+export async function unpack(
+  archive: ArchiveFile,
+  into: string,
+  options: UnpackOptions,
+): Promise<FolderManifest> {
+  const { durable, prepare, signal } = options
+  const entries = readTar(archive)
+  const { value: first } = await entries.next()
+  const manifest = first && (await manifestIn(archive, first))
+  if (manifest === undefined) throw archiveError('it has no manifest')
+  const checker = new EntryChecker(manifest)
+  await prepare(manifest)
+  await mkdir(into, { mode: FOLDER_MODE })
+
+  const folders: [path: string, entry: FoundEntry][] = []
+  const writes = new Writes()
+  try {
+    for await (const entry of entries) {
+      signal.throwIfAborted()
+      const path = join(into, checker.accept(entry))
+      if (entry.kind === 'folder') {
+        // There is the root already.
+        if (folders.length > 0) await mkdir(path, { mode: FOLDER_MODE })
+        folders.push([path, entry])
+      } else if (entry.size <= SMALL_FILE) {
+        const content = Buffer.allocUnsafeSlow(entry.size)
+        await archive.read(content, entry.dataAt)
+        await writes.add(() => writeFile(path, entry, durable, async handle => writeAll(handle, content)))
+      } else {
+        await writeFile(path, entry, durable, handle => copy(archive, entry, handle, signal))
+      }
+    }
+    checker.finish()
+  } finally {
+    await writes.settled()
+  }
+  writes.check()
+  // The innermost first: what is put into a folder changes its time.
+  for (const [path, { mode, mtime }] of folders.reverse()) {
+    signal.throwIfAborted()
+    // Its owner must be able to remove what is in it.
+    await chmod(path, mode | FOLDER_MODE)
+    // The folder itself has the time at which it was received, as files do.
+    if (path !== join(into, '')) await utimes(path, mtime, mtime)
+    if (durable) await syncDirectory(path)
+  }
+  return manifest
+}
+
+/** Held in memory, so that several can be written at once; the longest wait is for the disk to sync each. */
+const SMALL_FILE = 64 * 1024
+const WRITES_AT_ONCE = 16
+const PIECE = 256 * 1024
+
+async function manifestIn(archive: ArchiveFile, entry: FoundEntry): Promise<FolderManifest | undefined> {
+  if (entry.path !== MANIFEST_PATH || entry.kind !== 'file') return undefined
+  if (entry.size > LONGEST_MANIFEST) throw archiveError('its manifest is too long')
+  const content = new Uint8Array(entry.size)
+  await archive.read(content, entry.dataAt)
+  return decodeManifest(content)
+}
+
+async function writeFile(
+  path: string,
+  { mode, mtime }: FoundEntry,
+  durable: boolean,
+  fill: (handle: FileHandle) => Promise<void>,
+): Promise<void> {
+  const handle = await openFile(path, 'wx', FILE_MODE)
+  try {
+    await fill(handle)
+    await handle.chmod(mode)
+    await handle.utimes(mtime, mtime)
+    if (durable) await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let used = 0; used < bytes.length; ) {
+    const { bytesWritten } = await handle.write(bytes, used)
+    if (bytesWritten === 0) throw new Error('the file system took none of the bytes and named no fault')
+    used += bytesWritten
+  }
+}
+
+async function copy(
+  archive: ArchiveFile,
+  { size, dataAt }: FoundEntry,
+  handle: FileHandle,
+  signal: AbortSignal,
+): Promise<void> {
+  const buffer = Buffer.allocUnsafeSlow(PIECE)
+  for (let at = 0; at < size; at += PIECE) {
+    signal.throwIfAborted()
+    const piece = buffer.subarray(0, size - at)
+    await archive.read(piece, dataAt + at)
+    await writeAll(handle, piece)
+  }
+}
+
+/** Writes that run side by side. */
+class Writes {
+  readonly #running = new Set<Promise<void>>()
+  #error: { reason: unknown } | undefined
+
+  /** Begins `write`, once there is room for one more. Throws what an earlier one has failed with. */
+  async add(write: () => Promise<void>): Promise<void> {
+    while (this.#running.size >= WRITES_AT_ONCE) await Promise.race(this.#running)
+    this.check()
+    const running = write()
+      .catch((reason: unknown) => {
+        this.#error ??= { reason }
+      })
+      .finally(() => this.#running.delete(running))
+    this.#running.add(running)
+  }
+
+  /** Resolves when none runs any more. Never rejects. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#running)
+  }
+
+  /** Throws what one has failed with. */
+  check(): void {
+    if (this.#error !== undefined) throw this.#error.reason
+  }
+}

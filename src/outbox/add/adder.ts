@@ -1,0 +1,149 @@
+import { type Turn, Turns } from '../../async/keyed-queue.ts'
+import { Semaphore } from '../../async/semaphore.ts'
+import type { Message } from '../../client/outgoing.ts'
+import { OutboxError, PluginError } from '../../errors.ts'
+import { LIMITS } from '../../limits.ts'
+import { defaultMaxFrameSize } from '../../max-frame-size.ts'
+import { checkMessageId, newMessageId } from '../../wire/message-id.ts'
+import type { EntryHead } from '../entry/head.ts'
+import type { EntryStore } from '../entry/store.ts'
+import { peerKey } from '../peer-key.ts'
+import { compose } from './compose.ts'
+import { Room, type RoomLimits } from './quota.ts'
+
+/** Options of `Outbox.add`. */
+export interface AddOptions {
+  /** The message's id, the same at every try. @default newMessageId() */
+  messageId?: string
+  /** The id of the message that this one answers. */
+  replyTo?: string
+  /** Milliseconds for which it is tried; Infinity is for ever. @default 7 days */
+  expiresIn?: number
+  /**
+   * Copies a file that is given by its path. Without, it is read when it is sent, and must be what it was when
+   * it was added. @default false
+   */
+  copy?: boolean
+}
+
+/** Writes new entries, in the order of the calls. */
+export class Adder {
+  readonly #store: EntryStore
+  readonly #room: Room
+  readonly #limits: RoomLimits
+  readonly #maxFrameSize: number | undefined
+  readonly #turns = new Turns()
+  readonly #slots = new Semaphore(WRITES_AT_ONCE)
+  readonly #ids = new Set<string>()
+  #lastSeq: number
+
+  /** `lastSeq` is that of the newest entry in the folder. */
+  constructor(store: EntryStore, limits: RoomLimits & { maxFrameSize?: number }, lastSeq: number) {
+    this.#store = store
+    this.#limits = limits
+    this.#room = new Room(store, limits)
+    this.#maxFrameSize = limits.maxFrameSize
+    this.#lastSeq = lastSeq
+  }
+
+  /** Resolves with the id once the entry is durable. */
+  async add(target: string, message: Message, options: AddOptions): Promise<string> {
+    // All before anything is awaited: they keep the order of the calls. Slots are taken in that order too, so that
+    // nobody has one and waits for the turn of somebody who has none.
+    const seq = this.#nextSeq()
+    const turn = this.#turns.take(target)
+    const id = options.messageId ?? newMessageId()
+    try {
+      await this.#slots.run('', async () => {
+        const head = await headOf(target, id, options)
+        this.#claim(id)
+        try {
+          if (options.messageId !== undefined) await this.#refuseKnown(id)
+          await this.#write(message, { head, seq, turn, copy: options.copy ?? false })
+        } finally {
+          this.#ids.delete(id)
+        }
+      })
+      return id
+    } finally {
+      turn.end()
+    }
+  }
+
+  async #write(message: Message, { head, seq, turn, copy }: Plan): Promise<void> {
+    const { maxBytes } = this.#limits
+    const maxFrameSize = this.#maxFrameSize ?? defaultMaxFrameSize()
+    const content = await compose(message, { copy, maxFrameSize, maxBytes })
+    const room = this.#room
+    async function* payload() {
+      let bytes = 0
+      for await (const piece of content.payload()) {
+        bytes += piece.length
+        room.checkBytes(bytes)
+        yield piece
+      }
+    }
+    try {
+      await this.#store.add({
+        head: { ...head, ...content.head },
+        seq,
+        payload: payload(),
+        beforePublish: async bytes => {
+          await turn.come
+          await room.take(bytes)
+        },
+        onPublished: () => turn.end(),
+      })
+    } finally {
+      await content.close()
+    }
+  }
+
+  /** Random ids need no look; one that the caller chose may be there, in whatever state. */
+  async #refuseKnown(id: string): Promise<void> {
+    const entries = await this.#room.look()
+    if (entries.some(entry => entry.id === id)) throw duplicate(id)
+  }
+
+  #claim(id: string): void {
+    if (this.#ids.has(id)) throw duplicate(id)
+    this.#ids.add(id)
+  }
+
+  /** The time in µs, but never less than what was given out before, also where the clock goes back. */
+  #nextSeq(): number {
+    this.#lastSeq = Math.max(Date.now() * 1000, this.#lastSeq + 1)
+    return this.#lastSeq
+  }
+}
+
+/** Entries that are written at once: enough to share a sync of the folder, few enough for the memory. */
+const WRITES_AT_ONCE = 64
+
+interface Plan {
+  readonly head: Pick<EntryHead, 'target' | 'messageId' | 'replyTo' | 'addedAt' | 'expiresIn'>
+  readonly seq: number
+  readonly turn: Turn
+  readonly copy: boolean
+}
+
+async function headOf(target: string, messageId: string, options: AddOptions): Promise<Plan['head']> {
+  const { replyTo, expiresIn = LIMITS.outboxExpiry.value } = options
+  checkMessageId(messageId)
+  if (replyTo !== undefined) checkMessageId(replyTo)
+  if (!(expiresIn > 0)) {
+    throw new PluginError('CONFIG_INVALID', `expiresIn is ${expiresIn}; it is a time over zero, in ms`)
+  }
+  await peerKey(target)
+  return {
+    target,
+    messageId,
+    ...(replyTo !== undefined && { replyTo }),
+    addedAt: Date.now(),
+    expiresIn: expiresIn === Number.POSITIVE_INFINITY ? null : expiresIn,
+  }
+}
+
+function duplicate(id: string): OutboxError {
+  return new OutboxError('OUTBOX_DUPLICATE', `a message with the id ${id} is in the outbox already`)
+}

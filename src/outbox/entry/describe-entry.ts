@@ -1,0 +1,87 @@
+import { OutboxError, systemCode } from '../../errors.ts'
+import { typeName } from '../../wire/frame.ts'
+import { tryError } from '../run/retry.ts'
+import { EntryReader } from './file.ts'
+import { type EntryState, FRESH, type TryError } from './state.ts'
+import type { EntryStore, Seen } from './store.ts'
+
+/** A message in the outbox, as it is listed. Times are ms since the Unix epoch. */
+export interface OutboxEntry {
+  /** Of the message. */
+  id: string
+  /** `queued`: not tried yet, or due. `waiting`: it is tried again at `nextTryAt`. `failed`: it is not tried any more. */
+  status: 'queued' | 'sending' | 'waiting' | 'failed'
+  /** As it was given to `add()`; undefined where the entry is damaged. */
+  target: string | undefined
+  /** `TEXT`, `JSON`, `BINARY`, `FILE`, ...; undefined where the entry is damaged. */
+  type: string | undefined
+  /** Of the payload, or of the file. */
+  bytes: number
+  /** Of a file, as the peer is told it. */
+  filename?: string
+  /** Of a file that is read when it is sent. */
+  path?: string
+  replyTo?: string
+  addedAt: number
+  /** Undefined where it is tried for ever. */
+  expiresAt?: number
+  /** Deliveries that were begun. */
+  tries: number
+  nextTryAt?: number
+  /** Why the last try failed; for a failed message, why it is not tried any more. */
+  lastError?: TryError
+  /** True where a try has begun to write it: the peer may have it. */
+  maybeStored: boolean
+}
+
+/** Reads what is known of an entry; undefined where it has gone meanwhile. `running`: somebody runs the outbox. */
+export async function describe(
+  store: EntryStore,
+  seen: Seen,
+  running: boolean,
+): Promise<OutboxEntry | undefined> {
+  const { stem, id, hasFailed, hasState } = seen
+  const failure = hasFailed ? await store.readFailure(stem) : undefined
+  const state = failure ?? (hasState ? await store.readState(stem) : undefined) ?? FRESH
+  try {
+    const reader = await EntryReader.open(store.dir, stem)
+    await reader.close()
+    const { target, type, filename, file, replyTo, addedAt, expiresIn } = reader.head
+    const status = failure === undefined ? statusOf(state, running) : 'failed'
+    return {
+      id,
+      status,
+      target,
+      type: typeName(type),
+      bytes: file?.size ?? reader.size,
+      ...(filename !== undefined && { filename }),
+      ...(file !== undefined && { path: file.path }),
+      ...(replyTo !== undefined && { replyTo }),
+      addedAt,
+      ...(expiresIn !== null && { expiresAt: reader.since + expiresIn }),
+      ...stateFields(state),
+      ...(status === 'waiting' && { nextTryAt: state.nextTryAt }),
+    }
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    if (!(error instanceof OutboxError)) throw error
+    const { id, seq, bytes } = seen
+    const addedAt = Math.trunc(seq / 1000)
+    const fields = stateFields({ ...state, lastError: state.lastError ?? tryError(error) })
+    return { id, status: 'failed', target: undefined, type: undefined, bytes, addedAt, ...fields }
+  }
+}
+
+function stateFields({
+  tries,
+  maybeStored,
+  lastError,
+}: EntryState): Pick<OutboxEntry, 'tries' | 'maybeStored' | 'lastError'> {
+  return { tries, maybeStored, ...(lastError !== undefined && { lastError }) }
+}
+
+/** What a process that has died left as being sent is not. */
+function statusOf({ sending, nextTryAt }: EntryState, running: boolean): OutboxEntry['status'] {
+  if (sending && running) return 'sending'
+  return nextTryAt > Date.now() ? 'waiting' : 'queued'
+}

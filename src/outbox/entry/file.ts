@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto'
+import { type FileHandle, open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { utf8 } from '../../bytes.ts'
+import type { SeekableSource } from '../../client/source/file-source.ts'
+import type { TemporaryFile } from '../../disk/temporary-file.ts'
+import { damaged, decodeHead, type EntryHead, encodeHead, MAX_HEAD } from './head.ts'
+import { ENTRY_SUFFIX, parseStem } from './name.ts'
+import { VerifiedSource } from './verified-source.ts'
+
+/**
+ * Writes an entry: its head as one line of JSON, the payload as it is, and the SHA-256 of both in hex as the
+ * last line. The sum stands at the end, so that a payload of unknown length goes to the disk in one pass.
+ */
+export async function writeEntry(
+  file: TemporaryFile,
+  head: EntryHead,
+  payload: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<void> {
+  const hash = createHash('sha256')
+  const write = async (piece: Uint8Array) => {
+    hash.update(piece)
+    await file.write([piece])
+  }
+  await write(encodeHead(head))
+  for await (const piece of payload) await write(piece)
+  await file.write([utf8(`${hash.digest('hex')}\n`)])
+}
+
+/** An entry's file, open for reading. */
+export class EntryReader {
+  readonly head: EntryHead
+  /** When its time began to run, ms since the Unix epoch: when it was added, or tried again. */
+  readonly since: number
+  /** Bytes of the payload that it holds. */
+  readonly size: number
+  readonly #handle: FileHandle
+  readonly #start: number
+
+  private constructor(handle: FileHandle, head: EntryHead, start: number, size: number, since: number) {
+    this.#handle = handle
+    this.head = head
+    this.#start = start
+    this.size = size
+    this.since = since
+  }
+
+  /**
+   * Opens the entry `stem` in the folder `dir`.
+   *
+   * @throws {OutboxError} OUTBOX_DAMAGED; else the file system's error, ENOENT where it has gone
+   */
+  static async open(dir: string, stem: string): Promise<EntryReader> {
+    const handle = await open(join(dir, stem + ENTRY_SUFFIX), 'r')
+    try {
+      const { size, mtimeMs } = await handle.stat()
+      const expected = parseStem(stem)?.bytes
+      if (size !== expected) throw damaged(`its file has ${size} bytes, not ${expected}`)
+      const { head, length } = await readHead(handle, size)
+      if (size < length + SUM_SIZE) throw damaged('its file is cut short')
+      return new EntryReader(handle, head, length, size - length - SUM_SIZE, mtimeMs)
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
+  }
+
+  /**
+   * The payload, checked against the sum at the end of the file: OUTBOX_DAMAGED in place of its last piece. It
+   * is open as long as this is.
+   */
+  async payload(): Promise<SeekableSource> {
+    const sum = await this.#read(this.#start + this.size, SUM_SIZE)
+    return new VerifiedSource({
+      handle: this.#handle,
+      start: this.#start,
+      size: this.size,
+      hash: createHash('sha256').update(await this.#read(0, this.#start)),
+      sha256: sum.toString('latin1', 0, SUM_SIZE - 1),
+      wrong: damaged,
+    })
+  }
+
+  /** The whole payload, checked: for one that is small. */
+  async whole(): Promise<Uint8Array> {
+    const pieces: Uint8Array[] = []
+    for await (const piece of (await this.payload()).pieces()) pieces.push(piece)
+    return Buffer.concat(pieces)
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close()
+  }
+
+  async #read(at: number, length: number): Promise<Buffer> {
+    const buffer = Buffer.allocUnsafeSlow(length)
+    const { bytesRead } = await this.#handle.read(buffer, 0, length, at)
+    if (bytesRead < length) throw damaged('its file is cut short')
+    return buffer
+  }
+}
+
+/** Nearly all heads are short: a longer piece is read only where the end of the line is not in the first. */
+async function readHead(handle: FileHandle, size: number): Promise<{ head: EntryHead; length: number }> {
+  let start = Buffer.alloc(0)
+  for (const most of [SHORT_HEAD, MAX_HEAD]) {
+    start = Buffer.allocUnsafe(Math.min(size, most))
+    const { bytesRead } = await handle.read(start, 0, start.length, 0)
+    start = start.subarray(0, bytesRead)
+    if (start.includes('\n')) break
+  }
+  return decodeHead(start)
+}
+
+const SHORT_HEAD = 1024
+/** 64 hex digits and the end of the line. */
+const SUM_SIZE = 65

@@ -1,0 +1,43 @@
+import { type Backoff, backoffMs } from '../../async/backoff.ts'
+import { LIMITS } from '../../limits.ts'
+import type { Logger } from '../../logger.ts'
+
+/** Whether the daemon of this machine is there, as far as the tries have shown. Without it nobody can be reached. */
+export class DaemonWatch {
+  readonly #backoff: Backoff
+  readonly #logger: Logger
+  /** Called when it is back: who could not be reached before may be there again as well. */
+  readonly #onBack: () => void
+  #looks = 0
+  #nextAt = 0
+
+  constructor({ min, max }: Backoff, logger: Logger, onBack: () => void) {
+    this.#backoff = { min, max: Math.min(max, Math.max(min, LIMITS.outboxDaemonRetryMax.value)) }
+    this.#logger = logger
+    this.#onBack = onBack
+  }
+
+  get isAway(): boolean {
+    return this.#looks > 0
+  }
+
+  /** When to look for it again, where it is away: ms since the Unix epoch. */
+  get nextAt(): number {
+    return this.#nextAt
+  }
+
+  /** A try has found it away. */
+  away(reason: string): void {
+    this.#looks++
+    if (this.#looks === 1) this.#logger.warn({ reason }, 'the outbox waits for the daemon')
+    this.#nextAt = Date.now() + backoffMs(this.#looks, this.#backoff)
+  }
+
+  /** A try has got past it. */
+  back(): void {
+    if (!this.isAway) return
+    this.#looks = 0
+    this.#logger.info({}, 'the daemon is back')
+    this.#onBack()
+  }
+}

@@ -1,0 +1,150 @@
+import { type Backoff, backoffMs } from '../../async/backoff.ts'
+import type { Logger } from '../../logger.ts'
+import { type EntryState, FRESH } from '../entry/state.ts'
+import type { EntryStore, Seen } from '../entry/store.ts'
+import { expiredError, type OutboxEvents, type Publish } from '../outbox-events.ts'
+import type { Backlog } from './backlog.ts'
+import type { DaemonWatch } from './daemon-watch.ts'
+import type { Lane, Waiting } from './lane.ts'
+import { tryError, verdictOf } from './retry.ts'
+import type { Delivered } from './send-entry.ts'
+
+/** What {@link Outcomes} works with. */
+export interface OutcomesOptions {
+  readonly store: EntryStore
+  readonly logger: Logger
+  readonly publish: Publish
+  readonly backoff: Backoff
+}
+
+/** Draws the consequences of tries: on the disk, in memory, and for those who listen. */
+export class Outcomes {
+  readonly #options: OutcomesOptions
+  readonly #backlog: Backlog
+  readonly #daemon: DaemonWatch
+
+  constructor(options: OutcomesOptions, backlog: Backlog, daemon: DaemonWatch) {
+    this.#options = options
+    this.#backlog = backlog
+    this.#daemon = daemon
+  }
+
+  /**
+   * A try begins. Written before the entry is opened: who removes the entry, and then finds no such word, knows
+   * that it was not sent.
+   */
+  begin(entry: Waiting): Promise<void> {
+    const { state } = entry
+    return this.#note(entry, { ...state, tries: state.tries + 1, sending: true, maybeStored: true })
+  }
+
+  /** The peer has it. */
+  async delivered(lane: Lane, entry: Waiting, { type, bytes, duplicate }: Delivered): Promise<void> {
+    const { store, logger, publish } = this.#options
+    await store.remove(entry.stem)
+    // Nobody waits for it: an entry that a power cut brings back is sent again with its id, and known there.
+    void store.sync().catch(error => logger.warn({ err: error }, 'a removal may not be durable'))
+    this.#backlog.remove(entry)
+    lane.failures = 0
+    this.#daemon.back()
+    const { id, target, state } = entry
+    const to = lane.address ?? ''
+    const event: OutboxEvents['outbox.delivered'] = {
+      id,
+      target,
+      to,
+      type,
+      bytes,
+      tries: state.tries,
+      duplicate,
+    }
+    publish('outbox.delivered', event)
+    logger.info(event, 'delivered from the outbox')
+  }
+
+  /** A try ended with `error`; `before` is what was known of the entry when it began. */
+  async failed(lane: Lane, entry: Waiting, error: unknown, before: EntryState): Promise<void> {
+    if (!this.#backlog.has(entry)) return
+    if (!(await this.#options.store.has(entry.stem))) {
+      // Removed meanwhile: there is nothing left to say of it.
+      this.#backlog.remove(entry)
+      return
+    }
+    const { state } = entry
+    const lastError = tryError(error)
+    const tried = { ...state, sending: false, lastError }
+    switch (verdictOf(error)) {
+      case 'stopped':
+        if (state.sending) await this.#note(entry, { ...state, sending: false })
+        return
+      case 'daemon':
+        this.#daemon.away(lastError.message)
+        if (state.sending || state.lastError?.code !== lastError.code) await this.#note(entry, tried)
+        return
+      case 'never':
+        this.#daemon.back()
+        await this.#fail(entry, tried, lane.address)
+        this.#backlog.remove(entry)
+        return
+      case 'refused': {
+        // This time it was told that it is not stored.
+        const refusals = before.refusals + 1
+        const nextTryAt = Date.now() + backoffMs(refusals, this.#options.backoff)
+        await this.#putOff(lane, entry, { ...tried, maybeStored: before.maybeStored, refusals, nextTryAt })
+        return
+      }
+      case 'peer': {
+        // A transfer begins before it is connected.
+        const maybeStored = lastError.code === 'DIAL_FAILED' ? before.maybeStored : tried.maybeStored
+        await this.#putOff(lane, entry, { ...tried, maybeStored, tries: before.tries + 1 })
+        return
+      }
+    }
+  }
+
+  /** The file of an entry is not as it was written. */
+  async broken({ stem, id }: Seen, error: unknown): Promise<void> {
+    const state = (await this.#options.store.readState(stem)) ?? FRESH
+    await this.#fail({ stem, id, target: '' }, { ...state, lastError: tryError(error) })
+  }
+
+  /** Its time is over. */
+  async expired(entry: Waiting): Promise<void> {
+    // First, so that nobody begins to send it meanwhile.
+    this.#backlog.remove(entry)
+    await this.#fail(entry, { ...entry.state, lastError: tryError(expiredError(entry.state)) })
+  }
+
+  /** All that is for the peer waits. */
+  async #putOff(lane: Lane, entry: Waiting, state: EntryState): Promise<void> {
+    this.#daemon.back()
+    lane.failures++
+    lane.isRefused = state.lastError?.code === 'PEER_REFUSED'
+    lane.triedAt = Date.now()
+    lane.dueAt = lane.triedAt + backoffMs(lane.failures, this.#options.backoff)
+    await this.#note(entry, { ...state, nextTryAt: Math.max(state.nextTryAt, lane.dueAt) })
+    const { id, target } = entry
+    const { code, message: reason } = state.lastError ?? {}
+    const level = lane.failures === 1 ? 'info' : 'debug'
+    this.#options.logger[level]({ id, target, tries: state.tries, code, reason }, 'not delivered yet')
+  }
+
+  async #note(entry: Waiting, state: EntryState): Promise<void> {
+    await this.#options.store.writeState(entry.stem, state)
+    entry.state = state
+    entry.stateWrittenAt = performance.now()
+  }
+
+  async #fail(
+    { stem, id, target }: Pick<Waiting, 'stem' | 'id' | 'target'>,
+    state: EntryState,
+    to = '',
+  ): Promise<void> {
+    const { store, logger, publish } = this.#options
+    await store.fail(stem, { ...state, sending: false, nextTryAt: 0 })
+    const { code = 'INTERNAL', message: reason = '' } = state.lastError ?? {}
+    const event: OutboxEvents['outbox.failed'] = { id, target, to, code, reason, tries: state.tries }
+    publish('outbox.failed', event)
+    logger.warn(event, 'failed; it stays in the outbox until it is tried again or removed')
+  }
+}

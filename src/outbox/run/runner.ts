@@ -1,0 +1,205 @@
+import { backoffMs } from '../../async/backoff.ts'
+import type { FolderBell } from '../../disk/folder-watcher.ts'
+import { LIMITS } from '../../limits.ts'
+import { NO_FILE, splitName } from '../entry/name.ts'
+import { attempt, Connection } from './attempt.ts'
+import { Backlog } from './backlog.ts'
+import { DaemonWatch } from './daemon-watch.ts'
+import type { Lane, Waiting } from './lane.ts'
+import type { Network } from './lazy-network.ts'
+import { Outcomes, type OutcomesOptions } from './outcomes.ts'
+
+/** What a {@link Runner} works with. */
+export interface RunnerOptions extends OutcomesOptions {
+  readonly bell: FolderBell
+  readonly driver: Network
+  readonly peersAtOnce: number
+  readonly maxFrameSize: number | undefined
+  readonly timeoutMs: number | undefined
+}
+
+/** Sends what an outbox holds, for as long as it runs. */
+export class Runner {
+  readonly #options: RunnerOptions
+  readonly #backlog: Backlog
+  readonly #daemon: DaemonWatch
+  readonly #outcomes: Outcomes
+  readonly #serving = new Set<Promise<void>>()
+  /** Of those that are served: how many were not reached the last time. */
+  #failing = 0
+  #stopped = false
+
+  constructor(options: RunnerOptions) {
+    const { store, backoff, logger } = options
+    this.#options = options
+    this.#backlog = new Backlog(store, logger, (seen, error) => this.#outcomes.broken(seen, error))
+    this.#daemon = new DaemonWatch(backoff, logger, () => this.wake())
+    this.#outcomes = new Outcomes(options, this.#backlog, this.#daemon)
+  }
+
+  /** Runs until `signal` fires or, with `untilEmpty`, until nothing is left to be tried. */
+  async run(signal: AbortSignal, untilEmpty: boolean): Promise<void> {
+    const { bell, store, logger } = this.#options
+    const stop = () => {
+      this.#stopped = true
+      bell.ring(NO_FILE)
+    }
+    signal.addEventListener('abort', stop, { once: true })
+    if (signal.aborted) stop()
+    let mustLook = false
+    let nextLook = 0
+    try {
+      while (!this.#stopped) {
+        const { names, list } = bell.take()
+        mustLook ||= list || names.some(name => splitName(name) !== undefined)
+        if (mustLook && performance.now() >= nextLook) {
+          try {
+            nextLook = await this.#look()
+            mustLook = false
+          } catch (error) {
+            logger.error({ err: error }, 'the outbox cannot be read or written')
+            nextLook = performance.now() + PAUSE_AFTER_ERROR_MS
+          }
+        }
+        const now = Date.now()
+        this.#serveDue(now)
+        const isEmpty = this.#backlog.size === 0 && !this.#backlog.isIncomplete
+        if (untilEmpty && isEmpty && !mustLook) return
+        const lookIn = mustLook ? nextLook - performance.now() : this.#backlog.expiresAt - now
+        const ms = Math.min(lookIn, this.#nextAt(now) - now, LONGEST_WAIT_MS)
+        await bell.rung({ ms: Math.max(0, ms) })
+        mustLook ||= this.#backlog.expiresAt <= Date.now()
+      }
+    } finally {
+      signal.removeEventListener('abort', stop)
+      this.#stopped = true
+      this.#backlog.abort()
+      await Promise.all(this.#serving)
+      await store.sync().catch(() => undefined)
+    }
+  }
+
+  /** Tries the peer with this address soon, and those whose names did not lead to any; or all peers at once. */
+  wake(address?: string): void {
+    const { bell } = this.#options
+    for (const lane of this.#backlog.lanes.values()) {
+      if (address === undefined) lane.wake()
+      else if ((lane.address ?? address) !== address || !lane.hint()) continue
+      bell.ring(NO_FILE)
+    }
+  }
+
+  /** Takes over what has changed in the folder, and what has expired. Resolves with when to do so again at the earliest. */
+  async #look(): Promise<number> {
+    const startedAt = performance.now()
+    await this.#backlog.look()
+    for (const entry of this.#backlog.expired(Date.now())) await this.#outcomes.expired(entry)
+    // A look at a full outbox takes its time: it takes no more than a tenth of all.
+    const took = performance.now() - startedAt
+    return startedAt + took + Math.max(LOOK_PAUSE_MS, took * 9)
+  }
+
+  /** Starts what is due, those first that were reached the last time, and of these who has waited longest. */
+  #serveDue(now: number): void {
+    if (this.#daemon.isAway && (this.#daemon.nextAt > now || this.#serving.size > 0)) return
+    const atOnce = this.#daemon.isAway ? 1 : this.#options.peersAtOnce
+    if (this.#serving.size >= atOnce) return
+    const due = [...this.#backlog.lanes.values()]
+      .filter(lane => !lane.active && lane.next(now) !== undefined)
+      .sort((a, b) => a.failures - b.failures || a.dueAt - b.dueAt)
+    for (const lane of due) {
+      if (this.#serving.size >= atOnce) return
+      // A peer that is away takes its whole timeout: the others must not wait for it.
+      if (lane.failures > 0 && this.#failing >= Math.max(1, atOnce / 2)) return
+      this.#start(lane)
+    }
+  }
+
+  #start(lane: Lane): void {
+    lane.active = true
+    const failing = lane.failures > 0 ? 1 : 0
+    this.#failing += failing
+    const serving = this.#serve(lane).finally(() => {
+      this.#failing -= failing
+      this.#serving.delete(serving)
+      this.#backlog.release(lane)
+      this.#options.bell.ring(NO_FILE)
+    })
+    this.#serving.add(serving)
+  }
+
+  /** Sends to one peer, entry after entry, until none is due, one fails, or others have waited for long. */
+  async #serve(lane: Lane): Promise<void> {
+    const { backoff, logger, peersAtOnce } = this.#options
+    const turnEndsAt = performance.now() + LIMITS.outboxTurn.value
+    const connection = new Connection()
+    try {
+      for (;;) {
+        const entry = lane.next(Date.now())
+        if (entry === undefined || this.#stopped) return
+        if (performance.now() > turnEndsAt && this.#serving.size >= peersAtOnce) {
+          lane.dueAt = Date.now()
+          return
+        }
+        if (!(await this.#try(lane, entry, connection))) return
+      }
+    } catch (error) {
+      // The outbox’s own folder fails: nothing can be sent safely.
+      logger.error({ err: error, peer: lane.key }, 'the outbox cannot be written')
+      lane.failures++
+      lane.dueAt = Date.now() + backoffMs(lane.failures, backoff)
+    } finally {
+      await connection.close()
+    }
+  }
+
+  /** Resolves with whether the entry was delivered. */
+  async #try(lane: Lane, entry: Waiting, connection: Connection): Promise<boolean> {
+    const { store, driver, maxFrameSize, timeoutMs } = this.#options
+    const before = entry.state
+    const sending = new AbortController()
+    entry.sending = sending
+    try {
+      const said = await attempt(lane, entry, connection, {
+        dir: store.dir,
+        driver,
+        maxFrameSize,
+        timeoutMs,
+        signal: sending.signal,
+        begin: () => this.#outcomes.begin(entry),
+      })
+      await this.#outcomes.delivered(lane, entry, said)
+      return true
+    } catch (error) {
+      // Before the next try, which may come at once.
+      await connection.close()
+      await this.#outcomes.failed(lane, entry, error, before)
+      return false
+    } finally {
+      entry.sending = undefined
+    }
+  }
+
+  /** When a peer is due, after all that was due at `now`: ms since the Unix epoch. */
+  #nextAt(now: number): number {
+    // Who is being served rings at its end.
+    const isWaitedFor = this.#daemon.isAway
+      ? this.#serving.size > 0
+      : this.#serving.size >= this.#options.peersAtOnce
+    if (isWaitedFor) return Number.POSITIVE_INFINITY
+    if (this.#daemon.isAway && this.#daemon.nextAt > now) return this.#daemon.nextAt
+    let next = Number.POSITIVE_INFINITY
+    for (const lane of this.#backlog.lanes.values()) {
+      if (lane.active) continue
+      const at = lane.nextAt()
+      // One that is due already waits for a place, not for a time.
+      if (at > now) next = Math.min(next, at)
+    }
+    return next
+  }
+}
+
+/** Between two looks at a folder that changes all the time. */
+const LOOK_PAUSE_MS = 20
+const PAUSE_AFTER_ERROR_MS = 2_000
+const LONGEST_WAIT_MS = 60_000

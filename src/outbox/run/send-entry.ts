@@ -1,0 +1,98 @@
+import type { Client } from '../../client/client.ts'
+import type { SeekableSource } from '../../client/source/file-source.ts'
+import { transferFile } from '../../client/transfer/transfer-file.ts'
+import { LIMITS } from '../../limits.ts'
+import type { Address } from '../../pilot/address.ts'
+import { EntryReader } from '../entry/file.ts'
+import { checkReference, openReference } from '../entry/file-reference.ts'
+import type { Network } from './lazy-network.ts'
+
+/** What the peer said. */
+export interface Delivered {
+  readonly type: string
+  readonly bytes: number
+  /** True where the peer had it already. */
+  readonly duplicate: boolean
+}
+
+/** Which entry is sent, and how. */
+export interface SendOptions {
+  /** Of the outbox. */
+  readonly dir: string
+  readonly stem: string
+  readonly signal: AbortSignal
+  /** ms to wait for the answer; undefined for the client's own. */
+  readonly timeoutMs: number | undefined
+}
+
+/**
+ * Sends what an entry holds in one frame, and resolves with what the peer said. Small payloads are checked
+ * before a byte is sent, large ones before the last: no peer gets to complete a wrong one.
+ *
+ * @throws what {@link EntryReader.open}, {@link openReference} and `Client.deliver` throw
+ */
+export function sendFrame(client: Client, options: SendOptions): Promise<Delivered> {
+  const { signal, timeoutMs } = options
+  return withEntry(options, async (reader, source) => {
+    const { messageId, replyTo, type, filename, file } = reader.head
+    const named = { type, ...(filename !== undefined && { filename }) }
+    const isSmall = file === undefined && source.size <= LIMITS.wholeFrame.value
+    const message = isSmall ? { ...named, payload: await reader.whole() } : { ...named, source }
+    return client.deliver(message, { messageId, replyTo, signal, timeoutMs })
+  })
+}
+
+/** As {@link sendFrame}, for a file that is to be sent in chunks. `maxFrameSize` is for a peer that takes none. */
+export function sendInChunks(
+  driver: Network,
+  address: Address,
+  options: SendOptions & { maxFrameSize: number | undefined },
+): Promise<Delivered> {
+  const { signal, maxFrameSize } = options
+  return withEntry(options, async ({ head: { filename = '' } }, source) => {
+    const transfer = transferFile(driver, address, source, { name: filename, signal, maxFrameSize })
+    const { bytes } = await transfer.result
+    return { type: 'FILE', bytes, duplicate: false }
+  })
+}
+
+/**
+ * Finds out, before anybody is asked, whether the file that an entry refers to is what it was.
+ *
+ * @throws {DeliveryError} SOURCE_UNREADABLE, SOURCE_CHANGED
+ */
+export async function checkFile(dir: string, stem: string): Promise<void> {
+  const reader = await EntryReader.open(dir, stem)
+  await reader.close()
+  if (reader.head.file !== undefined) await checkReference(reader.head.file)
+}
+
+async function withEntry<T>(
+  { dir, stem }: SendOptions,
+  send: (reader: EntryReader, source: SeekableSource) => Promise<T>,
+): Promise<T> {
+  const reader = await EntryReader.open(dir, stem)
+  try {
+    const { file } = reader.head
+    if (file === undefined) return await send(reader, withoutClose(await reader.payload()))
+    const source = await openReference(file)
+    try {
+      return await send(reader, withoutClose(source))
+    } finally {
+      await source.close()
+    }
+  } finally {
+    await reader.close()
+  }
+}
+
+/** A source that whoever sends it does not close. */
+function withoutClose(source: SeekableSource): SeekableSource {
+  return {
+    size: source.size,
+    pieces: () => source.pieces(),
+    read: (into, at) => source.read(into, at),
+    check: () => source.check(),
+    close: async () => {},
+  }
+}

@@ -1,0 +1,65 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { backoffMs } from '../async/backoff.ts'
+import { LIMITS } from '../limits.ts'
+import type { Logger } from '../logger.ts'
+import type { Listener, Stream, Streams } from '../pilot/transport.ts'
+
+/** What {@link acceptForever} works with. */
+export interface AcceptOptions {
+  streams: Streams
+  port: number
+  logger: Logger
+  /** Ends the loop when it fires. */
+  signal: AbortSignal
+  onStream: (stream: Stream) => void
+}
+
+/**
+ * Accepts streams from `listener` until the signal fires. When the daemon goes away it binds the port
+ * again, with pauses that double from 100 ms to 10 s, and says so in the log. Never rejects.
+ */
+export async function acceptForever(listener: Listener, options: AcceptOptions): Promise<void> {
+  const { logger, port, signal } = options
+  for (let current: Listener | undefined = listener; current !== undefined; ) {
+    try {
+      await acceptAll(current, options)
+      if (signal.aborted) return
+      logger.warn({ port }, 'the listener ended; binding the port again')
+    } catch (err) {
+      if (signal.aborted) return
+      logger.warn({ err, port }, 'the daemon went away; reconnecting')
+    }
+    current = await listenAgain(options)
+  }
+}
+
+async function acceptAll(listener: Listener, { onStream, signal }: AcceptOptions): Promise<void> {
+  const close = () => void listener.close()
+  signal.addEventListener('abort', close, { once: true })
+  // It may have fired while the port was being bound.
+  if (signal.aborted) close()
+  try {
+    for await (const stream of listener) {
+      // One that was handed out just before: nobody would end it.
+      if (signal.aborted) stream.on('error', () => {}).destroy()
+      else onStream(stream)
+    }
+  } finally {
+    signal.removeEventListener('abort', close)
+  }
+}
+
+async function listenAgain({ streams, port, signal, logger }: AcceptOptions): Promise<Listener | undefined> {
+  const bounds = { min: LIMITS.reconnectMin.value, max: LIMITS.reconnectMax.value }
+  for (let tries = 1; ; tries++) {
+    try {
+      await delay(backoffMs(tries, bounds), undefined, { signal })
+      const listener = await streams.listen(port, { signal })
+      logger.info({ port }, 'connected to the daemon again; the port is bound')
+      return listener
+    } catch (err) {
+      if (signal.aborted) return undefined
+      logger.warn({ err, port }, 'the daemon does not answer yet')
+    }
+  }
+}

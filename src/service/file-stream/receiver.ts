@@ -1,0 +1,279 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { concat } from '../../bytes.ts'
+import { MailboxError, reasonForPeer, WireError } from '../../errors.ts'
+import { LIMITS } from '../../limits.ts'
+import type { Payload, Transfer } from '../../mailbox/mailbox.ts'
+import {
+  decodeFileStream,
+  encodeFileStream,
+  FileStreamKind,
+  type FileStreamMessage,
+  readFileStreamHead,
+  TRANSFER_ID_SIZE,
+} from '../../wire/file-stream.ts'
+import { FRAME_HEADER_SIZE, type Frame, FrameType, typeName } from '../../wire/frame.ts'
+import type { Answer } from '../answer-queue.ts'
+import type { HandlerContext, IncomingFrame } from '../handlers/handler.ts'
+import { drainPayload, isCutOff, splitPayload } from '../payload.ts'
+import type { ByteBudget } from '../peers/byte-budget.ts'
+import { HeldChunks } from './held-chunks.ts'
+
+/**
+ * Receives the transfers of one connection (section 4), any number of them interleaved. Frames are handled one
+ * after the other. An ACK tells what has been written, COMPLETE that the file is durable and visible; whatever
+ * ends a transfer before that leaves its partial file to be resumed from, unless the disk or the sender was wrong
+ * about its content.
+ */
+export class FileStreamReceiver {
+  readonly #context: HandlerContext
+  readonly #budget: ByteBudget
+  readonly #transfers = new Map<string, Incoming>()
+  readonly #stopping = new AbortController()
+  readonly #onPaced: () => void
+  #last: Promise<unknown> = Promise.resolve()
+  /** Frames that wait for the rates, and the end of the last one's wait. */
+  #pacing = 0
+  #paced: Promise<void> = Promise.resolve()
+
+  /** What is held in memory counts into `budget`; `onPaced` is told whenever fewer frames wait for the rates. */
+  constructor(context: HandlerContext, budget: ByteBudget, onPaced: () => void) {
+    this.#context = context
+    this.#budget = budget
+    this.#onPaced = onPaced
+  }
+
+  /** Whether frames wait for the sender's rates: what came behind them would be held for as long. */
+  get isPacing(): boolean {
+    return this.#pacing > 0
+  }
+
+  /**
+   * Handles one frame, when all before it have been, and resolves with its answer; null where it gets none.
+   * Rejects only where the payload breaks off.
+   */
+  handle(frame: IncomingFrame): Promise<Answer> {
+    // Counted as it comes, not when its turn comes: the read loop is to know before more has been read.
+    const paced = this.#pace(frame.length)
+    const answer = this.#last.then(() => paced).then(() => this.#receive(frame))
+    this.#last = answer.catch(() => undefined)
+    return answer
+  }
+
+  /** What has come is handled without waiting for the sender's rates. */
+  stop(): void {
+    this.#stopping.abort()
+  }
+
+  /** Closes the transfers; their partial files stay. No frame is being handled any more. */
+  async close(): Promise<void> {
+    const open = [...this.#transfers.values()]
+    await Promise.all(open.map(({ file }) => file.close('its connection has ended')))
+  }
+
+  async #receive(frame: IncomingFrame): Promise<Answer> {
+    const [head, rest] = await splitPayload(frame.payload, HEAD_SIZE)
+    if (head.length < HEAD_SIZE) return this.#failed(NO_ID, 'the frame is too short to name its transfer')
+    const { kind, id } = readFileStreamHead(head)
+    if (kind === FileStreamKind.chunk) return this.#chunk(head, rest, frame.length)
+    const [body, excess] = await splitPayload(rest, LONGEST_BODY)
+    await drainPayload(excess)
+    if (kind === FileStreamKind.init) return this.#init(id, concat([head, body]))
+    if (kind === FileStreamKind.done) return this.#done(id)
+    if (kind === FileStreamKind.abort)
+      await this.#transfers.get(hexOf(id))?.file.close('its sender gave it up')
+    // Kinds that only receivers send, or nobody, are not answered.
+    return null
+  }
+
+  /**
+   * Resolves when the rates allow a frame of `bytes`, one after the other. A sender over its rates is read slowly:
+   * an error would make it give up, or start anew.
+   */
+  #pace(bytes: number): Promise<void> {
+    if (this.#pacing > 0 || !this.#context.rates.take(bytes)) {
+      this.#pacing++
+      this.#paced = this.#paced.then(() => this.#waitForRates(bytes))
+    }
+    return this.#paced
+  }
+
+  async #waitForRates(bytes: number): Promise<void> {
+    const { rates } = this.#context
+    const { signal } = this.#stopping
+    while (!rates.take(bytes) && !signal.aborted) {
+      await delay(Math.ceil(rates.wait) + 1, undefined, { signal }).catch(() => undefined)
+    }
+    this.#pacing--
+    this.#onPaced()
+  }
+
+  async #init(id: Uint8Array, payload: Uint8Array): Promise<Answer> {
+    const { mailbox, address, admission, trust, events, from } = this.#context
+    try {
+      const message = decodeFileStream(payload)
+      if (message.kind !== 'init') return null
+      const { size, sha256, filename } = message
+      const refusal = await admission.refusal({ address, type: FILE, size, filename }, trust)
+      if (refusal !== undefined) return this.#failed(id, `refused: ${refusal}`, 'not admitted')
+      const file = await mailbox.openTransfer({ id, owner: from, filename, size, sha256 })
+      this.#add(hexOf(id), { file, filename, held: new HeldChunks(this.#budget) })
+      return answer({ kind: 'initAck', id, offset: file.offset })
+    } catch (error) {
+      if (isFull(error)) {
+        const limits = { frame_bytes: sizeOf(payload), max_bytes: mailbox.limits.receivedMaxBytes }
+        events.publish('received.full', { type: typeName(FrameType.FileStream), ...limits })
+      }
+      return this.#failed(id, wordsFor(error), reasonForPeer(error), error)
+    }
+  }
+
+  #add(key: string, incoming: Incoming): void {
+    this.#transfers.set(key, incoming)
+    // Whoever closes it: nothing is kept for it, and what still comes for it is refused.
+    void incoming.file.closed.then(() => {
+      incoming.held.clear()
+      if (this.#transfers.get(key) === incoming) this.#transfers.delete(key)
+    })
+  }
+
+  async #chunk(head: Uint8Array, rest: Payload, length: number): Promise<Answer> {
+    const { id } = readFileStreamHead(head)
+    const [offset, data] = await splitPayload(rest, OFFSET_SIZE)
+    const incoming = this.#transfers.get(hexOf(id))
+    try {
+      if (incoming === undefined) throw new Refusal(NO_TRANSFER)
+      if (length > HEAD_SIZE + OFFSET_SIZE + LIMITS.transferChunk.value)
+        throw new Refusal('the chunk is too large')
+      await this.#takeAll(incoming, startOf(concat([head, offset])), data)
+      return answer({ kind: 'ack', id, received: incoming.file.offset })
+    } catch (error) {
+      if (isCutOff(error)) throw error
+      await drainPayload(data)
+      if (error instanceof Refusal) {
+        await incoming?.file.close(error.message, error.isKept)
+        return this.#aborted(id, error.message)
+      }
+      await incoming?.file.close('it has failed')
+      if (error instanceof WireError || isClosed(error))
+        return this.#aborted(id, wordsFor(error), reasonForPeer(error))
+      return this.#failed(id, wordsFor(error), reasonForPeer(error), error)
+    }
+  }
+
+  async #takeAll(incoming: Incoming, offset: number, data: Payload): Promise<void> {
+    let at = offset
+    for await (const piece of data instanceof Uint8Array ? [data] : data) {
+      await this.#take(incoming, at, piece)
+      at += piece.length
+    }
+  }
+
+  /** Takes what is new of `bytes`, which lie at `at`: at once, or, where others must come first, later. */
+  async #take({ file, held }: Incoming, at: number, bytes: Uint8Array): Promise<void> {
+    const end = at + bytes.length
+    // What the sender has announced was wrong, or what it sends is: neither can come to a good end.
+    if (end > file.size) throw new Refusal('a chunk goes past the size that INIT declared', false)
+    if (at > file.offset) {
+      if (!held.add(at, bytes)) throw new Refusal('too much has come before what goes in front of it')
+      return
+    }
+    if (end <= file.offset) return
+    let next: Uint8Array | undefined = bytes.subarray(file.offset - at)
+    while (next !== undefined) {
+      await file.write(next)
+      next = held.take(file.offset)
+    }
+  }
+
+  async #done(id: Uint8Array): Promise<Answer> {
+    const incoming = this.#transfers.get(hexOf(id))
+    if (incoming === undefined) return this.#failed(id, NO_TRANSFER)
+    const { file, filename } = incoming
+    try {
+      const { path, bytes, unpacking } = await file.finish()
+      // Of what is being unpacked it is told when that is over.
+      if (!unpacking) this.#context.events.publish('file.received', { filename, size: bytes, path })
+      return answer({ kind: 'complete', id, ok: true, message: '' })
+    } catch (error) {
+      return this.#failed(id, wordsFor(error), reasonForPeer(error), error)
+    }
+  }
+
+  /** `reason` is what is counted and logged: nothing of the sender's making, which `message` may have. */
+  #failed(id: Uint8Array, message: string, reason = message, err?: unknown): Answer {
+    this.#note(reason, err)
+    return answer({ kind: 'complete', id, ok: false, message })
+  }
+
+  #aborted(id: Uint8Array, message: string, reason = message): Answer {
+    this.#note(reason)
+    return answer({ kind: 'abort', id, message })
+  }
+
+  #note(reason: string, err?: unknown): void {
+    const { from, refusals } = this.#context
+    refusals.note(`transfers were refused: ${reason}`, { from, ...(err !== undefined && { err }) })
+  }
+}
+
+interface Incoming {
+  readonly file: Transfer
+  /** The sender's own name for it. */
+  readonly filename: string
+  readonly held: HeldChunks
+}
+
+/** A chunk that cannot be taken; `isKept` tells whether what came before it is worth keeping. */
+class Refusal extends Error {
+  override readonly name = 'Refusal'
+  readonly isKept: boolean
+
+  constructor(message: string, isKept = true) {
+    super(message)
+    this.isKept = isKept
+  }
+}
+
+const HEAD_SIZE = 1 + TRANSFER_ID_SIZE
+const OFFSET_SIZE = 8
+/** Of any kind but CHUNK; an INIT with the longest name is shorter. What is beyond is not looked at. */
+const LONGEST_BODY = 512
+/** What hooks know it as: who filters files filters these. */
+const FILE = typeName(FrameType.File)
+const NO_ID = new Uint8Array(TRANSFER_ID_SIZE)
+const NO_TRANSFER = 'no active transfer (send INIT first)'
+
+function answer(message: FileStreamMessage): Answer {
+  // The frame may be a view of a buffer that is used again before it is written.
+  const [bytes = new Uint8Array(0)] = encodeFileStream(message)
+  const frame: Frame = { type: FrameType.FileStream, payload: bytes.subarray(FRAME_HEADER_SIZE) }
+  return () => frame
+}
+
+function startOf(payload: Uint8Array): number {
+  const message = decodeFileStream(payload)
+  return message.kind === 'chunk' ? message.offset : 0
+}
+
+/** The size that an INIT declares. */
+function sizeOf(payload: Uint8Array): number {
+  const message = decodeFileStream(payload)
+  return message.kind === 'init' ? message.size : 0
+}
+
+/** Of a malformed frame all that is wrong with it: it tells nothing of this machine. */
+function wordsFor(error: unknown): string {
+  return error instanceof WireError ? error.message : reasonForPeer(error)
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof MailboxError && error.code === 'RECEIVED_FULL'
+}
+
+function isClosed(error: unknown): boolean {
+  return error instanceof MailboxError && error.code === 'TRANSFER_CLOSED'
+}
+
+function hexOf(id: Uint8Array): string {
+  return Buffer.from(id).toString('hex')
+}

@@ -1,0 +1,78 @@
+import { decodeUtf8, utf8 } from '../../bytes.ts'
+import { reasonForPeer } from '../../errors.ts'
+import { LIMITS } from '../../limits.ts'
+import { ackReplyText } from '../../wire/ack.ts'
+import { type Frame, FrameType } from '../../wire/frame.ts'
+import { drainPayload, splitPayload } from '../payload.ts'
+import type { AnswerRequest } from '../requests/answering.ts'
+import type { Exchange } from '../requests/conversations.ts'
+import { type HandlerContext, type IncomingFrame, idFields, idsOf } from './handler.ts'
+import { handleMessage } from './message.ts'
+import { refuse } from './refusal.ts'
+
+/**
+ * AUTOANSWER: a request that is answered on its connection, and not stored; where nobody answers, a message
+ * for the inbox (section 6).
+ */
+export async function handleAutoAnswer(
+  frame: IncomingFrame,
+  context: HandlerContext,
+): Promise<string | Exchange> {
+  const { answering, from, address } = context
+  if (answering === undefined) return handleMessage(frame, context)
+  if (frame.length > LIMITS.answerRequest.value) {
+    return refuse(frame, `the request is larger than ${LIMITS.answerRequest.value} bytes`, context)
+  }
+  const leave = answering.enter(from)
+  if (leave === undefined) {
+    return refuse(frame, 'busy: too many requests are being answered; try again later', context)
+  }
+  try {
+    const [payload, rest] = await splitPayload(frame.payload, frame.length)
+    await drainPayload(rest)
+    const text = decodeUtf8(payload)
+    if (text === undefined) {
+      leave()
+      return refuse(frame, 'the request is not UTF-8', context)
+    }
+    const receivedAt = new Date(Number(frame.receivedAtNs() / 1_000_000n))
+    return exchange({ text, from, address, size: frame.length, receivedAt, ...idsOf(frame) }, context, leave)
+  } catch (error) {
+    leave()
+    throw error
+  }
+}
+
+function exchange(request: AnswerRequest, context: HandlerContext, leave: () => void): Exchange {
+  let settled: Promise<unknown> = Promise.resolve()
+  return {
+    ack: ackReplyText(request.size),
+    reply: async signal => {
+      const answer = context.answering?.reply(request, signal)
+      settled = answer?.settled ?? settled
+      return replyFrame(request, context, answer?.reply)
+    },
+    over: () => void settled.then(leave),
+  }
+}
+
+/**
+ * The reply, as TEXT. Where there is none, the peer is told why in a JSON frame: whatever a reply says, it is
+ * TEXT, so the two cannot be mistaken for each other.
+ */
+async function replyFrame(
+  request: AnswerRequest,
+  { events, refusals }: HandlerContext,
+  reply: Promise<Uint8Array> | undefined,
+): Promise<Frame> {
+  try {
+    const payload = (await reply) ?? new Uint8Array(0)
+    const { from, size } = request
+    events.publish('request.answered', { ...idFields(request), from, size, reply_size: payload.length })
+    return { type: FrameType.Text, payload }
+  } catch (err) {
+    const why = reasonForPeer(err)
+    refusals.note(`requests were not answered: ${why}`, { from: request.from, err })
+    return { type: FrameType.JSON, payload: utf8(JSON.stringify({ error: why })) }
+  }
+}

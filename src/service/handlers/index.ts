@@ -1,0 +1,79 @@
+import { reasonForPeer } from '../../errors.ts'
+import { errText, unsupportedText } from '../../wire/ack.ts'
+import { FrameType, typeName } from '../../wire/frame.ts'
+import type { Answer } from '../answer-queue.ts'
+import { drainPayload, isCutOff } from '../payload.ts'
+import type { Exchange } from '../requests/conversations.ts'
+import { handleAutoAnswer } from './auto-answer.ts'
+import { handleFile } from './file.ts'
+import type { Handler, HandlerContext, IncomingFrame } from './handler.ts'
+import { withFileName } from './inner-frame.ts'
+import { handleMessage } from './message.ts'
+import { admissionRefusal, refuse } from './refusal.ts'
+import { unwrapTagged } from './tagged.ts'
+import { traceHandler } from './trace.ts'
+
+/** What is stored, by frame type; a TRACE may carry any of these. */
+const storing: ReadonlyMap<number, Handler> = new Map<number, Handler>([
+  [FrameType.Text, handleMessage],
+  [FrameType.Binary, handleMessage],
+  [FrameType.JSON, handleMessage],
+  [FrameType.AutoAnswer, handleMessage],
+  [FrameType.File, handleFile],
+])
+
+const handlers: ReadonlyMap<number, Handler> = new Map<number, Handler>([
+  ...storing,
+  [FrameType.AutoAnswer, handleAutoAnswer],
+  [FrameType.Trace, traceHandler(storing)],
+])
+
+/**
+ * Handles one frame, whatever its type, and resolves with its answer; a refusal, and what goes wrong with
+ * storing it, is an answer too. Rejects only where the payload itself breaks off: there is nobody to answer
+ * then. A TAGGED frame is handled as the one inside it.
+ */
+export async function handleFrame(frame: IncomingFrame, context: HandlerContext): Promise<Answer | Exchange> {
+  // They have an order, an admission and answers of their own.
+  if (frame.type === FrameType.FileStream) return context.transfers.handle(frame)
+  if (frame.type !== FrameType.Tagged) return handlePlain(frame, frame.length, context)
+  let inner = frame
+  try {
+    inner = await unwrapTagged(frame)
+    inner = await withFileName(inner)
+  } catch (error) {
+    return notStored(inner.type, error, context)
+  }
+  return handlePlain(inner, frame.length, context)
+}
+
+/** `sent` is what the frame costs of its sender's rates: with all that was around it. */
+async function handlePlain(
+  frame: IncomingFrame,
+  sent: number,
+  context: HandlerContext,
+): Promise<Answer | Exchange> {
+  const handler = handlers.get(frame.type)
+  if (handler === undefined) {
+    await drainPayload(frame.payload)
+    context.refusals.note('frames of unknown types were refused', { from: context.from })
+    return unsupportedText(frame.type)
+  }
+  try {
+    const refusal = (await admissionRefusal(frame, context)) ?? rateRefusal(sent, context)
+    return refusal === undefined ? await handler(frame, context) : await refuse(frame, refusal, context)
+  } catch (error) {
+    return notStored(frame.type, error, context)
+  }
+}
+
+function rateRefusal(sent: number, { rates }: HandlerContext): string | undefined {
+  return rates.take(sent) ? undefined : 'refused: this sender sends too much; try again later'
+}
+
+function notStored(frameType: number, err: unknown, { from, refusals }: HandlerContext): string {
+  if (isCutOff(err)) throw err
+  const why = reasonForPeer(err)
+  refusals.note(`frames were not stored: ${why}`, { from, type: typeName(frameType), err })
+  return errText(frameType, why)
+}

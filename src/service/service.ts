@@ -1,0 +1,212 @@
+import { configuredLimit, LIMITS, MAX_FRAME_SIZE } from '../limits.ts'
+import type { Logger } from '../logger.ts'
+import { Mailbox, type MailboxConfig } from '../mailbox/mailbox.ts'
+import { defaultMaxFrameSize } from '../max-frame-size.ts'
+import { DATA_EXCHANGE_PORT, type Stream } from '../pilot/transport.ts'
+import type { PluginService, ServiceDeps } from '../plugin/service.ts'
+import { acceptForever } from './accept-loop.ts'
+import { Connection, type ConnectionOptions } from './connection.ts'
+import { publishUnpacked } from './events.ts'
+import { Admission, type AdmissionRules } from './peers/admission.ts'
+import { Peers, type PeersOptions } from './peers/peers.ts'
+import type { Rates } from './peers/rate-limiter.ts'
+import { RefusalLog } from './peers/refusal-log.ts'
+import { type AnswerHook, Answering } from './requests/answering.ts'
+
+/**
+ * Configuration of {@link Service}. For limits, zero and undefined mean the default and a negative value
+ * means off.
+ */
+export interface ServiceConfig extends MailboxConfig, AdmissionRules {
+  /** Milliseconds without a byte of payload after which a connection is closed. @default 120000 */
+  idleTimeout?: number
+  /** Milliseconds for one frame to arrive, and what has come of it at 4 KiB a second on top. @default 60000 */
+  frameTimeout?: number
+  /** Connections at once. @default 1000 */
+  maxConnections?: number
+  /** Connections of one peer at once. @default 64 */
+  maxConnectionsPerPeer?: number
+  /** Most of what one peer may send; what is over is refused. @default no limit */
+  rates?: Rates
+  /**
+   * Answers requests (AUTOANSWER) on the connections they come on, instead of storing them (section 6). At
+   * most 16 at once, 4 of one peer; requests have at most 256 KiB.
+   * @default requests are stored like TEXT
+   */
+  answer?: AnswerHook
+  /** Milliseconds for one reply, at most 40,000. @default 30000 */
+  replyTimeout?: number
+  /** Bytes of the largest frame accepted. @default PILOT_DATAEXCHANGE_MAX_FRAME, else 256 MiB */
+  maxFrameSize?: number
+}
+
+/**
+ * The data exchange service: listens on port 1001, stores what peers send, and answers every frame
+ * (sections 1 to 3 and 9). An ACK is written once the frame is durable and visible under its final name.
+ * The original's `NewService`.
+ */
+export class Service implements PluginService {
+  readonly name: string = 'dataexchange'
+  readonly order: number = 110
+  readonly #config: ServiceConfig
+  readonly #admission: Admission
+  readonly #connections = new Set<Connection>()
+  #running: Running | undefined
+
+  /** @throws {PluginError} CONFIG_INVALID for an entry of `allow` or `deny` that is no address and no network */
+  constructor(config: ServiceConfig = {}) {
+    this.#config = { ...config }
+    this.#admission = new Admission(config)
+  }
+
+  /** What was refused since the start, and how often: for metrics and status pages. */
+  get refusals(): Record<string, number> {
+    return this.#running?.refusals.counts ?? {}
+  }
+
+  /** The folders in use while the service runs, else undefined. */
+  get folders(): { inbox: string; received: string } | undefined {
+    const mailbox = this.#running?.mailbox
+    return mailbox && { inbox: mailbox.inboxDir, received: mailbox.receivedDir }
+  }
+
+  /**
+   * Opens the mailbox and binds the port. When the daemon goes away later, the service binds again by
+   * itself, with backoff, and says so in the log.
+   *
+   * @throws {PluginError} CONFIG_INVALID for a limit that is no number
+   * @throws {MailboxError} STORE_FAILED where a folder cannot be used
+   * @throws {DriverError} PORT_IN_USE, DAEMON_UNAVAILABLE, ABORTED
+   */
+  async start(deps: ServiceDeps, signal?: AbortSignal): Promise<void> {
+    const { streams, logger, trust } = deps
+    const peers = new Peers(this.#peersOptions())
+    const times = this.#times()
+    const mailbox = await Mailbox.open(this.#config, logger, {
+      onUnpacked: outcome => publishUnpacked(deps.events, outcome),
+    })
+    const listener = await streams.listen(DATA_EXCHANGE_PORT, { signal }).catch(async error => {
+      await mailbox.close()
+      throw error
+    })
+    const refusals = new RefusalLog(logger)
+    const answering = this.#answering()
+    const options = {
+      ...deps,
+      ...times,
+      mailbox,
+      refusals,
+      admission: this.#admission,
+      trust,
+      answering,
+    }
+    const closing = new AbortController()
+    const accepting = acceptForever(listener, {
+      streams,
+      port: DATA_EXCHANGE_PORT,
+      logger,
+      signal: closing.signal,
+      onStream: stream => this.#serve(stream, peers, options),
+    })
+    this.#running = { mailbox, closing, accepting, refusals, logger }
+  }
+
+  /**
+   * Accepts no more, lets the frames that have arrived whole be stored and answered, then closes. Bounded
+   * at 5 s: connections that are not done after 4 s, or when `signal` fires, are cut, and have a second to end; what
+   * a hook has not decided by then is not stored. What is being written to the disk is waited for.
+   */
+  async stop(signal?: AbortSignal): Promise<void> {
+    const running = this.#running
+    if (running === undefined) return
+    this.#running = undefined
+    running.closing.abort()
+    if (!(await this.#drain(signal)))
+      running.logger.warn({ connections: this.#connections.size }, 'stopped while frames were being handled')
+    await running.accepting
+    await running.mailbox.close()
+  }
+
+  /** Resolves with false where a connection has not ended even some time after it was cut: a hook that never settles. */
+  async #drain(signal?: AbortSignal): Promise<boolean> {
+    const connections = [...this.#connections]
+    const drained = Promise.all(connections.map(connection => connection.drain())).then(() => true)
+    const ended = new AbortController()
+    let timer: NodeJS.Timeout | undefined
+    const isOver = new Promise<boolean>(resolve => {
+      const cut = () => {
+        clearTimeout(timer)
+        for (const connection of connections) connection.destroy()
+        timer = setTimeout(resolve, LIMITS.stopTimeout.value * AFTER_THE_CUT, false)
+      }
+      timer = setTimeout(cut, LIMITS.stopTimeout.value * (1 - AFTER_THE_CUT))
+      signal?.addEventListener('abort', cut, { once: true, signal: ended.signal })
+      if (signal?.aborted) cut()
+    })
+    const isDrained = await Promise.race([drained, isOver])
+    clearTimeout(timer)
+    ended.abort()
+    return isDrained
+  }
+
+  #serve(stream: Stream, peers: Peers, options: ConnectionOptions): void {
+    const from = stream.remoteAddress.address.toString()
+    const peer = peers.join(from)
+    if (typeof peer === 'string') {
+      options.refusals.note(`connections were refused: ${peer}`, { from })
+      stream.on('error', () => {}).destroy()
+      return
+    }
+    const connection = new Connection(stream, peer, options)
+    this.#connections.add(connection)
+    void connection.run().finally(() => {
+      this.#connections.delete(connection)
+      peers.leave(from)
+    })
+  }
+
+  #times(): Pick<ConnectionOptions, 'maxFrameSize' | 'idleTimeout' | 'frameTimeout'> {
+    const { maxFrameSize, idleTimeout, frameTimeout } = this.#config
+    return {
+      maxFrameSize: configuredLimit(maxFrameSize, { ...LIMITS.maxFrameSize, value: defaultMaxFrameSize() }),
+      idleTimeout: configuredLimit(idleTimeout, LIMITS.idleTimeout),
+      frameTimeout: configuredLimit(frameTimeout, LIMITS.frameTimeout),
+    }
+  }
+
+  #answering(): Answering | undefined {
+    const { answer, replyTimeout } = this.#config
+    if (answer === undefined) return undefined
+    return new Answering({
+      answer,
+      replyTimeout: Math.min(
+        configuredLimit(replyTimeout, LIMITS.replyTimeout),
+        LIMITS.exchangeTimeout.value,
+      ),
+      maxReply: Math.min(this.#times().maxFrameSize, MAX_FRAME_SIZE),
+    })
+  }
+
+  #peersOptions(): PeersOptions {
+    const { maxConnections, maxConnectionsPerPeer, rates = {} } = this.#config
+    return {
+      maxConnections: configuredLimit(maxConnections, LIMITS.maxConnections),
+      maxConnectionsPerPeer: configuredLimit(maxConnectionsPerPeer, LIMITS.maxConnectionsPerPeer),
+      rates: {
+        framesPerSecond: configuredLimit(rates.framesPerSecond, LIMITS.framesPerSecond),
+        bytesPerSecond: configuredLimit(rates.bytesPerSecond, LIMITS.bytesPerSecond),
+      },
+    }
+  }
+}
+
+/** The part of the time for a stop that is left for what was cut. */
+const AFTER_THE_CUT = 0.2
+
+interface Running {
+  mailbox: Mailbox
+  closing: AbortController
+  accepting: Promise<void>
+  refusals: RefusalLog
+  logger: Logger
+}
