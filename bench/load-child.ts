@@ -1,6 +1,6 @@
 // The load generator: run by `Child`. It holds connections open between requests, so that they are warm.
 import type { Duplex } from 'node:stream'
-import { keepYoungGenerationSmall } from '#lib/cli/shared/young-generation.js'
+import { keepYoungGenerationSmall } from '#cli/shared/young-generation.js'
 import { serveParent } from './child.ts'
 import { deliverFile, sendFile } from './file-load.ts'
 import { type LoadRequest, runLoad } from './load.ts'

@@ -1,7 +1,7 @@
 // A service in a process of its own: run by `Child` with `ServiceOptions`. Ready when it serves.
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
-import { keepYoungGenerationSmall } from '#lib/cli/shared/young-generation.js'
+import { keepYoungGenerationSmall } from '#cli/shared/young-generation.js'
 import { EmbeddedDaemon } from '#lib/embedded/index.js'
 import { Address } from '#lib/pilot/address.js'
 import { Driver } from '#lib/pilot/driver.js'

@@ -7,15 +7,18 @@ import { join, resolve } from 'node:path'
 
 const folder = mkdtempSync(join(tmpdir(), 'pilot-dx-pack-'))
 try {
-  run('npm', ['pack', '--silent', '--pack-destination', folder])
-  const tarball = join(folder, readdirSync(folder).find(name => name.endsWith('.tgz')) ?? '')
-  run('npx', ['publint', 'run', '--strict', tarball])
-  run('npx', ['attw', tarball, '--profile', 'esm-only'])
+  run('npm', ['pack', '--silent', '--workspaces', '--pack-destination', folder])
+  const tarballs = readdirSync(folder)
+    .filter(name => name.endsWith('.tgz'))
+    .map(name => join(folder, name))
+  for (const tarball of tarballs) run('npx', ['publint', 'run', '--strict', tarball])
+  const library = tarballs.find(path => path.includes('pilot-dataexchange')) ?? ''
+  run('npx', ['attw', library, '--profile', 'esm-only'])
 
   const user = join(folder, 'user')
   run('mkdir', [user])
   writeFileSync(join(user, 'package.json'), '{ "private": true, "type": "module" }')
-  run('npm', ['install', '--silent', '--prefer-offline', tarball], user)
+  run('npm', ['install', '--silent', '--prefer-offline', ...tarballs], user)
   writeFileSync(
     join(user, 'use.js'),
     `import { Client, Driver, Runtime, Service } from 'pilot-dataexchange'

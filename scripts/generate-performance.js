@@ -1,7 +1,7 @@
 // Writes the figures of bench/results.json (`npm run bench:record`) into docs/performance.md, between its markers, and
 // plots of them into docs/performance/.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { LIMITS } from '../dist/limits.js'
+import { LIMITS } from '../packages/dataexchange/dist/limits.js'
 import { fillPage, table } from './pages.js'
 import { barCharts, number } from './plots.js'
 

@@ -6,19 +6,11 @@
 // With --record the rows run long and without planted faults, and are noted in test/crash/results.json part by part;
 // with --missing only what is not noted there yet.
 import { spawn } from 'node:child_process'
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { availableParallelism, loadavg, tmpdir } from 'node:os'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { copyBuilt, LIBRARY } from './copy-built.js'
 import { commitHere, RecordedRow } from './crash-record.js'
 import { PLANTED_FAULTS } from './planted-faults.js'
 
@@ -229,13 +221,9 @@ async function run(folder, row, count, rowSeed = seed) {
 
 /** A copy of the compiled library and its crash tests with `fault` in it. */
 function plant({ name, edits }) {
-  const copy = mkdtempSync(join(tmpdir(), 'pdx-planted-'))
-  for (const path of ['package.json', 'dist', 'build/test/crash', 'build/test/helpers', 'test/crash']) {
-    cpSync(path, join(copy, path), { recursive: true })
-  }
-  symlinkSync(join(process.cwd(), 'node_modules'), join(copy, 'node_modules'))
+  const copy = copyBuilt('pdx-planted-', ['build/test/crash', 'build/test/helpers', 'test/crash'])
   for (const [file, from, to] of edits) {
-    const path = join(copy, 'dist', file)
+    const path = join(copy, LIBRARY, file)
     const parts = readFileSync(path, 'utf8').split(from)
     if (parts.length !== 2)
       throw new Error(`planting "${name}": ${parts.length - 1} times in ${file}: ${from}`)

@@ -2,9 +2,9 @@
 // scripts/run-guard.js`. Then makes a copy of the library in which every message takes twice the processor time, and
 // fails where that is not noticed: a guard that cannot fail guards nothing.
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { copyBuilt, LIBRARY } from './copy-built.js'
 
 const TRIES = 3
 
@@ -38,12 +38,8 @@ function guard(folder, tries) {
 
 /** A copy of what is compiled, in which each message takes `cost` microseconds more. */
 function plantSlowness(cost) {
-  const copy = mkdtempSync(join(tmpdir(), 'pdx-guard-'))
-  for (const path of ['package.json', 'dist', 'build/bench', 'build/test/helpers']) {
-    cpSync(path, join(copy, path), { recursive: true })
-  }
-  symlinkSync(resolve('node_modules'), join(copy, 'node_modules'))
-  const path = join(copy, 'dist/service/handlers/message.js')
+  const copy = copyBuilt('pdx-guard-', ['build/bench', 'build/test/helpers'])
+  const path = join(copy, LIBRARY, 'service/handlers/message.js')
   const start = 'export async function handleMessage(frame, context) {'
   const parts = readFileSync(path, 'utf8').split(start)
   if (parts.length !== 2) throw new Error(`${parts.length - 1} times in ${path}: ${start}`)

@@ -12,11 +12,13 @@ const LEFT_OUT = `left out: kills, faults of the disk and power cuts, which need
 left out: what runs against the original's programs, which have to be there: npm run test:interop`
 
 const wanted = process.argv.slice(2)
-const files = readdirSync('test', { recursive: true, encoding: 'utf8' })
+const files = ['packages/dataexchange/test', 'packages/pilot-dx/test', 'test']
+  .flatMap(folder =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' }).map(path => join(folder, path)),
+  )
   .filter(path => path.endsWith('.test.ts'))
   .filter(path => wanted.length === 0 || wanted.some(text => path.includes(text)))
-  .map(path => join('build', 'test', path.replace(/\.ts$/, '.js')))
-  .sort()
+  .map(path => join('build', path.replace(/\.ts$/, '.js')))
 
 const missing = files.filter(path => !existsSync(path))
 if (missing.length > 0 || files.length === 0) {

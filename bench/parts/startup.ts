@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { Part } from '../bench.ts'
 import { measure } from '../rounds.ts'
 
-const CLI = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url))
+const CLI = fileURLToPath(new URL('../../../packages/pilot-dx/dist/main.js', import.meta.url))
 /** Three samples a round: they are short. */
 const TIMES = 3
 

@@ -35,9 +35,11 @@ test('every requirement is cited by a test', () => {
 })
 
 function testSources(): string[] {
-  return readdirSync('test', { recursive: true, encoding: 'utf8' })
+  return ['test', 'packages/dataexchange/test', 'packages/pilot-dx/test']
+    .flatMap(folder =>
+      readdirSync(folder, { recursive: true, encoding: 'utf8' }).map(path => join(folder, path)),
+    )
     .filter(path => path.endsWith('.test.ts') && !path.endsWith('coverage.test.ts'))
-    .map(path => join('test', path))
 }
 
 /** The ids at the start of the names of the tests in `source`; a test that is skipped outright cites nothing. */

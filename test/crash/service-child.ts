@@ -1,6 +1,6 @@
 // Run as a child: `node service-child.js '<JSON: of each service its ServiceConfig and, as "socket" or "daemon", where to
 // serve>' [SEGMENT_BYTES]`, see `ServiceOptions`. Prints one line once it serves all of them, and lives until its standard input ends, or it is killed.
-import { keepYoungGenerationSmall } from '#lib/cli/shared/young-generation.js'
+import { keepYoungGenerationSmall } from '#cli/shared/young-generation.js'
 import { LIMITS } from '#lib/limits.js'
 import type { Streams } from '#lib/pilot/transport.js'
 import { EventBus } from '#lib/plugin/events.js'

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { runCli } from '#lib/cli/program.js'
+import { runCli } from '#cli/program.js'
 
 /**
  * Runs `pilot-dx` to its end in this process, which takes a twentieth of the time of one of its own. Several may run

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
 /** The program, as it is built. */
-export const MAIN = join(process.cwd(), 'dist', 'cli', 'main.js')
+export const MAIN = join(process.cwd(), 'packages', 'pilot-dx', 'dist', 'main.js')
 
 /** What a finished command left behind. */
 export interface Finished {

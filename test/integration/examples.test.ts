@@ -56,7 +56,7 @@ test('the examples of the README run: one receives what another delivers', { tim
 
 test('the deliver example delivers all it has to a node that stays', { timeout: 30_000 }, async t => {
   const { home, env, endWithTest } = await machine(t)
-  const cli = join('dist', 'cli', 'main.js')
+  const cli = join('packages', 'pilot-dx', 'dist', 'main.js')
   const node = spawn(process.execPath, [cli, 'serve', '--json'], { env, stdio: ['ignore', 'pipe', 'ignore'] })
   endWithTest(node)
   await createInterface({ input: node.stdout })[Symbol.asyncIterator]().next()
@@ -73,7 +73,7 @@ test('the deliver example delivers all it has to a node that stays', { timeout: 
 
 test('the transfer example sends a file and tells how far it is', { timeout: 30_000 }, async t => {
   const { home, env, endWithTest } = await machine(t)
-  const cli = join('dist', 'cli', 'main.js')
+  const cli = join('packages', 'pilot-dx', 'dist', 'main.js')
   const node = spawn(process.execPath, [cli, 'serve', '--json'], { env, stdio: ['ignore', 'pipe', 'ignore'] })
   endWithTest(node)
   await createInterface({ input: node.stdout })[Symbol.asyncIterator]().next()
@@ -112,7 +112,7 @@ test('the ask example is answered at once by the answer example', { timeout: 30_
 
 test('the ask example waits for the reply of a node that answers nothing', { timeout: 30_000 }, async t => {
   const { env, endWithTest } = await machine(t)
-  const cli = join('dist', 'cli', 'main.js')
+  const cli = join('packages', 'pilot-dx', 'dist', 'main.js')
   const node = spawn(process.execPath, [cli, 'serve', '--json'], { env, stdio: ['ignore', 'pipe', 'ignore'] })
   endWithTest(node)
   const lines = createInterface({ input: node.stdout })[Symbol.asyncIterator]()
@@ -127,7 +127,7 @@ test('the ask example waits for the reply of a node that answers nothing', { tim
 
 test('the worker example answers a question', { timeout: 30_000 }, async t => {
   const { home, env, endWithTest } = await machine(t)
-  const cli = join('dist', 'cli', 'main.js')
+  const cli = join('packages', 'pilot-dx', 'dist', 'main.js')
   const start = (args: string[]) => {
     const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
     endWithTest(child)
@@ -156,7 +156,7 @@ test('the outbox example delivers what an earlier run could not, which was kille
   killed.kill('SIGKILL')
   await once(killed, 'exit')
 
-  const cli = join('dist', 'cli', 'main.js')
+  const cli = join('packages', 'pilot-dx', 'dist', 'main.js')
   const options = ['serve', '--json', '--no-outbox']
   const node = spawn(process.execPath, [cli, ...options], { env, stdio: ['ignore', 'pipe', 'ignore'] })
   endWithTest(node)

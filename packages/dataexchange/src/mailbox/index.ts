@@ -1,0 +1,30 @@
+/** `pilot-dataexchange/mailbox`: the inbox and the received folder on the disk, and consumers of the inbox. */
+
+export { watchFolder } from '../disk/watch-folder.ts'
+export {
+  type ConsumerOptions,
+  InboxConsumer,
+  type MessagesOptions,
+  type NextOptions,
+} from './consumers/inbox-consumer.ts'
+export type { LeasedMessage } from './consumers/leased-message.ts'
+export {
+  clearMessages,
+  countMessages,
+  type DamagedMessage,
+  type InboxMessage,
+  isMessageName,
+  listMessages,
+  messagePayload,
+  readMessage,
+} from './inbox/read.ts'
+export { Mailbox, type MailboxConfig } from './mailbox.ts'
+export { messageAge } from './names.ts'
+export {
+  clearPartials,
+  clearReceived,
+  isReceivedName,
+  listReceived,
+  type ReceivedFile,
+  statReceived,
+} from './received/read.ts'

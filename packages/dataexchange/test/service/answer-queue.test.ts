@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { AnswerQueue } from '#lib/service/answer-queue.js'
+import { FrameDecoder } from '#lib/wire/decode.js'
+import { textOf } from '../../../../test/helpers/service-harness.ts'
+
+type WriteCallback = (error?: Error | null) => void
+
+function queue() {
+  const decoder = new FrameDecoder()
+  const writes: string[][] = []
+  const callbacks: WriteCallback[] = []
+  const written: { types: number[]; error?: Error | null }[] = []
+  const answers = new AnswerQueue(
+    (bytes, callback) => {
+      writes.push(decoder.push(bytes).map(textOf))
+      callbacks.push(callback)
+    },
+    (types, error) => written.push({ types, error }),
+  )
+  return { answers, writes, callbacks, written }
+}
+
+test('[ack.order] answers go out in the order of the frames, not in the order they are ready', () => {
+  const { answers, writes, callbacks } = queue()
+  const [first, second, third] = [answers.reserve(1), answers.reserve(2), answers.reserve(3)]
+  third('c')
+  assert.deepEqual(writes, [])
+  first('a')
+  second('b')
+  // One write at a time: the two that are ready meanwhile go out together.
+  assert.deepEqual(writes, [['a']])
+  callbacks[0]?.()
+  assert.deepEqual(writes, [['a'], ['b', 'c']])
+})
+
+test('an answer that is made late is made when it is written', () => {
+  const { answers, writes } = queue()
+  let made = 0
+  const [first, second] = [answers.reserve(1), answers.reserve(5)]
+  second(() => {
+    made++
+    return { type: 3, payload: Buffer.from('{}') }
+  })
+  assert.equal(made, 0)
+  first('a')
+  assert.equal(made, 1)
+  assert.deepEqual(writes, [['a', '{}']])
+})
+
+test('bytes are unread until the write has ended, and the frame types of a failed write are told', () => {
+  const { answers, callbacks, written } = queue()
+  answers.reserve(1)('abc')
+  assert.equal(answers.unread, 8 + 3)
+  const error = new Error('gone')
+  callbacks[0]?.(error)
+  assert.equal(answers.unread, 0)
+  assert.deepEqual(written, [{ types: [1], error }])
+})
+
+test('at the end what is collected is written without waiting for the write before', () => {
+  const { answers, writes, callbacks, written } = queue()
+  answers.reserve(1)('a')
+  answers.reserve(2)('b')
+  answers.reserve(3)('c')
+  answers.finish()
+  assert.deepEqual(writes, [['a'], ['b', 'c']])
+  for (const callback of callbacks) callback()
+  assert.deepEqual(
+    written.map(({ types }) => types),
+    [[1], [2, 3]],
+  )
+  assert.equal(answers.unread, 0)
+})
+
+test('an answer in parts keeps its place until its last part; each is told of when it is written', () => {
+  const { answers, writes, callbacks } = queue()
+  const [first, second] = [answers.reserve(6), answers.reserve(1)]
+  const told: string[] = []
+  second('b', { onWritten: () => told.push('b') })
+  first('a1', { isLast: false, onWritten: () => told.push('a1') })
+  assert.deepEqual(writes, [['a1']])
+  callbacks[0]?.()
+  assert.deepEqual([writes.length, told], [1, ['a1']])
+  first('a2', { onWritten: () => told.push('a2') })
+  assert.deepEqual(writes[1], ['a2', 'b'])
+  callbacks[1]?.()
+  assert.deepEqual(told, ['a1', 'a2', 'b'])
+})
+
+test('a frame may have no answer: those after it do not wait, and nothing is told of it', () => {
+  const { answers, writes, callbacks, written } = queue()
+  const [first, second, third] = [answers.reserve(7), answers.reserve(7), answers.reserve(1)]
+  third('c')
+  second(null)
+  assert.deepEqual(writes, [])
+  first(null)
+  assert.deepEqual(writes, [['c']])
+  callbacks[0]?.()
+  assert.deepEqual(
+    written.map(({ types }) => types),
+    [[1]],
+  )
+})

@@ -1,0 +1,188 @@
+import {
+  type Address,
+  Client,
+  defaultMaxFrameSize,
+  LIMITS,
+  type Message,
+  type ReplyWatch,
+  withWait,
+} from 'pilot-dataexchange'
+import { FrameType, TRACE_HEADER_SIZE } from 'pilot-dataexchange/wire'
+import { checkTarget, withDriver } from '../shared/connect.ts'
+import { type Context, inboxDir } from '../shared/context.ts'
+import { CliError, withDetails } from '../shared/errors.ts'
+import { checkQueue, type QueueOptions, queueMessage } from '../shared/queueing.ts'
+import { type MessageType, readMessage } from './input.ts'
+import { MessageSender } from './resending-client.ts'
+import { resultText } from './result.ts'
+import { Sending } from './sending.ts'
+
+/** Options of `send-message`. */
+export interface SendMessageOptions extends QueueOptions {
+  data?: string
+  dataFile?: string
+  type: MessageType
+  count: number
+  /** Milliseconds for sending. @default 60000 */
+  timeout?: number
+  trace?: boolean
+  /** False: a message whose answer is lost is not sent again. */
+  resend: boolean
+  /** A message id, or the id of a message in the inbox. */
+  replyTo?: string
+  /** Milliseconds from the ACK; true: 30 s. */
+  wait?: number | true
+  /** Milliseconds for the exchange; true: 40 s. */
+  replyOnConn?: number | true
+  /** Folder of this node's messages. */
+  inbox?: string
+}
+
+/** Sends a message, `count` times on one connection, tells what the peer answered, and waits for a reply. */
+export async function sendMessage(
+  context: Context,
+  target: string,
+  text: string | undefined,
+  options: SendMessageOptions,
+): Promise<void> {
+  const { output } = context
+  const { type, count, trace = false } = options
+  checkOptions(options)
+  await checkTarget(target)
+  const inbox = inboxDir(context, options.inbox)
+  const replyTo = await replyIdOf(inbox, options.replyTo)
+  const cap = defaultMaxFrameSize() - (trace ? TRACE_HEADER_SIZE : 0)
+  const payload = await readMessage({ text, data: options.data, dataFile: options.dataFile }, type, cap)
+  if (options.queue) {
+    const message = messageOf(type, payload, false)
+    const facts = { type, bytes: payload.length, ...(replyTo !== undefined && { reply_to: replyTo }) }
+    await queueMessage(context, options, { target, message, count, options: { replyTo }, facts })
+    return
+  }
+
+  const sending = new Sending({
+    // What is traced is a probe: it is not sent again.
+    hasIds: !trace,
+    replyTo,
+    onSent: result => {
+      if (!output.json && !output.quiet) output.item(result, () => resultText(result, count))
+    },
+  })
+  const { results } = sending
+  let to = ''
+  try {
+    await run({ ...options, context, target, payload, inbox, sending, onAddress: address => (to = address) })
+  } catch (error) {
+    if (results.length === 0) throw error
+    throw withDetails(error, { target, to, type, ...(waits(options) ? results[0] : { results }) })
+  }
+  const { reply, replyAfterMs } = sending
+  if (output.json) {
+    const told = reply && { reply: reply.record, reply_after_ms: replyAfterMs }
+    output.result({ target, to, type, ...(count > 1 ? { results } : results[0]), ...told }, () => '')
+  } else if (reply !== undefined) {
+    const { printReply } = await import('./reply.ts')
+    await printReply(reply)
+  }
+}
+
+const DEFAULT_TIMEOUT_MS = 60_000
+
+function checkOptions(options: SendMessageOptions): void {
+  const { count, replyOnConn, trace, type, wait, timeout } = options
+  checkQueue(options, {
+    '--trace': trace,
+    '--wait': wait,
+    '--reply-on-conn': replyOnConn,
+    '--timeout': timeout,
+    '--no-resend': !options.resend,
+  })
+  if (waits(options) && count > 1) {
+    throw new CliError('a reply is waited for to one message; --wait and --reply-on-conn go without --count')
+  }
+  if (replyOnConn === undefined) return
+  if (trace) throw new CliError('--reply-on-conn does not go with --trace')
+  if (type !== 'text') throw new CliError(`--reply-on-conn sends text; it does not go with --type ${type}`)
+}
+
+function waits({ wait, replyOnConn }: SendMessageOptions): boolean {
+  return wait !== undefined || replyOnConn !== undefined
+}
+
+interface Run extends SendMessageOptions {
+  context: Context
+  target: string
+  payload: Uint8Array
+  inbox: string
+  sending: Sending
+  onAddress: (address: string) => void
+}
+
+/** Sends, and waits for the reply where one is wanted and has not come on the connection. */
+async function run(options: Run): Promise<void> {
+  const { wait, context, sending } = options
+  const watch = await sendAll(options)
+  if (watch === undefined) return
+  try {
+    if (sending.reply !== undefined) return
+    context.output.note('waiting for the reply')
+    await sending.wait(watch, wait === true || wait === undefined ? LIMITS.replyWait.value : wait)
+  } finally {
+    await watch.close()
+  }
+}
+
+/** Sends, and returns what watches for the reply in the inbox where that is wanted. */
+async function sendAll(options: Run): Promise<ReplyWatch | undefined> {
+  const { context, target, sending, wait, replyOnConn, payload, count, resend } = options
+  const { timeout = DEFAULT_TIMEOUT_MS, type, trace = false } = options
+  let watch: ReplyWatch | undefined
+  const send = (signal: AbortSignal) =>
+    withDriver(context, target, { signal }, async (driver, address) => {
+      options.onAddress(address.toString())
+      // Before anything is sent: what lies there already is no reply.
+      if (wait !== undefined) watch = await watchForReply(address, options.inbox)
+      if (replyOnConn === undefined) {
+        const sender = new MessageSender(driver, address, { resend, signal, patienceMs: timeout / 2 })
+        await sending.deliver(messageOf(type, payload, trace), count, sender)
+        return
+      }
+      const timeoutMs = replyOnConn === true ? LIMITS.exchangeTimeout.value : replyOnConn
+      const client = await Client.dial(driver, address, { timeoutMs: timeout })
+      await sending.ask(Buffer.from(payload).toString('utf8'), client, timeoutMs)
+      if (sending.reply === undefined && wait === undefined) {
+        context.output.note('the peer does not answer on the connection; the request is in its inbox')
+      }
+    })
+  try {
+    // An exchange has a time of its own.
+    if (replyOnConn !== undefined) await send(new AbortController().signal)
+    else await withWait('send-message', { timeoutMs: timeout }, send)
+    return watch
+  } catch (error) {
+    await watch?.close()
+    throw error
+  }
+}
+
+async function replyIdOf(inbox: string, replyTo: string | undefined): Promise<string | undefined> {
+  if (replyTo === undefined) return undefined
+  const { replyToId } = await import('./reply-to.ts')
+  return replyToId(inbox, replyTo)
+}
+
+async function watchForReply(from: Address, inboxDir: string): Promise<ReplyWatch> {
+  const { ReplyWatch } = await import('pilot-dataexchange')
+  return ReplyWatch.start(from, { inboxDir })
+}
+
+function messageOf(type: MessageType, payload: Uint8Array, trace: boolean): Message {
+  const frameType = FRAME_TYPES[type]
+  return trace ? { trace: payload, innerType: frameType } : { type: frameType, payload }
+}
+
+const FRAME_TYPES: Record<MessageType, number> = {
+  text: FrameType.Text,
+  json: FrameType.JSON,
+  binary: FrameType.Binary,
+}

@@ -1,0 +1,117 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { AnswerError, type AnswerHook, type AnswerRequest, LIMITS, type Logger } from 'pilot-dataexchange'
+
+/**
+ * An answer hook that runs `command` through the shell for each request: the text on its stdin, its stdout is
+ * the reply. `PILOT_FROM` is the sender's address, `PILOT_MESSAGE_ID` the request's id where it has one.
+ * A command that fails, prints too much or takes too long is killed, with all that it has started, and there
+ * is no reply.
+ */
+export function answerCommand(command: string, logger: Logger): AnswerHook {
+  return (request, signal) => {
+    const child = spawn(command, { shell: true, detached: true, env: environment(request) })
+    const run = new CommandRun(child)
+    const stop = () => run.kill(new AnswerError('ANSWER_FAILED', 'the answer command was stopped'))
+    signal.addEventListener('abort', stop, { once: true })
+    child.stdin.end(request.text)
+    return run.output.then(({ reply, complaint }) => {
+      if (complaint !== '') logger.info({ from: request.from, stderr: complaint }, 'the answer command says')
+      return reply
+    })
+  }
+}
+
+/** One command that runs, and what it prints. */
+class CommandRun {
+  /** Rejects with AnswerError. Settles when the command has ended. */
+  readonly output: Promise<{ reply: Uint8Array; complaint: string }>
+  readonly #child: ChildProcess
+  readonly #printed: Buffer[] = []
+  readonly #complaint: Buffer[] = []
+  #printedBytes = 0
+  #complaintBytes = 0
+  #failure: AnswerError | undefined
+
+  constructor(child: ChildProcess) {
+    this.#child = child
+    running.add(this)
+    // A second Ctrl-C ends this process at once: nothing may outlive it.
+    if (running.size === 1) process.on('exit', killAll)
+    child.stdout?.on('data', chunk => this.#onPrinted(chunk))
+    child.stderr?.on('data', chunk => this.#onComplaint(chunk))
+    // It need not read its input.
+    child.stdin?.on('error', () => {})
+    this.output = new Promise((resolve, reject) => {
+      child.on('error', cause => {
+        this.#forget()
+        reject(new AnswerError('ANSWER_FAILED', 'the answer command could not be started', { cause }))
+      })
+      child.on('close', (code, signal) => {
+        this.#forget()
+        const complaint = Buffer.concat(this.#complaint).toString().trim()
+        const failure = this.#failure ?? failureOf(code, signal, complaint)
+        if (failure === undefined) resolve({ reply: Buffer.concat(this.#printed), complaint })
+        else reject(failure)
+      })
+    })
+  }
+
+  /** Ends the command and all that it has started, for this reason. */
+  kill(reason: AnswerError): void {
+    if (!running.has(this)) return
+    this.#failure ??= reason
+    this.killGroup()
+    // What has left its group may hold these open for ever.
+    for (const stream of [this.#child.stdin, this.#child.stdout, this.#child.stderr]) stream?.destroy()
+  }
+
+  killGroup(): void {
+    const { pid } = this.#child
+    if (pid === undefined) return
+    try {
+      process.kill(-pid, 'SIGKILL')
+    } catch {
+      // It has ended, or the system knows no groups.
+      this.#child.kill('SIGKILL')
+    }
+  }
+
+  #onPrinted(chunk: Buffer): void {
+    this.#printedBytes += chunk.length
+    const limit = LIMITS.commandReply.value
+    if (this.#printedBytes <= limit) this.#printed.push(chunk)
+    else this.kill(new AnswerError('ANSWER_UNFIT', `the answer command printed more than ${limit} bytes`))
+  }
+
+  #onComplaint(chunk: Buffer): void {
+    const room = LIMITS.commandComplaint.value - this.#complaintBytes
+    if (room <= 0) return
+    this.#complaint.push(chunk.subarray(0, room))
+    this.#complaintBytes += chunk.length
+  }
+
+  #forget(): void {
+    running.delete(this)
+    if (running.size === 0) process.off('exit', killAll)
+  }
+}
+
+const running = new Set<CommandRun>()
+
+function killAll(): void {
+  for (const run of running) run.killGroup()
+}
+
+function environment({ from, messageId }: AnswerRequest): NodeJS.ProcessEnv {
+  return { ...process.env, PILOT_FROM: from, PILOT_MESSAGE_ID: messageId }
+}
+
+function failureOf(
+  code: number | null,
+  signal: NodeJS.Signals | null,
+  complaint: string,
+): AnswerError | undefined {
+  if (code === 0) return undefined
+  const how = signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`
+  return new AnswerError('ANSWER_FAILED', `the answer command ${how}${complaint && `: ${complaint}`}`)
+}
