@@ -39,6 +39,7 @@ export {
 } from './errors.ts'
 export { LIMITS, type Limit, type LimitName, MAX_FRAME_SIZE } from './limits.ts'
 export type { Logger, LogLine } from './logger.ts'
+export type { MailboxConfig } from './mailbox/config.ts'
 export {
   type ConsumerOptions,
   InboxConsumer,
@@ -47,7 +48,7 @@ export {
 } from './mailbox/consumers/inbox-consumer.ts'
 export type { LeasedMessage } from './mailbox/consumers/leased-message.ts'
 export type { DamagedMessage, InboxMessage } from './mailbox/inbox/read.ts'
-export { Mailbox, type MailboxConfig } from './mailbox/mailbox.ts'
+export { Mailbox } from './mailbox/mailbox.ts'
 export { defaultMaxFrameSize } from './max-frame-size.ts'
 export type { AddOptions } from './outbox/add/adder.ts'
 export type { OutboxEntry } from './outbox/entry/describe-entry.ts'

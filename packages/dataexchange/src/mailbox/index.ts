@@ -1,6 +1,7 @@
 /** `pilot-dataexchange/mailbox`: the inbox and the received folder on the disk, and consumers of the inbox. */
 
 export { watchFolder } from '../disk/watch-folder.ts'
+export type { MailboxConfig } from './config.ts'
 export {
   type ConsumerOptions,
   InboxConsumer,
@@ -18,7 +19,7 @@ export {
   messagePayload,
   readMessage,
 } from './inbox/read.ts'
-export { Mailbox, type MailboxConfig } from './mailbox.ts'
+export { Mailbox } from './mailbox.ts'
 export { messageAge } from './names.ts'
 export {
   clearPartials,

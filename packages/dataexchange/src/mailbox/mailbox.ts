@@ -3,9 +3,10 @@ import { join, resolve } from 'node:path'
 import { DurableFolder } from '../disk/durable-folder.ts'
 import { folderLayout } from '../disk/layout.ts'
 import { sweepTemporaries } from '../disk/sweep.ts'
-import { MailboxError, PluginError } from '../errors.ts'
+import { MailboxError } from '../errors.ts'
 import { configuredLimit, LIMITS } from '../limits.ts'
 import { type Logger, silentLogger } from '../logger.ts'
+import { type MailboxConfig, type MailboxLimits, mailboxLimits, senderShare } from './config.ts'
 import { Deliveries, type Outcome } from './ids/deliveries.ts'
 import type { Delivery, DeliveryIdentity } from './ids/delivery.ts'
 import { IdJournal } from './ids/id-journal.ts'
@@ -26,84 +27,6 @@ export type { TransferInput } from './partial/transfers.ts'
 export type { Payload } from './payload.ts'
 export type { FileInput, StoredFile } from './received/received.ts'
 export type { UnpackOutcome } from './unpacking/unpacker.ts'
-
-/** Where a {@link Mailbox} keeps what it stores, and how much of it. */
-export interface MailboxConfig {
-  /**
-   * Folder of the messages.
-   * @default ~/.pilot/inbox
-   */
-  inboxDir?: string
-  /**
-   * Folder of the files.
-   * @default ~/.pilot/received
-   */
-  receivedDir?: string
-  /**
-   * Write `data_b64` into every message, not only where `data` cannot hold the payload.
-   * @default false
-   */
-  includeBase64?: boolean
-  /**
-   * Messages in the inbox; past that the oldest go. Zero or less means the default.
-   * @default 10,000
-   */
-  inboxMaxFiles?: number
-  /**
-   * Bytes of all messages in the inbox; past that the oldest go, down to 90 %. Zero means the default,
-   * negative no limit.
-   * @default 256 MiB
-   */
-  inboxMaxBytes?: number
-  /**
-   * What happens past the limits of the inbox: the oldest messages go, or new ones are refused (INBOX_FULL).
-   * @default evict
-   */
-  whenFull?: 'evict' | 'refuse'
-  /**
-   * The part of the inbox's limits that one sender may take, over 0 and up to 1. Past it the sender's own
-   * oldest messages go, or its new ones are refused.
-   * @default 1
-   */
-  inboxShare?: number
-  /**
-   * Bytes of all received files, those being written included; what does not fit is refused. One sender reserves at
-   * most a quarter of it by the lengths that it declares; past that its files count with what has come of them. Zero means the
-   * default, negative no limit.
-   * @default 2 GiB
-   */
-  receivedMaxBytes?: number
-  /**
-   * Received files, those being written and all that is in unpacked folders included; one that is over is refused.
-   * Zero means the default, negative no limit.
-   * @default 200,000
-   */
-  receivedMaxFiles?: number
-  /**
-   * Milliseconds after which a partial file of a transfer that nobody goes on with is removed. Zero means the
-   * default, negative never.
-   * @default 3600000
-   */
-  partialTimeout?: number
-  /**
-   * Milliseconds without progress after which an open transfer is closed; its partial file stays. Zero means
-   * the default, negative never.
-   * @default 60000
-   */
-  transferTimeout?: number
-  /**
-   * Whether the archives of folders that were sent as such are unpacked, every path checked, and replaced by the
-   * folder. One that is not as it should be stays as it is, and so does every other archive.
-   * @default true
-   */
-  unpack?: boolean
-  /**
-   * `full`: what is stored survives a power cut. `os`: it survives the death of this process only; files
-   * and folders are not synced, all else is the same.
-   * @default full
-   */
-  durability?: 'full' | 'os'
-}
 
 /** Who is told of what a {@link Mailbox} does by itself. */
 export interface MailboxEvents {
@@ -136,13 +59,13 @@ export class Mailbox {
   private constructor(config: MailboxConfig, logger: Logger, folders: Folders, events: MailboxEvents) {
     this.inboxDir = folders.inbox.layout.dir
     this.receivedDir = folders.received.layout.dir
-    this.limits = limitsOf(config)
+    this.limits = mailboxLimits(config)
     const { inboxMaxFiles: maxFiles, inboxMaxBytes: maxBytes } = this.limits
     const stores = new Stores()
     this.#inbox = new Inbox(folders.inbox, {
       includeBase64: config.includeBase64 ?? false,
       durable: config.durability !== 'os',
-      limits: { maxFiles, maxBytes, share: shareOf(config), whenFull: config.whenFull ?? 'evict' },
+      limits: { maxFiles, maxBytes, share: senderShare(config), whenFull: config.whenFull ?? 'evict' },
       stores,
       logger,
     })
@@ -295,26 +218,6 @@ export class Mailbox {
       this.#underWay.delete(running)
     }
   }
-}
-
-/** The limits of a {@link Mailbox} in force: messages, bytes, files, bytes. */
-export type MailboxLimits = Required<
-  Pick<MailboxConfig, 'inboxMaxFiles' | 'inboxMaxBytes' | 'receivedMaxFiles' | 'receivedMaxBytes'>
->
-
-function limitsOf(config: MailboxConfig): MailboxLimits {
-  return {
-    // The original's rule for this one: zero or less means the default.
-    inboxMaxFiles: configuredLimit(Math.max(config.inboxMaxFiles ?? 0, 0), LIMITS.inboxMaxFiles),
-    inboxMaxBytes: configuredLimit(config.inboxMaxBytes, LIMITS.inboxMaxBytes),
-    receivedMaxBytes: configuredLimit(config.receivedMaxBytes, LIMITS.receivedMaxBytes),
-    receivedMaxFiles: configuredLimit(config.receivedMaxFiles, LIMITS.receivedMaxFiles),
-  }
-}
-
-function shareOf({ inboxShare = LIMITS.inboxShare.value }: MailboxConfig): number {
-  if (inboxShare > 0 && inboxShare <= 1) return inboxShare
-  throw new PluginError('CONFIG_INVALID', `inboxShare is ${inboxShare}; it must be over 0 and at most 1`)
 }
 
 interface Folders {

@@ -1,6 +1,7 @@
 import { configuredLimit, LIMITS, MAX_FRAME_SIZE } from '../limits.ts'
 import type { Logger } from '../logger.ts'
-import { Mailbox, type MailboxConfig } from '../mailbox/mailbox.ts'
+import type { MailboxConfig } from '../mailbox/config.ts'
+import { Mailbox } from '../mailbox/mailbox.ts'
 import { defaultMaxFrameSize } from '../max-frame-size.ts'
 import { DATA_EXCHANGE_PORT, type Stream } from '../pilot/transport.ts'
 import type { PluginService, ServiceDeps } from '../plugin/service.ts'

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { Logger } from '#lib/logger.js'
-import { Mailbox, type MailboxConfig } from '#lib/mailbox/mailbox.js'
+import type { MailboxConfig } from '#lib/mailbox/config.js'
+import { Mailbox } from '#lib/mailbox/mailbox.js'
 
 /** A folder that is removed with the test. */
 export async function tempDir(t: TestContext): Promise<string> {

@@ -7,8 +7,9 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { type FolderEntry, FolderIndex } from '#lib/disk/folder-index.js'
 import { silentLogger } from '#lib/logger.js'
+import type { MailboxConfig } from '#lib/mailbox/config.js'
 import { InboxQuota } from '#lib/mailbox/inbox/quota.js'
-import { Mailbox, type MailboxConfig } from '#lib/mailbox/mailbox.js'
+import { Mailbox } from '#lib/mailbox/mailbox.js'
 import { tempDir } from '../../../../../test/helpers/temp-dir.ts'
 
 async function open(t: TestContext, config: MailboxConfig, dir = tempDir(t)) {
