@@ -205,7 +205,7 @@ export const PLANTED_FAULTS = [
     edits: [
       [
         'mailbox/ids/deliveries.js',
-        'const { records, abandoned } = await this.#journal.read(logger)',
+        'const { records, abandoned } = await this.#log.read(logger)',
         'const [records, abandoned] = [[], []]',
       ],
     ],
@@ -224,7 +224,7 @@ export const PLANTED_FAULTS = [
   },
   {
     name: 'message ids are not synced',
-    edits: [['mailbox/ids/id-journal.js', 'await file.sync()', 'undefined']],
+    edits: [['mailbox/ids/id-log.js', 'await file.sync()', 'undefined']],
     foundBy: { 'duplicates-power-cut': 10 },
   },
   {

@@ -9,7 +9,7 @@ import { type Logger, silentLogger } from '../logger.ts'
 import { type MailboxConfig, type MailboxLimits, mailboxLimits, senderShare } from './config.ts'
 import { Deliveries, type Outcome } from './ids/deliveries.ts'
 import type { Delivery, DeliveryIdentity } from './ids/delivery.ts'
-import { IdJournal } from './ids/id-journal.ts'
+import { IdLog } from './ids/id-log.ts'
 import { Inbox, type MessageInput, type StoredMessage } from './inbox/inbox.ts'
 import { defaultInboxDir, defaultReceivedDir, idsDir } from './layout.ts'
 import type { Transfer } from './partial/transfer.ts'
@@ -49,7 +49,7 @@ export class Mailbox {
   readonly limits: MailboxLimits
   readonly #inbox: Inbox
   readonly #received: Received
-  readonly #journal: IdJournal
+  readonly #idLog: IdLog
   readonly #deliveries: Deliveries
   readonly #transfers: Transfers
   readonly #unpacker: Unpacker | undefined
@@ -90,9 +90,9 @@ export class Mailbox {
       transferTimeout: configuredLimit(config.transferTimeout, LIMITS.transferStall),
       logger,
     })
-    this.#journal = new IdJournal(idsDir(folders.inbox.layout), config.durability !== 'os')
+    this.#idLog = new IdLog(idsDir(folders.inbox.layout), config.durability !== 'os')
     const remembered = { lifetime: LIMITS.idLifetime.value, max: LIMITS.idsRemembered.value }
-    this.#deliveries = new Deliveries(this.#journal, { ...remembered, logger })
+    this.#deliveries = new Deliveries(this.#idLog, { ...remembered, logger })
   }
 
   /**
@@ -184,7 +184,7 @@ export class Mailbox {
     await Promise.allSettled(this.#underWay)
     await this.#transfers.close()
     await this.#unpacker?.close()
-    await this.#journal.close()
+    await this.#idLog.close()
     await this.#inbox.close()
   }
 

@@ -2,13 +2,41 @@ import type { DurableFolder } from '../../disk/durable-folder.ts'
 import type { Logger } from '../../logger.ts'
 import type { Payload } from '../payload.ts'
 import { Delivery, type DeliveryIdentity, type DeliveryMemory, type Stored } from './delivery.ts'
-import type { IdJournal, IdRecord, JournalFile } from './id-journal.ts'
+import type { IdLog } from './id-log.ts'
+import type { IdLogFile } from './id-log-file.ts'
+import type { IdRecord } from './id-record.ts'
 import { SharedMemory } from './per-sender-map.ts'
 
-/** How long, and how many, {@link Deliveries} remembers; past `max` the oldest of whoever has most are forgotten. */
+// Deduplication by message id
+// ---------------------------
+//
+// A frame with a message id is stored once, however often it is sent [tagged.duplicate]. Two frames are the same
+// delivery if sender, type, file name, message id, reply id and payload are equal [tagged.same-delivery]; the digest
+// over these identifies it. Deliveries are remembered for a limited time, and past a limited number the sender with
+// the most loses its oldest.
+//
+// In order, for one delivery:
+//
+// 1. Its payload is hashed on its way in. When it is complete, `confirm` computes the digest and looks it up. A stored
+//    delivery is a duplicate. If the same delivery is being stored right now, it is awaited first.
+// 2. Before the file gets its final name, a record `about` is appended to the log and synced: digest, expiry, name and
+//    inode. (JournaledWriter appends it before the write-ahead log's entry, DurableFolder beside the sync of the data.)
+// 3. The file gets its final name, durably.
+// 4. A record `stored` is appended, and the sender gets its ACK. This record is written but synced only with the next
+//    one: it matters only if a reader has removed the message and the power fails soon after.
+//
+// On start, all logs are read. A delivery counts if its `stored` record is there, or if its `about` record is there and
+// the folder has a file of that name and inode, or if the write-ahead log has restored that file. So a crash between
+// any two steps neither forgets a delivery that was acknowledged nor remembers one that was not stored. Deliveries that
+// count are written to a file of this process, and the files of dead processes are deleted.
+//
+// A file of the log is needed as long as one remembered delivery has its record there: see IdLogFile.release.
+
+/** How long, and how many, deliveries {@link Deliveries} remembers. */
 export interface DeliveriesOptions {
-  /** ms */
+  /** Milliseconds. */
   readonly lifetime: number
+  /** Past it the oldest delivery of the sender with the most is forgotten. */
   readonly max: number
   readonly logger: Logger
 }
@@ -16,60 +44,54 @@ export interface DeliveriesOptions {
 /** The folders that deliveries are stored in. */
 export type DeliveryFolders = Readonly<Record<IdRecord['folder'], Pick<DurableFolder, 'has' | 'sync'>>>
 
-/** The file that a delivery is stored in, and whether it was so before. */
+/** The file of a delivery, and whether it was stored before. */
 export interface Outcome {
   readonly name: string
   readonly duplicate: boolean
 }
 
-/**
- * Remembers what was delivered under a message id, so that it is stored once however often it is sent
- * (section 5). A delivery is on record in the journal, durably, before its file gets its final name: after
- * whatever end of this process it counts where that very file is in its folder, or where a second record says
- * that it was. The second one is written before the delivery resolves but synced with the next: it matters only
- * for a message that somebody has read and removed.
- */
+/** The deliveries that are stored under a message id, in memory and in the log. */
 export class Deliveries implements DeliveryMemory {
-  readonly #journal: IdJournal
+  readonly #log: IdLog
   readonly #options: DeliveriesOptions
-  /** What is stored, by digest. */
+  /** The stored deliveries by digest. */
   readonly #stored = new SharedMemory<Stored>()
-  /** What is complete and being stored; resolves when that is over, whatever came of it. */
+  /** The deliveries that are being stored, by digest. Each promise resolves when that ends, stored or not. */
   readonly #underWay = new Map<string, Promise<void>>()
 
-  constructor(journal: IdJournal, options: DeliveriesOptions) {
-    this.#journal = journal
+  constructor(log: IdLog, options: DeliveriesOptions) {
+    this.#log = log
     this.#options = options
   }
 
   /**
-   * Takes up what earlier processes have left, and others have on record. A journal that cannot be read or
-   * written is logged; what it held is forgotten, or will be with the next restart.
+   * Loads the logs of all processes, and deletes those of dead ones. A log that cannot be read or written is logged;
+   * its deliveries are forgotten now or at the next start.
    *
-   * @throws the file system's error where a folder cannot be synced
+   * @throws the file system's error if a folder cannot be synced
    */
   async load(folders: DeliveryFolders): Promise<void> {
     const { logger } = this.#options
-    const { records, abandoned } = await this.#journal.read(logger)
+    const { records, abandoned } = await this.#log.read(logger)
     const known = await this.#resolve(records, folders)
     for (const { record, forgetAt } of known) {
       this.#remember(record.digest, { name: record.name, from: record.from, forgetAt })
     }
     const kept = known.filter(({ record }) => this.#stored.get(record.digest) !== undefined)
     try {
-      for (const { record, forgetAt, file } of await this.#enter(kept)) {
+      for (const { record, forgetAt, file } of await this.#appendAgain(kept)) {
         this.#remember(record.digest, { name: record.name, from: record.from, forgetAt, file })
       }
-      await this.#journal.remove(abandoned)
+      await this.#log.remove(abandoned)
     } catch (err) {
       logger.warn({ err }, 'the memory of message ids cannot be written')
     }
   }
 
   /**
-   * Has `store` store a delivery, unless that was done before. It gets the payload to store and the delivery,
-   * whose `confirm` it must await when it has all of the payload: where that says no, it stores nothing and
-   * resolves with undefined, else with the name of the file.
+   * Stores a delivery with `store`, unless it is stored already. `store` gets the payload and the delivery. When it has
+   * the whole payload it must await `confirm`: with false it stores nothing and resolves with undefined, else it stores
+   * the file and resolves with its name.
    */
   async once(
     identity: DeliveryIdentity,
@@ -81,7 +103,7 @@ export class Deliveries implements DeliveryMemory {
     try {
       name = await store(delivery.payload, delivery)
     } catch (error) {
-      // A folder may be full because the first copy is in it.
+      // The folder may be full because it holds the first copy.
       if (!(await delivery.wasStoredBefore(error))) throw error
     } finally {
       delivery.end(name)
@@ -90,47 +112,46 @@ export class Deliveries implements DeliveryMemory {
   }
 
   /**
-   * Resolves with the name of the file that the delivery `digest` is stored in; where there is none, the caller
-   * is to store it and to call the function that it gets when that is over. One that is being stored is
-   * waited for.
+   * Resolves with the name of the stored file of the delivery `digest`. If it is not stored, the caller has to store it:
+   * it gets a function to call when that has ended, with the delivery if it was stored. Concurrent callers wait.
    */
-  async claim(digest: string): Promise<string | ((stored?: Stored) => void)> {
+  async acquire(digest: string): Promise<string | ((stored?: Stored) => void)> {
     for (let first = this.#underWay.get(digest); first !== undefined; first = this.#underWay.get(digest)) {
       await first
     }
-    this.#forgetOld()
+    this.#forgetExpired()
     const stored = this.#stored.get(digest)
     if (stored !== undefined) return stored.name
-    let wake = () => {}
-    this.#underWay.set(digest, new Promise(resolve => (wake = resolve)))
+    let onEnd = () => {}
+    this.#underWay.set(digest, new Promise(resolve => (onEnd = resolve)))
     return stored => {
       if (stored !== undefined) this.#remember(digest, stored)
       this.#underWay.delete(digest)
-      this.#forgetOld()
-      wake()
+      this.#forgetExpired()
+      onEnd()
     }
   }
 
-  /** Puts `record` into the journal, see {@link IdJournal.append}. */
-  append(record: IdRecord, synced: boolean): Promise<JournalFile> {
-    return this.#journal.append(record, synced)
+  /** Appends `record` to the log, see {@link IdLog.append}. */
+  append(record: IdRecord, synced: boolean): Promise<IdLogFile> {
+    return this.#log.append(record, synced)
   }
 
-  /** When what is stored now is to be forgotten. */
+  /** When a delivery stored now expires, in both clocks. */
   newExpiry(): { expiresAt: number; forgetAt: number } {
     const { lifetime } = this.#options
     return { expiresAt: Date.now() + lifetime, forgetAt: performance.now() + lifetime }
   }
 
-  /** Of what was on record, what counts, the oldest first, each as a record that needs no file to count. */
+  /** The deliveries of `records` that count, oldest first, each as a `stored` record. */
   async #resolve(records: readonly IdRecord[], folders: DeliveryFolders): Promise<Known[]> {
     const known = new Map<string, Known>()
     let isSyncDue = false
-    // Looked at once, so that what was stored first is forgotten first.
+    // Both clocks are read once, so that the order of expiry is kept.
     const [wall, monotonic] = [Date.now(), performance.now()]
     for (const record of records) {
       const { digest, folder, name, inode } = record
-      // A clock that was put back must not make it longer.
+      // A clock that was set back must not prolong it.
       const left = Math.min(record.expiresAt - wall, this.#options.lifetime)
       if (left <= 0 || known.has(digest)) continue
       if (record.kind === 'about') {
@@ -142,24 +163,24 @@ export class Deliveries implements DeliveryMemory {
         forgetAt: monotonic + left,
       })
     }
-    // Of what was published and not yet acknowledged, nobody has synced the folder.
+    // A file that was published but not yet acknowledged may lie in a folder that is not synced.
     if (isSyncDue) await Promise.all([folders.inbox.sync(), folders.received.sync()])
     return [...known.values()].sort((a, b) => a.forgetAt - b.forgetAt)
   }
 
-  /** Enters them again, in a file of this process. */
-  async #enter(known: readonly Known[]): Promise<(Known & { file: JournalFile })[]> {
+  /** Appends the records to a file of this process. */
+  async #appendAgain(known: readonly Known[]): Promise<(Known & { file: IdLogFile })[]> {
     return Promise.all(
-      known.map(async entry => ({ ...entry, file: await this.#journal.append(entry.record, true) })),
+      known.map(async entry => ({ ...entry, file: await this.#log.append(entry.record, true) })),
     )
   }
 
   #remember(digest: string, stored: Stored): void {
     this.#stored.set(digest, stored, stored.from)
-    while (this.#stored.size > this.#options.max) this.#forget(this.#stored.oldestOfMost() ?? digest)
+    while (this.#stored.size > this.#options.max) this.#forget(this.#stored.oldestOfLargest() ?? digest)
   }
 
-  #forgetOld(): void {
+  #forgetExpired(): void {
     const now = performance.now()
     for (const [digest, { forgetAt }] of this.#stored) {
       if (forgetAt > now) return

@@ -3,57 +3,58 @@ import type { PublishRecord } from '../../disk/durable-folder.ts'
 import { MailboxError } from '../../errors.ts'
 import type { Logger } from '../../logger.ts'
 import { type Payload, pieces, watched } from '../payload.ts'
-import type { IdRecord, JournalFile } from './id-journal.ts'
+import type { IdLogFile } from './id-log-file.ts'
+import type { IdRecord } from './id-record.ts'
 
-/** What is the same in two deliveries that are one, apart from their bytes (section 5). */
+/** What identifies a delivery, apart from its bytes `[tagged.same-delivery]`. */
 export interface DeliveryIdentity {
-  /** Where it is to be stored. */
+  /** The folder to store it in. */
   readonly folder: IdRecord['folder']
   readonly type: string
   readonly from: string
   readonly messageId: string
   readonly replyTo?: string | undefined
-  /** For files. */
+  /** The sender's name for the file. Messages have none. */
   readonly filename?: string | undefined
-  /** Bytes of the payload. */
+  /** Size of the payload in bytes. */
   readonly length: number
 }
 
-/** A delivery that is stored. */
+/** A stored delivery. */
 export interface Stored {
-  /** Name of its file. */
+  /** The name of its file. */
   readonly name: string
   readonly from: string
-  /** On the clock of `performance.now()`. */
+  /** In the time of `performance.now()`. */
   readonly forgetAt: number
-  /** Holds its record; undefined where there is none. */
-  readonly file?: JournalFile | undefined
+  /** The log's file with its record, if there is one. */
+  readonly file?: IdLogFile | undefined
 }
 
-/** The memory of stored deliveries, as one delivery uses it. */
+/** The stored deliveries, as one delivery uses them. See {@link Deliveries}. */
 export interface DeliveryMemory {
-  /** Waits for a delivery of the same digest under way. The name of the stored file, or the function that ends the claim. */
-  claim(digest: string): Promise<string | ((stored?: Stored) => void)>
-  /** Appends `record` to the journal. */
-  append(record: IdRecord, synced: boolean): Promise<JournalFile>
-  /** The times at which a delivery that is stored now is forgotten. */
+  /** Resolves with the name of the stored file, or with a function to call when storing has ended. */
+  acquire(digest: string): Promise<string | ((stored?: Stored) => void)>
+  /** Appends `record` to the log of message ids. */
+  append(record: IdRecord, synced: boolean): Promise<IdLogFile>
+  /** When a delivery stored now expires, in both clocks. */
   newExpiry(): { expiresAt: number; forgetAt: number }
 }
 
-/** One frame with a message id on its way into a folder. */
+/** A frame with a message id while it is stored. */
 export class Delivery implements PublishRecord {
-  /** What to store: the frame's payload, whose hash is taken on its way. */
+  /** The payload to store. It is hashed as it is read. */
   readonly payload: Payload
   readonly #identity: DeliveryIdentity
   readonly #memory: DeliveryMemory
   readonly #logger: Logger
   readonly #hash = createHash('sha256')
   #payloadSha256: string | undefined
-  /** Whether a piece of the payload has been taken. */
-  #isBegun = false
+  /** Whether a piece of the payload has been read. */
+  #isStarted = false
   #digest: string | undefined
   #firstName: string | undefined
-  #settle: ((stored?: Stored) => void) | undefined
+  #end: ((stored?: Stored) => void) | undefined
   #entry: Entry | undefined
 
   constructor(identity: DeliveryIdentity, payload: Payload, memory: DeliveryMemory, logger: Logger) {
@@ -65,25 +66,25 @@ export class Delivery implements PublishRecord {
       this.payload = payload
     } else {
       this.payload = watched(payload, piece => {
-        this.#isBegun = true
+        this.#isStarted = true
         this.#hash.update(piece)
       })
     }
   }
 
-  /** Of the payload alone, once {@link confirm} has been asked: 64 hex digits. */
+  /** SHA-256 of the payload in hex, once {@link confirm} was called. */
   get payloadSha256(): string | undefined {
     return this.#payloadSha256
   }
 
-  /** The file of the earlier delivery, once {@link confirm} has said no. */
+  /** The file of the earlier delivery, once {@link confirm} has resolved with false. */
   get firstName(): string {
     return this.#firstName ?? ''
   }
 
   /**
-   * To be asked when all of the payload is there: false where it is stored already. One that is just being
-   * stored is waited for.
+   * Whether to store it: false if it is stored already. To be called when the whole payload is there. A concurrent store
+   * of the same delivery is awaited.
    */
   async confirm(): Promise<boolean> {
     if (this.#digest !== undefined) return this.#firstName === undefined
@@ -91,19 +92,19 @@ export class Delivery implements PublishRecord {
     const { from, type, filename, messageId, replyTo } = this.#identity
     const same = [from, type, filename ?? null, messageId, replyTo ?? null, this.#payloadSha256]
     this.#digest = createHash('sha256').update(JSON.stringify(same)).digest('hex')
-    const claim = await this.#memory.claim(this.#digest)
-    if (typeof claim === 'string') this.#firstName = claim
-    else this.#settle = claim
-    return typeof claim !== 'string'
+    const acquired = await this.#memory.acquire(this.#digest)
+    if (typeof acquired === 'string') this.#firstName = acquired
+    else this.#end = acquired
+    return typeof acquired !== 'string'
   }
 
   /**
-   * Whether it was stored before, although `error` has kept it from being stored now: a folder may be full
-   * because of the first copy. A payload that was begun is closed by then, and can tell no more.
+   * Whether it is a duplicate, after storing it has failed with `error`: the folder may be full because of the first
+   * copy. Reads the rest of the payload to find out, unless the store has read a part of it.
    */
   async wasStoredBefore(error: unknown): Promise<boolean> {
     const isFull = error instanceof MailboxError && FULL.has(error.code)
-    if (!isFull || this.#digest !== undefined || this.#isBegun) return false
+    if (!isFull || this.#digest !== undefined || this.#isStarted) return false
     if (!(this.payload instanceof Uint8Array))
       for await (const _ of pieces(this.payload, this.#identity.length));
     return !(await this.confirm())
@@ -125,19 +126,19 @@ export class Delivery implements PublishRecord {
       const file = await this.#memory.append({ ...entry.record, kind: 'stored' }, false)
       await this.#replaceEntry({ ...entry, file })
     } catch (err) {
-      // The first record counts as long as the file is there.
+      // The first record still counts as long as the file is there.
       this.#logger.warn({ err }, 'a message id could not be recorded')
     }
   }
 
-  /** It is over; `name` where it is stored now. */
+  /** Storing has ended; `name` if the file is stored. */
   end(name: string | undefined): void {
     const entry = this.#entry
     if (name !== undefined && entry !== undefined) {
-      this.#settle?.({ name, from: entry.record.from, forgetAt: entry.forgetAt, file: entry.file })
+      this.#end?.({ name, from: entry.record.from, forgetAt: entry.forgetAt, file: entry.file })
     } else {
       void entry?.file.release()
-      this.#settle?.()
+      this.#end?.()
     }
   }
 
@@ -151,7 +152,7 @@ export class Delivery implements PublishRecord {
 interface Entry {
   readonly record: IdRecord
   readonly forgetAt: number
-  readonly file: JournalFile
+  readonly file: IdLogFile
 }
 
 const FULL: ReadonlySet<string> = new Set(['INBOX_FULL', 'RECEIVED_FULL'])

@@ -10,7 +10,7 @@ import { silentLogger } from '#lib/logger.js'
 import type { MailboxConfig } from '#lib/mailbox/config.js'
 import { Deliveries } from '#lib/mailbox/ids/deliveries.js'
 import type { DeliveryIdentity } from '#lib/mailbox/ids/delivery.js'
-import { IdJournal } from '#lib/mailbox/ids/id-journal.js'
+import { IdLog } from '#lib/mailbox/ids/id-log.js'
 import { Mailbox, type MessageInput } from '#lib/mailbox/mailbox.js'
 import { recordingLogger } from '../../../../../test/helpers/service-harness.js'
 import { setLimit } from '../../../../../test/helpers/set-limit.js'
@@ -31,27 +31,27 @@ function storeFile(mailbox: Mailbox, data: Uint8Array, more: { filename?: string
   return mailbox.storeFile(file, data.length > 262_144 ? inPieces(data, 65_536) : data)
 }
 
-/** Two folders that mailboxes can be opened on one after the other. */
+/** Two folders for several mailboxes, one after the other. */
 async function folders(t: TestContext): Promise<MailboxConfig & { inboxDir: string; receivedDir: string }> {
   const root = await tempDir(t)
   return { inboxDir: join(root, 'inbox'), receivedDir: join(root, 'received') }
 }
 
-/** The journal's files, and what they hold. */
-function journals(inboxDir: string): string[] {
+/** The paths of the log's files. */
+function logFiles(inboxDir: string): string[] {
   const dir = join(inboxDir, '.ids')
   return readdirSync(dir).map(name => join(dir, name))
 }
 
-/** Leaves of the journal what a process leaves that is killed before it has noted that its files are there. */
+/** Removes the `stored` records, as if the process had been killed before it wrote them. */
 function forgetStored(inboxDir: string): void {
-  for (const path of journals(inboxDir)) {
+  for (const path of logFiles(inboxDir)) {
     const lines = readFileSync(path, 'utf8').split('\n')
     writeFileSync(path, lines.filter(line => !line.includes('"stored"')).join('\n'))
   }
 }
 
-test('[tagged.duplicate] the same delivery again is told and not stored, whatever its size', async t => {
+test('[tagged.duplicate] a delivery of any size that comes again is reported as a duplicate and not stored', async t => {
   const mailbox = await tempMailbox(t)
   for (const text of ['', 'small', LARGE.toString()]) {
     const first = await storeText(mailbox, text)
@@ -94,7 +94,7 @@ test('[tagged.same-delivery] another sender, type, file name, id or byte makes a
   )
 })
 
-test('[tagged.no-id] without a message id everything is stored, and nothing is on record', async t => {
+test('[tagged.no-id] without a message id everything is stored and nothing is recorded', async t => {
   const mailbox = await tempMailbox(t)
   for (let i = 0; i < 2; i++) {
     await storeText(mailbox, 'text', { messageId: undefined, replyTo: 'id-1' } as object)
@@ -105,7 +105,7 @@ test('[tagged.no-id] without a message id everything is stored, and nothing is o
   assert.equal(existsSync(join(mailbox.inboxDir, '.ids')), false)
 })
 
-test('[tagged.duplicate-waits] many at once are one', async t => {
+test('[tagged.duplicate-waits] many concurrent copies are stored once', async t => {
   const mailbox = await tempMailbox(t)
   const payloads = Array.from({ length: 40 }, (_, i) => (i % 2 ? LARGE : inPieces(LARGE, 50_000 + i)))
   const stored = await Promise.all(payloads.map(payload => mailbox.storeMessage(message(LARGE), payload)))
@@ -114,7 +114,7 @@ test('[tagged.duplicate-waits] many at once are one', async t => {
   assert.equal((await namesIn(mailbox.inboxDir)).length, 1)
 })
 
-test('a duplicate needs no room: nothing is removed or refused for it', async t => {
+test('a duplicate takes no space: nothing is evicted, and it is not refused', async t => {
   const evicting = await tempMailbox(t, { inboxMaxFiles: 2 })
   await storeText(evicting, 'a')
   await storeText(evicting, 'b', { messageId: 'id-2' })
@@ -136,19 +136,19 @@ test('a duplicate needs no room: nothing is removed or refused for it', async t 
   assert.equal((await namesIn(refusing.receivedDir)).length, 1)
 })
 
-test('[tagged.failed-forgotten] what was refused is stored when there is room', async t => {
+test('[tagged.failed-forgotten] a refused delivery is stored when there is space', async t => {
   const mailbox = await tempMailbox(t, { inboxMaxFiles: 1, whenFull: 'refuse' })
   const { path } = await storeText(mailbox, 'a')
   await assert.rejects(storeText(mailbox, 'b'), { code: 'INBOX_FULL' })
   unlinkSync(path)
-  // Another program has made room; it is noticed with the next mailbox at the latest.
+  // Another program has made space. The next mailbox notices at the latest.
   const { inboxDir, receivedDir } = mailbox
   const next = await Mailbox.open({ inboxDir, receivedDir, inboxMaxFiles: 1, whenFull: 'refuse' })
   t.after(() => next.close())
   assert.equal((await storeText(next, 'b')).duplicate, false)
 })
 
-test('a payload that breaks off is not remembered, and a full folder does not hide that', async t => {
+test('a payload that breaks off is not remembered, also if the folder is full', async t => {
   const mailbox = await tempMailbox(t, { receivedMaxBytes: 700_000 })
   async function* broken() {
     yield LARGE.subarray(0, 300_000)
@@ -161,10 +161,10 @@ test('a payload that breaks off is not remembered, and a full folder does not hi
   assert.equal((await storeFile(mailbox, LARGE)).duplicate, true)
 })
 
-test('a folder of files that becomes full while a file comes is told as that', async t => {
+test('a received folder that fills up while a file arrives gives RECEIVED_FULL', async t => {
   const mailbox = await tempMailbox(t, { receivedMaxBytes: 1_000_000 })
   let others = ''
-  // Larger than what its sender may reserve: others may take the room meanwhile.
+  // Larger than its sender may reserve, so another sender can take the space.
   async function* overtaken() {
     yield LARGE.subarray(0, 300_000)
     others = (await storeFile(mailbox, LARGE, { from: 'another' })).path
@@ -177,9 +177,9 @@ test('a folder of files that becomes full while a file comes is told as that', a
   assert.equal((await storeFile(mailbox, LARGE)).duplicate, false)
 })
 
-test('room for large messages that is used up while one comes is told as that', async t => {
+test('a spool that fills up while a message arrives gives INBOX_FULL', async t => {
   setLimit(t, 'spooledBytes', 1)
-  // One sender may have as much on its way.
+  // The spool of one sender is as large.
   const mailbox = await tempMailbox(t, { inboxMaxBytes: 400_000 })
   const text = LARGE.subarray(0, 300_000)
   const other = message(text, { messageId: 'id-2' })
@@ -193,7 +193,7 @@ test('room for large messages that is used up while one comes is told as that', 
   assert.deepEqual(await temporariesIn(mailbox.inboxDir), [])
 })
 
-test('[tagged.restart] what was stored is known to the next mailbox, and to the one after it', async t => {
+test('[tagged.restart] deliveries are remembered over several restarts', async t => {
   const config = await folders(t)
   let mailbox = await Mailbox.open(config)
   const first = await storeText(mailbox, 'text')
@@ -203,12 +203,12 @@ test('[tagged.restart] what was stored is known to the next mailbox, and to the 
     mailbox = await Mailbox.open(config)
     assert.deepEqual(await storeText(mailbox, 'text'), { ...first, duplicate: true })
     assert.equal((await storeFile(mailbox, LARGE)).duplicate, true)
-    assert.equal(journals(config.inboxDir).length, 1)
+    assert.equal(logFiles(config.inboxDir).length, 1)
   }
   await mailbox.close()
 })
 
-test('[tagged.restart] a message that was read and removed is still known', async t => {
+test('[tagged.restart] a message that was read and removed is still remembered', async t => {
   const config = await folders(t)
   const mailbox = await Mailbox.open(config)
   unlinkSync((await storeText(mailbox, 'text')).path)
@@ -218,7 +218,7 @@ test('[tagged.restart] a message that was read and removed is still known', asyn
   assert.equal((await storeText(next, 'text')).duplicate, true)
 })
 
-test('[tagged.restart] after a kill in between, that very file being there is what counts', async t => {
+test('[tagged.restart] after a kill a delivery counts if the very same file is there', async t => {
   const config = await folders(t)
   const mailbox = await Mailbox.open(config)
   const there = await storeText(mailbox, 'there')
@@ -239,12 +239,12 @@ test('[tagged.restart] after a kill in between, that very file being there is wh
   assert.deepEqual(await storeFile(next, Buffer.from('file')), { ...file, duplicate: true })
 })
 
-test('[tagged.restart] a damaged journal loses what is damaged and no more, and is told', async t => {
+test('[tagged.restart] a damaged log loses its damaged records only, and is logged', async t => {
   const config = await folders(t)
   const mailbox = await Mailbox.open(config)
   for (const text of ['a', 'b', 'c']) await storeText(mailbox, text)
   await mailbox.close()
-  const [path = ''] = journals(config.inboxDir)
+  const [path = ''] = logFiles(config.inboxDir)
   const lines = readFileSync(path, 'utf8')
     .split('\n')
     .filter(line => line.includes('"stored"'))
@@ -266,7 +266,7 @@ test('[tagged.restart] a damaged journal loses what is damaged and no more, and 
   ])
 })
 
-test('a journal that cannot be used stops nothing but frames with an id, which are refused', async t => {
+test('if the log cannot be used, frames with an id are refused and others stored', async t => {
   const config = await folders(t)
   const mailbox = await Mailbox.open(config)
   await mailbox.close()
@@ -288,7 +288,7 @@ test('a journal that cannot be used stops nothing but frames with an id, which a
   assert.equal((await storeText(next, 'with')).duplicate, false)
 })
 
-test('a journal that somebody removed is begun anew', async t => {
+test('a log that was removed is created again', async t => {
   const config = await folders(t)
   const mailbox = await Mailbox.open(config)
   await storeText(mailbox, 'before')
@@ -302,7 +302,7 @@ test('a journal that somebody removed is begun anew', async t => {
   assert.equal((await storeText(next, 'before')).duplicate, false)
 })
 
-test('two mailboxes at once leave each other’s records alone', async t => {
+test('two concurrent mailboxes keep each other’s records', async t => {
   const config = await folders(t)
   const one = await Mailbox.open(config)
   await storeText(one, 'one')
@@ -318,16 +318,16 @@ test('two mailboxes at once leave each other’s records alone', async t => {
     assert.equal((await storeText(next, text)).duplicate, true, text)
 })
 
-/** A memory of its own. */
+/** Deliveries with a log of their own. */
 async function tempDeliveries(t: TestContext, { lifetime = 600_000, max = 100, dir = '' } = {}) {
-  const journal = new IdJournal(dir === '' ? join(await tempDir(t), '.ids') : dir, false)
-  t.after(() => journal.close())
-  return { deliveries: new Deliveries(journal, { lifetime, max, logger: silentLogger }), journal }
+  const log = new IdLog(dir === '' ? join(await tempDir(t), '.ids') : dir, false)
+  t.after(() => log.close())
+  return { deliveries: new Deliveries(log, { lifetime, max, logger: silentLogger }), log }
 }
 
 const IDENTITY: DeliveryIdentity = { folder: 'inbox', type: 'TEXT', from: 'a', messageId: 'id', length: 1 }
 
-/** Stores without a folder. */
+/** Stores a delivery, without a folder. */
 async function once(
   deliveries: Deliveries,
   payload: string,
@@ -347,7 +347,7 @@ async function once(
   )
 }
 
-test('[tagged.duplicate-waits] one that comes while the first is stored waits, and is stored where that fails', async t => {
+test('[tagged.duplicate-waits] a copy waits while the first is stored, and is stored if that fails', async t => {
   const { deliveries } = await tempDeliveries(t)
   const seen: string[] = []
   let fail = (_: Error) => {}
@@ -373,14 +373,14 @@ test('[tagged.duplicate-waits] one that comes while the first is stored waits, a
   assert.equal(seen.length, 1)
 })
 
-test('[tagged.lifetime] a delivery is forgotten when its time is over, also over a restart', async t => {
+test('[tagged.lifetime] a delivery expires, also over a restart', async t => {
   assert.equal(LIMITS.idLifetime.value, 10 * 60_000)
   const dir = join(await tempDir(t), '.ids')
   const folder = { has: async () => true, sync: async () => {} }
-  const { deliveries, journal } = await tempDeliveries(t, { lifetime: 300, dir })
+  const { deliveries, log } = await tempDeliveries(t, { lifetime: 300, dir })
   assert.equal((await once(deliveries, 'x')).duplicate, false)
   const over = performance.now() + 300
-  await journal.close()
+  await log.close()
   const { deliveries: next } = await tempDeliveries(t, { dir })
   await next.load({ inbox: folder, received: folder })
   const { duplicate } = await once(next, 'x')
@@ -389,7 +389,7 @@ test('[tagged.lifetime] a delivery is forgotten when its time is over, also over
   assert.equal((await once(next, 'x')).duplicate, false)
 })
 
-test('[tagged.bound] so many are remembered, and then the oldest are forgotten; the journal stays small', async t => {
+test('[tagged.bound] past the limit the oldest deliveries are forgotten, and the log stays small', async t => {
   assert.equal(LIMITS.idsRemembered.value, 8192)
   const dir = join(await tempDir(t), '.ids')
   const { deliveries } = await tempDeliveries(t, { max: 3000, dir })
@@ -401,15 +401,15 @@ test('[tagged.bound] so many are remembered, and then the oldest are forgotten; 
   assert.equal((await once(deliveries, '8999')).duplicate, false)
 })
 
-test('[tagged.bound] a sender of very many pushes out its own ids and nobody else’s, also over a restart', async t => {
+test('[tagged.bound] a sender past the limit displaces only its own ids, also over a restart', async t => {
   const dir = join(await tempDir(t), '.ids')
   const folder = { has: async () => true, sync: async () => {} }
-  const { deliveries, journal } = await tempDeliveries(t, { max: 100, dir })
+  const { deliveries, log } = await tempDeliveries(t, { max: 100, dir })
   const send = (to: Deliveries, from: string, number: number) =>
     once(to, `${from} ${number}`, async () => {}, from)
   for (let i = 0; i < 30; i++) await send(deliveries, 'alice', i)
   for (let i = 0; i < 300; i++) await send(deliveries, 'eve', i)
-  await journal.close()
+  await log.close()
 
   const { deliveries: next } = await tempDeliveries(t, { max: 80, dir })
   await next.load({ inbox: folder, received: folder })
@@ -418,12 +418,12 @@ test('[tagged.bound] a sender of very many pushes out its own ids and nobody els
   assert.equal((await send(next, 'eve', 249)).duplicate, false)
 })
 
-test('[tagged.restart] what an older version has left tells no sender, and counts all the same', async t => {
+test('[tagged.restart] records of an older version, without a sender, count', async t => {
   const config = await folders(t)
   const first = await Mailbox.open(config)
   await storeText(first, 'x')
   await first.close()
-  for (const path of journals(config.inboxDir)) {
+  for (const path of logFiles(config.inboxDir)) {
     const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1)
     const older = lines.map(line => {
       const json = JSON.stringify(JSON.parse(line.slice(17)).slice(0, 6))

@@ -9,7 +9,7 @@ function filled(entries: readonly (readonly [from: string, key: string])[]): Sha
   return memory
 }
 
-test('whoever has most gives up its oldest', () => {
+test('the sender with the most entries loses its oldest', () => {
   const memory = filled([
     ['a', 'a1'],
     ['b', 'b1'],
@@ -18,7 +18,11 @@ test('whoever has most gives up its oldest', () => {
     ['b', 'b3'],
   ])
   const gone = []
-  for (let key = memory.oldestOfMost(); memory.size > 2 && key !== undefined; key = memory.oldestOfMost()) {
+  for (
+    let key = memory.oldestOfLargest();
+    memory.size > 2 && key !== undefined;
+    key = memory.oldestOfLargest()
+  ) {
     memory.delete(key)
     gone.push(key)
   }
@@ -26,7 +30,7 @@ test('whoever has most gives up its oldest', () => {
   assert.deepEqual([...memory].map(([key]) => key).sort(), ['a2', 'b3'])
 })
 
-test('a key keeps its place and its sender when its value changes, and is gone once deleted', () => {
+test('a key keeps its position and its sender when its value changes, until it is deleted', () => {
   const memory = filled([
     ['a', 'k'],
     ['b', 'l'],
@@ -42,12 +46,12 @@ test('a key keeps its place and its sender when its value changes, and is gone o
   memory.delete('k')
   memory.delete('k')
   assert.equal(memory.get('k'), undefined)
-  assert.equal(memory.oldestOfMost(), 'l')
+  assert.equal(memory.oldestOfLargest(), 'l')
   memory.delete('l')
-  assert.equal(memory.oldestOfMost(), undefined)
+  assert.equal(memory.oldestOfLargest(), undefined)
 })
 
-test('it finds the same as a search through all of it, whatever is added and deleted', () => {
+test('oldestOfLargest agrees with a full search after any additions and deletions', () => {
   const step = fc.record({ from: fc.integer({ max: 4, min: 0 }), key: fc.nat(30), add: fc.boolean() })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), steps => {
@@ -61,7 +65,7 @@ test('it finds the same as a search through all of it, whatever is added and del
 
         const counts = new Map<string, number>()
         for (const owner of model.values()) counts.set(owner, (counts.get(owner) ?? 0) + 1)
-        const found = memory.oldestOfMost()
+        const found = memory.oldestOfLargest()
         const owner = model.get(found ?? '')
         assert.equal(memory.size, model.size)
         assert.equal(counts.get(owner ?? ''), model.size === 0 ? undefined : Math.max(...counts.values()))

@@ -6,7 +6,9 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import { LIMITS } from '#lib/limits.js'
 import { silentLogger } from '#lib/logger.js'
-import { IdJournal, type IdRecord, type JournalFile } from '#lib/mailbox/ids/id-journal.js'
+import { IdLog } from '#lib/mailbox/ids/id-log.js'
+import type { IdLogFile } from '#lib/mailbox/ids/id-log-file.js'
+import type { IdRecord } from '#lib/mailbox/ids/id-record.js'
 import { failHandles } from '../faulty-fs.js'
 import { tempDir, tempMailbox } from '../temp-mailbox.js'
 
@@ -22,14 +24,14 @@ function record(digest: string): IdRecord {
   }
 }
 
-async function tempJournal(t: TestContext): Promise<{ journal: IdJournal; dir: string }> {
+async function tempLog(t: TestContext): Promise<{ log: IdLog; dir: string }> {
   const dir = join(await tempDir(t), 'inbox', '.ids')
-  const journal = new IdJournal(dir, true)
-  t.after(() => journal.close())
-  return { journal, dir }
+  const log = new IdLog(dir, true)
+  t.after(() => log.close())
+  return { log, dir }
 }
 
-const NO_PROC = existsSync('/proc/self/fd') ? false : 'there is no /proc to see open files in'
+const NO_PROC = existsSync('/proc/self/fd') ? false : 'needs /proc to list open files'
 
 async function openFilesIn(dir: string): Promise<string[]> {
   const fds = await readdir('/proc/self/fd')
@@ -37,51 +39,49 @@ async function openFilesIn(dir: string): Promise<string[]> {
   return paths.filter(path => path.startsWith(dir))
 }
 
-test('nothing is made before the first record; then records are read as they were written', async t => {
-  const { journal, dir } = await tempJournal(t)
-  assert.deepEqual(await journal.read(silentLogger), { records: [], abandoned: [] })
+test('the log is created with its first record, and read back as written', async t => {
+  const { log, dir } = await tempLog(t)
+  assert.deepEqual(await log.read(silentLogger), { records: [], abandoned: [] })
   await assert.rejects(readdir(dir), { code: 'ENOENT' })
   const records = ['a', 'b', 'c'].map(record)
-  await Promise.all(records.map((one, i) => journal.append(one, i > 0)))
-  assert.deepEqual((await journal.read(silentLogger)).records, records)
+  await Promise.all(records.map((one, i) => log.append(one, i > 0)))
+  assert.deepEqual((await log.read(silentLogger)).records, records)
   assert.equal((await readdir(dir)).length, 1)
 })
 
-test('a file is removed when it is full and nothing in it is needed', async t => {
-  const { journal, dir } = await tempJournal(t)
+test('a full file is deleted when none of its records is needed', async t => {
+  const { log, dir } = await tempLog(t)
   const full = LIMITS.idJournalRecords.value
-  const first = await Promise.all(
-    Array.from({ length: full }, (_, i) => journal.append(record(`${i}`), true)),
-  )
+  const first = await Promise.all(Array.from({ length: full }, (_, i) => log.append(record(`${i}`), true)))
   assert.equal(new Set(first).size, 1)
-  const next = await journal.append(record('next'), true)
+  const next = await log.append(record('next'), true)
   assert.notEqual(next, first[0])
   assert.equal((await readdir(dir)).length, 2)
   for (const file of first) await file.release()
   assert.equal((await readdir(dir)).length, 1)
   await next.release()
   assert.equal((await readdir(dir)).length, 1)
-  await journal.close()
+  await log.close()
   assert.deepEqual(await readdir(dir), [])
 })
 
-test('a file that is full is not kept open for the one record in it that is needed', {
+test('a full file with a needed record is kept, but not open', {
   skip: NO_PROC,
 }, async t => {
-  const { journal, dir } = await tempJournal(t)
+  const { log, dir } = await tempLog(t)
   const full = LIMITS.idJournalRecords.value
-  const needed: JournalFile[] = []
+  const needed: IdLogFile[] = []
   for (let i = 0; i < 3; i++) {
-    const filling = Array.from({ length: full }, (_, i) => journal.append(record(`${i}`), true))
-    // They are being written: this one goes to another file, while they are synced.
+    const filling = Array.from({ length: full }, (_, i) => log.append(record(`${i}`), true))
+    // The first file is full by now: this record goes to a new one while the first is synced.
     await nextTurn()
-    needed.push(await journal.append(record('needed'), true))
+    needed.push(await log.append(record('needed'), true))
     for (const file of await Promise.all(filling)) await file.release()
   }
   assert.equal((await readdir(dir)).length, 3)
   while ((await openFilesIn(dir)).length > 1) await delay(5)
-  // They count, and are nobody else's.
-  const { records, abandoned } = await journal.read(silentLogger)
+  // The files still count, and are not abandoned.
+  const { records, abandoned } = await log.read(silentLogger)
   assert.equal(records.filter(({ digest }) => digest === 'needed').length, 3)
   assert.deepEqual(abandoned, [])
   for (const file of needed) await file.release()
@@ -89,29 +89,29 @@ test('a file that is full is not kept open for the one record in it that is need
 })
 
 for (const name of ['datasync', 'write'] as const) {
-  test(`after a ${name} that failed, its file takes no more; the next record goes to another`, async t => {
-    const { journal, dir } = await tempJournal(t)
-    const first = await journal.append(record('a'), true)
+  test(`after a failed ${name} the next record goes to a new file`, async t => {
+    const { log, dir } = await tempLog(t)
+    const first = await log.append(record('a'), true)
     await failHandles(t, name, 1)
     const [failed, alsoFailed] = await Promise.allSettled([
-      journal.append(record('b'), true),
-      journal.append(record('c'), true),
+      log.append(record('b'), true),
+      log.append(record('c'), true),
     ])
     assert.deepEqual([failed?.status, alsoFailed?.status], ['rejected', 'rejected'])
-    assert.notEqual(await journal.append(record('d'), true), first)
-    const { records } = await journal.read(silentLogger)
+    assert.notEqual(await log.append(record('d'), true), first)
+    const { records } = await log.read(silentLogger)
     const digests = records.map(({ digest }) => digest)
     assert.ok(digests.includes('a') && digests.includes('d'), digests.join())
     assert.equal((await readdir(dir)).length, 2)
   })
 }
 
-test('a message whose id cannot be recorded is refused, and nothing of it stays; the next is stored', async t => {
+test('a message whose id cannot be recorded is refused and leaves nothing behind; the next is stored', async t => {
   const mailbox = await tempMailbox(t)
   const store = (messageId: string) =>
     mailbox.storeMessage({ type: 'TEXT', from: 'a', length: 1, messageId }, Buffer.from('x'))
   await store('before')
-  // In the short way and in the long one.
+  // Both the fast path and the slow path fail.
   await failHandles(t, 'write', 2)
   await assert.rejects(store('id'), { code: 'STORE_FAILED' })
   const listed = await readdir(mailbox.inboxDir)
@@ -121,8 +121,8 @@ test('a message whose id cannot be recorded is refused, and nothing of it stays;
   assert.equal((await store('id')).duplicate, true)
 })
 
-test('files of processes that have ended are abandoned, those of others not before all in them has expired', async t => {
-  const { journal, dir } = await tempJournal(t)
+test('files of dead processes are abandoned, files of live ones only when all their records have expired', async t => {
+  const { log, dir } = await tempLog(t)
   await mkdir(dir, { recursive: true })
   const token = '0123456789abcdef'
   const dead = join(dir, `2147483646-${token}-1.ids`)
@@ -132,10 +132,10 @@ test('files of processes that have ended are abandoned, those of others not befo
   await writeFile(join(dir, 'something else'), 'x')
   const longAgo = (Date.now() - 3 * LIMITS.idLifetime.value) / 1000
   await utimes(idle, longAgo, longAgo)
-  await journal.append(record('ours'), true)
-  const { abandoned } = await journal.read(silentLogger)
+  await log.append(record('ours'), true)
+  const { abandoned } = await log.read(silentLogger)
   assert.deepEqual(abandoned.sort(), [dead, idle].sort())
-  await journal.remove(abandoned)
+  await log.remove(abandoned)
   assert.equal((await readdir(dir)).length, 3)
   assert.equal(await readFile(alive, 'utf8'), '')
 })
