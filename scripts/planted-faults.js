@@ -168,14 +168,16 @@ export const PLANTED_FAULTS = [
   },
   {
     name: 'it is not noted that a message was removed',
-    edits: [['mailbox/journal/tombstones.js', 'await noteBeside(join(dir, segment), names)', 'undefined']],
+    edits: [
+      ['mailbox/journal/tombstones.js', 'await appendTombstones(join(dir, segment), names)', 'undefined'],
+    ],
     foundBy: { 'power-cut-acks': 20 },
   },
   {
     name: 'what is noted as removed is brought back',
     edits: [
       ['mailbox/journal/journal-recovery.js', 'if (removed.has(name))', 'if (removed.size < 0)'],
-      ['mailbox/journal/journal-recovery.js', 'name => noted.has(name)', 'name => noted.size < 0'],
+      ['mailbox/journal/journal-recovery.js', 'name => buried.has(name)', 'name => buried.size < 0'],
     ],
     foundBy: { 'power-cut-acks': 20 },
   },

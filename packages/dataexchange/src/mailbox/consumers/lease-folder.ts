@@ -7,7 +7,7 @@ import { FILE_MODE, type FolderLayout, folderLayout, temporaryPath } from '../..
 import { publish } from '../../disk/publish.ts'
 import { sweepTemporaries } from '../../disk/sweep.ts'
 import { systemCode } from '../../errors.ts'
-import { noteRemoved } from '../journal/tombstones.ts'
+import { addTombstones } from '../journal/tombstones.ts'
 import { groupLayout, MESSAGE_SUFFIX } from '../layout.ts'
 
 /** What a group of consumers knows of one message. */
@@ -44,7 +44,7 @@ export class LeaseFolder {
   constructor(dir: string, group: string, durable: boolean) {
     this.#layout = groupLayout(dir, group)
     const inbox = folderLayout(dir)
-    this.#noteRemoved = coalesce(() => noteRemoved(inbox, this.#removed.splice(0)))
+    this.#noteRemoved = coalesce(() => addTombstones(inbox, this.#removed.splice(0)))
     this.#inbox = new DirectorySync(dir)
     this.#directory = new DirectorySync(this.#layout.dir)
     this.#durable = durable
@@ -159,7 +159,7 @@ export class LeaseFolder {
 
   /**
    * Makes it durable that the messages `ids` were removed from the inbox: also from what its service has in a journal. They
-   * are to be removed once more after it, see `noteRemoved`; where one was there again, that is to be made durable too.
+   * are to be removed once more after it, see `addTombstones`; where one was there again, that is to be made durable too.
    */
   async syncRemoval(ids: readonly string[]): Promise<void> {
     if (!this.#durable) return

@@ -9,7 +9,7 @@ import { Checkpoints } from '../journal/checkpoints.ts'
 import { Journal } from '../journal/journal.ts'
 import { JournalFolder } from '../journal/journal-folder.ts'
 import { type Recovered, recoverJournal } from '../journal/journal-recovery.ts'
-import { noteRemoved } from '../journal/tombstones.ts'
+import { addTombstones } from '../journal/tombstones.ts'
 
 /**
  * The short way of small files into a folder: they are written with synchronous calls, and durable through a journal.
@@ -111,7 +111,7 @@ export class SmallWriter {
   /** A power cut must not bring them back. Never rejects: what the disk does not take is noted with a later write. */
   async #note(names: readonly string[]): Promise<void> {
     try {
-      await noteRemoved(this.#folder.layout, names, this.#folder.journal)
+      await addTombstones(this.#folder.layout, names, this.#folder.journal)
       for (const name of names) this.#revoked.delete(name)
     } catch {
       // It stays.

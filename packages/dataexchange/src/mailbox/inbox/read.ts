@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { ifThere, removeFile } from '../../disk/if-exists.ts'
 import { folderLayout } from '../../disk/layout.ts'
 import { DeliveryError } from '../../errors.ts'
-import { noteRemoved } from '../journal/tombstones.ts'
+import { addTombstones } from '../journal/tombstones.ts'
 import { MESSAGE_SUFFIX } from '../layout.ts'
 import { messageAge } from '../names.ts'
 
@@ -119,7 +119,7 @@ export async function clearMessages(
     if (modified >= before) remaining++
     else if (await removeFile(join(dir, name))) cleared.push(name)
   }
-  await noteRemoved(folderLayout(dir), cleared)
+  await addTombstones(folderLayout(dir), cleared)
   for (const name of cleared) await removeFile(join(dir, name))
   return { cleared: cleared.length, remaining }
 }

@@ -17,17 +17,17 @@ import {
 } from './journal-folder.ts'
 import { decodeSegment, encodeHeader, type JournalEntry } from './journal-format.ts'
 
-/** A segment that nobody writes any more. */
+/** A segment whose writer has died or was closed. */
 export interface AbandonedSegment extends ClosedSegment {
   readonly owner: SegmentOwner
-  /** The boot that it was begun in. */
+  /** The boot in which it was created. */
   readonly boot: string
   readonly entries: readonly JournalEntry[]
 }
 
 /**
- * Those of the files `listed` of the journal that are segments which nobody writes any more; those of one writer in
- * the order they were written in. What cannot be read is logged, and stays.
+ * The abandoned segments among the files `listed` of the journal, those of one writer in the order of writing. A segment
+ * that cannot be read is logged, and stays.
  */
 export async function abandonedSegments(
   folder: JournalFolder,
@@ -40,12 +40,12 @@ export async function abandonedSegments(
     if (owner === undefined) continue
     const path = join(folder.dir, name)
     try {
-      const bytes = await readSmall(path, LARGEST)
+      const bytes = await readSmall(path, MAX_SEGMENT_SIZE)
       if (bytes === undefined) continue
-      if (bytes === 'other') throw new Error('it is nothing that a journal has written')
+      if (bytes === 'other') throw new Error('it is not a segment')
       const { boot, entries } = decodeSegment(bytes)
       if (boot === '' && bytes.some(byte => byte !== 0))
-        throw new Error('it has not the form of this version')
+        throw new Error('it does not have the format of this version')
       const names = entries.map(entry => entry.name)
       if (await isAbandoned(path, owner, boot))
         found.push({
@@ -65,8 +65,8 @@ export async function abandonedSegments(
 }
 
 /**
- * Has the segment be of this boot: its files are there now, and what is missing of them from now on has been removed
- * by somebody. This needs no sync: should a power cut undo it, then it is not so.
+ * Marks the segment with this boot: its files are there, and a file that is missing from now on was removed. The mark
+ * needs no sync: a power cut that undoes it makes it wrong, too.
  */
 export function adopt({ path, boot }: AbandonedSegment): void {
   const header = encodeHeader(bootId())
@@ -79,32 +79,32 @@ export function adopt({ path, boot }: AbandonedSegment): void {
       closeSync(fd)
     }
   } catch {
-    // It is forgotten soon.
+    // The checkpoint deletes the segment soon.
   }
 }
 
-/** The file at `path`; undefined where there is none, `other` where it is no file, or one of more than `most` bytes. */
-export async function readSmall(path: string, most: number): Promise<Uint8Array | 'other' | undefined> {
+/** Reads the file at `path`. Undefined if it does not exist, `other` if it is not a file or larger than `maxSize`. */
+export async function readSmall(path: string, maxSize: number): Promise<Uint8Array | 'other' | undefined> {
   const stats = await ifThere(lstat(path), undefined)
   if (stats === undefined) return undefined
-  return stats.isFile() && stats.size <= most ? ifThere(readFile(path), undefined) : 'other'
+  return stats.isFile() && stats.size <= maxSize ? ifThere(readFile(path), undefined) : 'other'
 }
 
 async function hasFailed(path: string): Promise<boolean> {
   return (await ifThere(lstat(failedPath(path)), undefined)) !== undefined
 }
 
-/** Over all that a segment has when it is full, and its last entries. */
-const LARGEST = 4 * LIMITS.journalSegment.value
+/** More than a full segment with its last batch. */
+const MAX_SEGMENT_SIZE = 4 * LIMITS.journalSegment.value
 
-/** Of a process that has ended, or of a mailbox of this one that is closed. */
+/** Whether its process has died, or its mailbox in this process was closed. */
 async function isAbandoned(path: string, { pid, ours }: SegmentOwner, boot: string): Promise<boolean> {
   if (ours) return !segmentsInUse.has(path)
-  // In containers the process that is started next has the same id.
+  // In a container the next process often has the same id.
   if (pid === process.pid || !isAlive(pid)) return true
-  // One that is just being made does not say yet what its boot is.
+  // A segment that is just being created has no header yet.
   if (boot !== '' && !isSameBoot(boot, bootId())) return true
-  // Another process has got the id. Where it is the owner that is slow, it does no harm to be faster.
+  // Another process may have the id now. If the owner is merely slow, taking its segment does no harm.
   const stats = await ifThere(lstat(path), undefined)
   return stats !== undefined && Date.now() - stats.mtimeMs > ABANDONED_AFTER * LIMITS.journalAge.value
 }

@@ -9,16 +9,14 @@ import {
   type ClosedSegment,
   failedPath,
   type JournalFolder,
-  removedPath,
   segmentsInUse,
+  tombstonesPath,
 } from './journal-folder.ts'
 import { SyncFailed, syncMessages, writeMessages } from './sync-messages.ts'
 
 /**
- * Has a journal forget its segments, one after the other: the files of one are made durable themselves, then it is
- * removed. One whose files cannot be synced stays, for the next start. After a sync that failed another one that does
- * not proves nothing, since the system may have given up what it could not write: that is noted beside the segment, and
- * what its files hold is given to the system again before the next sync.
+ * Checkpoints retired segments, one after the other: syncs the files of each, and then deletes it. A segment whose files
+ * cannot be synced stays for the next start. See journal.ts.
  */
 export class Checkpoints {
   readonly #folder: JournalFolder
@@ -32,25 +30,25 @@ export class Checkpoints {
     this.#logger = logger
   }
 
-  /** False where so many segments wait that no new one should be begun. */
+  /** False while too many segments wait. */
   get hasRoom(): boolean {
     return this.#waiting.length < LIMITS.journalSegments.value
   }
 
-  /** Takes `segment` up, which is written no more. */
+  /** Queues a retired segment. */
   add(segment: ClosedSegment): void {
     segmentsInUse.add(segment.path)
     this.#waiting.push(segment)
     this.#running ??= this.#run()
   }
 
-  /** Resolves when all segments are forgotten, or `LIMITS.journalClose` is over: the next start forgets the others. */
+  /** Resolves when all segments are checkpointed, or after `LIMITS.journalClose`: the next start does the others. */
   async close(): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const isOver = new Promise<void>(resolve => {
       timer = setTimeout(resolve, LIMITS.journalClose.value)
     })
-    // A sync that the disk does not answer cannot be ended.
+    // A sync that hangs cannot be cancelled.
     await Promise.race([this.#running, isOver])
     clearTimeout(timer)
     this.#stop.abort()
@@ -67,7 +65,7 @@ export class Checkpoints {
         return
       }
       try {
-        await this.#forget(segment)
+        await this.#checkpoint(segment)
       } catch (err) {
         if (!this.#stop.signal.aborted)
           this.#logger.warn({ err, path: segment.path }, 'messages cannot be synced; the journal keeps them')
@@ -76,7 +74,7 @@ export class Checkpoints {
     }
   }
 
-  async #forget(segment: ClosedSegment): Promise<void> {
+  async #checkpoint(segment: ClosedSegment): Promise<void> {
     const { path, names } = segment
     const { dir, layout } = this.#folder
     const { signal } = this.#stop
@@ -90,8 +88,8 @@ export class Checkpoints {
       })
     await ifThere(syncDirectory(layout.dir), undefined)
     await ifThere(unlink(path), undefined)
-    // One that a power cut brought back would bring back what has been removed since.
+    // A segment that a power cut brought back would bring back messages that were removed since.
     await ifThere(syncDirectory(dir), undefined)
-    for (const note of [removedPath(path), failedPath(path)]) await ifThere(unlink(note), undefined)
+    for (const sidecar of [tombstonesPath(path), failedPath(path)]) await ifThere(unlink(sidecar), undefined)
   }
 }

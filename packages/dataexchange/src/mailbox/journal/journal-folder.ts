@@ -3,26 +3,26 @@ import type { FolderLayout } from '../../disk/layout.ts'
 import { OwnNames, ownerIn } from '../../disk/unique-names.ts'
 import { journalDir } from '../layout.ts'
 
-/** A segment that is written no more, and the files that only it makes durable. */
+/** A retired segment, as the checkpoints take it. */
 export interface ClosedSegment {
   readonly path: string
+  /** The files whose entries it has. */
   readonly names: readonly string[]
-  /** Whether a sync of them has failed, see `checkpoints.ts`. @default false */
+  /** Whether a sync of the files has failed: there is a `.failed`. @default false */
   readonly hasFailed?: boolean
-  /** Resolves when each of the files has its name, or never will. */
+  /** Resolves when each file has its name, or never will. */
   settled(): Promise<void>
 }
 
 /**
- * The hidden subfolder `.journal` of a folder. Its segments are called `<pid>-<16 hex digits of the
- * journal>-<number>.log`. Beside each there may be files of the same name that end in `.removed`, see
- * `removals.ts`, and in `.failed`, see `checkpoints.ts`.
+ * The hidden subfolder `.journal`. Its segments are named `<pid>-<16 hex digits of the journal>-<number>.log`. Beside a
+ * segment there can be its tombstones (`.removed`) and the mark of a failed sync (`.failed`).
  */
 export class JournalFolder {
-  /** The folder whose files the journal is about. */
+  /** The folder whose files the journal makes durable. */
   readonly layout: FolderLayout
   readonly dir: string
-  /** What only the segments of one journal share. */
+  /** The id of this journal, in the names of its segments. */
   readonly journal: string
   readonly #names = new OwnNames(SEGMENT_SUFFIX)
 
@@ -33,28 +33,28 @@ export class JournalFolder {
     ourTokens.add(this.journal)
   }
 
-  /** A new path for a segment: no other process, and no other call here, uses it. */
+  /** A path for a segment that no other process, and no other call, uses. */
   newPath(): string {
     return join(this.dir, this.#names.next())
   }
 }
 
-/** The segments that journals of this process write, or have still to forget. */
+/** The segments that this process appends to or has yet to checkpoint. */
 export const segmentsInUse: Set<string> = new Set()
 
-/** Who wrote a segment. */
+/** The writer of a segment, and its number. */
 export interface SegmentOwner {
-  /** The id of the process. */
+  /** The process id. */
   readonly pid: number
-  /** Whether it is this very process. */
+  /** Whether it is this process. */
   readonly ours: boolean
-  /** What only the segments of one journal share. */
+  /** The id of the journal. */
   readonly journal: string
-  /** What that journal wrote later has a higher one. */
+  /** Segments of one journal are numbered in order. */
   readonly number: number
 }
 
-/** Who wrote the segment `name`; undefined where it is none. */
+/** The writer of the segment `name`, or undefined if that is not the name of a segment. */
 export function segmentOwner(name: string): SegmentOwner | undefined {
   const owner = ownerIn(name, SEGMENT_SUFFIX)
   if (owner === undefined) return undefined
@@ -62,23 +62,23 @@ export function segmentOwner(name: string): SegmentOwner | undefined {
   return { pid, ours: ourTokens.has(token), journal: token, number }
 }
 
-/** Where it is noted that files of the segment at `path` have been removed. */
-export function removedPath(path: string): string {
-  return `${path.slice(0, -SEGMENT_SUFFIX.length)}${REMOVED_SUFFIX}`
+/** The path of the tombstones of the segment at `path`. */
+export function tombstonesPath(path: string): string {
+  return `${path.slice(0, -SEGMENT_SUFFIX.length)}${TOMBSTONES_SUFFIX}`
 }
 
-/** There where a sync of the files of the segment at `path` has failed. */
+/** The path of the mark that a sync of the files of the segment at `path` has failed. */
 export function failedPath(path: string): string {
   return `${path.slice(0, -SEGMENT_SUFFIX.length)}${FAILED_SUFFIX}`
 }
 
-/** Whether `name` is that of such a note; with the name of its segment. */
-export function segmentOfNote(name: string): string | undefined {
-  const suffix = [REMOVED_SUFFIX, FAILED_SUFFIX].find(end => name.endsWith(end))
+/** The name of the segment that the sidecar `name` belongs to, or undefined if it is not a sidecar. */
+export function segmentOfSidecar(name: string): string | undefined {
+  const suffix = [TOMBSTONES_SUFFIX, FAILED_SUFFIX].find(end => name.endsWith(end))
   return suffix && `${name.slice(0, -suffix.length)}${SEGMENT_SUFFIX}`
 }
 
 const SEGMENT_SUFFIX = '.log'
-const REMOVED_SUFFIX = '.removed'
+const TOMBSTONES_SUFFIX = '.removed'
 const FAILED_SUFFIX = '.failed'
 const ourTokens = new Set<string>()

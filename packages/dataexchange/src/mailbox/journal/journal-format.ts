@@ -1,31 +1,30 @@
 import { createHash } from 'node:crypto'
 import { utf8, viewOf } from '../../bytes.ts'
 
-/** One line of a journal: a file with its content. */
+/** One entry of the journal: a file and its content. */
 export interface JournalEntry {
   /** The final name of the file in its folder. */
   readonly name: string
-  /** All of the file. */
+  /** The whole content of the file. */
   readonly content: Uint8Array
 }
 
-/** What a segment holds. */
+/** The content of a segment. */
 export interface SegmentContent {
-  /** The boot of the machine that it was begun in; empty where it does not begin as a segment does. */
+  /** The boot of the machine in which it was created. Empty without a valid header. */
   readonly boot: string
-  /** In the order they were written in. */
+  /** In the order of writing. */
   readonly entries: readonly JournalEntry[]
 }
 
-/** The first bytes of a segment that is begun in the boot `boot`. */
+/** The header of a segment that is created in the boot `boot`. */
 export function encodeHeader(boot: string): Uint8Array {
   return utf8(`${MAGIC}${boot}\n`)
 }
 
 /**
- * Some entries that count together or, where the power went while they were written, not at all:
- * `[u32 size of the rest][first 16 bytes of the SHA-256 of what follows]`, then for each entry
- * `[u16 length of the name][name][u32 length of the content][content]`.
+ * A batch of entries, which counts as a whole or not at all: `[u32 size of the rest][first 16 bytes of the SHA-256 of
+ * all that follows]`, then for each entry `[u16 length of the name][name][u32 length of the content][content]`.
  */
 export function encodeBatch(entries: readonly JournalEntry[]): Uint8Array {
   const names = entries.map(({ name }) => utf8(name))
@@ -43,14 +42,14 @@ export function encodeBatch(entries: readonly JournalEntry[]): Uint8Array {
     batch.set(content, at)
     at += content.length
   })
-  batch.writeUInt32BE(CHECK_SIZE + size, 0)
-  batch.set(checkOf(batch.subarray(HEAD_SIZE)), LENGTH_SIZE)
+  batch.writeUInt32BE(CHECKSUM_SIZE + size, 0)
+  batch.set(checksum(batch.subarray(HEAD_SIZE)), LENGTH_SIZE)
   return batch
 }
 
-/** What a file holds that begins with {@link encodeHeader}, up to the first batch that is not whole. Never throws. */
+/** Decodes a segment up to the first batch that is torn or damaged. Never throws. */
 export function decodeSegment(bytes: Uint8Array): SegmentContent {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, LONGEST_HEADER)).toString()
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, MAX_HEADER_SIZE)).toString()
   const end = text.indexOf('\n')
   if (!text.startsWith(MAGIC) || end < 0) return { boot: '', entries: [] }
   const entries: JournalEntry[] = []
@@ -58,8 +57,8 @@ export function decodeSegment(bytes: Uint8Array): SegmentContent {
   for (let at = end + 1; at + HEAD_SIZE <= bytes.length; ) {
     const stop = at + LENGTH_SIZE + view.getUint32(at)
     const body = bytes.subarray(at + HEAD_SIZE, stop)
-    const check = bytes.subarray(at + LENGTH_SIZE, at + HEAD_SIZE)
-    if (stop < at + HEAD_SIZE || stop > bytes.length || Buffer.compare(check, checkOf(body)) !== 0) break
+    const expected = bytes.subarray(at + LENGTH_SIZE, at + HEAD_SIZE)
+    if (stop < at + HEAD_SIZE || stop > bytes.length || Buffer.compare(expected, checksum(body)) !== 0) break
     const batch = entriesOf(body)
     if (batch === undefined) break
     for (const entry of batch) entries.push(entry)
@@ -68,7 +67,7 @@ export function decodeSegment(bytes: Uint8Array): SegmentContent {
   return { boot: text.slice(MAGIC.length, end), entries }
 }
 
-/** Undefined where it was not made by {@link encodeBatch}, although it checks. */
+/** Undefined if {@link encodeBatch} did not make it, although its checksum is right. */
 function entriesOf(body: Uint8Array): JournalEntry[] | undefined {
   const view = viewOf(body)
   const entries: JournalEntry[] = []
@@ -86,20 +85,20 @@ function entriesOf(body: Uint8Array): JournalEntry[] | undefined {
   return entries
 }
 
-/** Whether it can be only that of a file in the folder itself: it becomes part of a path. */
+/** Whether `name` cannot lead out of the folder: it becomes part of a path. */
 function isFileName(name: string): boolean {
   return name !== '' && name !== '.' && name !== '..' && !/[/\\\0]/.test(name)
 }
 
-function checkOf(body: Uint8Array): Uint8Array {
-  return createHash('sha256').update(body).digest().subarray(0, CHECK_SIZE)
+function checksum(body: Uint8Array): Uint8Array {
+  return createHash('sha256').update(body).digest().subarray(0, CHECKSUM_SIZE)
 }
 
 const MAGIC = 'pilot-dataexchange journal 1 '
-/** Over the bytes of what {@link encodeHeader} makes. */
-export const LONGEST_HEADER = 128
+/** Upper bound of the size of a header in bytes. */
+export const MAX_HEADER_SIZE = 128
 const LENGTH_SIZE = 4
-const CHECK_SIZE = 16
-const HEAD_SIZE = LENGTH_SIZE + CHECK_SIZE
+const CHECKSUM_SIZE = 16
+const HEAD_SIZE = LENGTH_SIZE + CHECKSUM_SIZE
 const NAME_SIZE = 2
 const CONTENT_SIZE = 4

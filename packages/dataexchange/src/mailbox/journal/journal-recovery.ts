@@ -7,24 +7,23 @@ import { ifThere, removeFile } from '../../disk/if-exists.ts'
 import { SmallFile } from '../../disk/small-file.ts'
 import type { Logger } from '../../logger.ts'
 import { type AbandonedSegment, abandonedSegments, readSmall } from './abandoned-segments.ts'
-import { type JournalFolder, segmentOfNote } from './journal-folder.ts'
-import { noteBeside, removedOf } from './tombstones.ts'
+import { type JournalFolder, segmentOfSidecar } from './journal-folder.ts'
+import { appendTombstones, readTombstones } from './tombstones.ts'
 
-/** What earlier processes have left in a journal. */
+/** The result of {@link recoverJournal}. */
 export interface Recovered {
-  /** The files that a power cut may have taken, and that are there as the journal has them. */
+  /** The files of segments of another boot that exist now, with the journal's content. */
   readonly restored: ReadonlySet<string>
-  /** To be forgotten, once their files are durable. */
+  /** The abandoned segments, to be checkpointed by the caller. */
   readonly segments: readonly AbandonedSegment[]
 }
 
 /**
- * Looks through the segments that earlier processes have left. After a power cut, files that are not whole are
- * written again, and those that are missing, unless it is noted that they were removed. In the boot that they were
- * written in nothing can be lost: what is missing then never got its name, or has been removed by somebody, and that
- * is noted. The segments stay: should the process end before the caller has done its part, all of it is done again.
+ * Recovers from the segments of earlier processes. In segments of another boot, files that are torn or missing are
+ * written again unless they have a tombstone. In segments of this boot, missing files get a tombstone: they never got
+ * their name, or were removed. The segments stay for the caller to checkpoint. See journal.ts.
  *
- * @throws the file system's error where a file cannot be written again
+ * @throws the file system's error if a file cannot be written again
  */
 export async function recoverJournal(folder: JournalFolder, logger: Logger): Promise<Recovered> {
   const listed = await list(folder, logger)
@@ -36,11 +35,17 @@ export async function recoverJournal(folder: JournalFolder, logger: Logger): Pro
   for (const segment of segments.filter(segment => !ofThisBoot.includes(segment)))
     written += await restoreAll(folder, segment, restored)
   if (written > 0)
-    logger.info({ dir: folder.layout.dir, files: written }, 'wrote again what a power cut had taken')
-  await noteMissing(folder, ofThisBoot).catch(err =>
-    logger.warn({ err, dir: folder.dir }, 'what was removed cannot be noted: a power cut may bring it back'),
+    logger.info(
+      { dir: folder.layout.dir, files: written },
+      'messages that a power cut had taken were written again',
+    )
+  await buryMissing(folder, ofThisBoot).catch(err =>
+    logger.warn(
+      { err, dir: folder.dir },
+      'tombstones cannot be written: a power cut may bring removed messages back',
+    ),
   )
-  await removeStrayNotes(folder, listed)
+  await removeStraySidecars(folder, listed)
   return { restored, segments }
 }
 
@@ -54,15 +59,15 @@ async function list({ dir }: JournalFolder, logger: Logger): Promise<string[]> {
 }
 
 /**
- * Adds to `restored` what is to be there by a segment; resolves with how many files were written. What is noted beside
- * one is about no other: that has another file of the name.
+ * Restores the files of one segment and adds their names to `restored`. Resolves with the number of files written. The
+ * tombstones of one segment say nothing of another, which may have another file of the name.
  */
 async function restoreAll(
   folder: JournalFolder,
   { path, entries }: AbandonedSegment,
   restored: Set<string>,
 ): Promise<number> {
-  const removed = new Set(await removedOf(path))
+  const removed = new Set(await readTombstones(path))
   const written: string[] = []
   try {
     for (const { name, content } of entries) {
@@ -72,18 +77,22 @@ async function restoreAll(
       if (state === 'written') written.push(name)
     }
   } finally {
-    if (written.length > 0) await removeNoted(folder, path, written)
+    if (written.length > 0) await removeBuried(folder, path, written)
   }
   return written.length
 }
 
 /**
- * Of the files `names`, which were just written, removes those that somebody has removed, and noted, meanwhile. Whoever
- * notes it later than this looks finds them, see `removals.ts`. They count as restored: they were delivered.
+ * Removes those of the files `names`, just written, that got a tombstone meanwhile. A process that adds one later removes
+ * the file itself, see {@link addTombstones}. The files count as restored: they were delivered.
  */
-async function removeNoted({ layout }: JournalFolder, path: string, names: readonly string[]): Promise<void> {
-  const noted = new Set(await removedOf(path))
-  const removed = names.filter(name => noted.has(name))
+async function removeBuried(
+  { layout }: JournalFolder,
+  path: string,
+  names: readonly string[],
+): Promise<void> {
+  const buried = new Set(await readTombstones(path))
+  const removed = names.filter(name => buried.has(name))
   if (removed.length === 0) return
   for (const name of removed) await removeFile(join(layout.dir, name))
   await syncDirectory(layout.dir)
@@ -102,7 +111,7 @@ async function restore(
   const file = SmallFile.create(folder.layout, content)
   try {
     if (found !== undefined) renameSync(file.path, path)
-    // Another process may do the same.
+    // Another process may be recovering, too.
     else if (!file.publish(name)) return restore(folder, name, content)
     return 'written'
   } finally {
@@ -110,29 +119,29 @@ async function restore(
   }
 }
 
-/** Whether `found`, which is not longer, is what a power cut has left of `content`, and not another file. */
+/** Whether `found`, which is not longer, can be the torn rest of `content`, and not another file. */
 function isTorn(found: Uint8Array, content: Uint8Array): boolean {
   return found.every((byte, i) => byte === 0 || byte === content[i])
 }
 
-/** A power cut must not bring back what was removed before it, nor what its sender was never told of. */
-async function noteMissing(
+/** Adds tombstones for missing files: they were removed, or their senders were told of an error. */
+async function buryMissing(
   { layout, dir }: JournalFolder,
   segments: readonly AbandonedSegment[],
 ): Promise<void> {
   if (segments.length === 0) return
   const present = new Set(await readdir(layout.dir))
   for (const { path, names } of segments) {
-    const noted = new Set(await removedOf(path))
-    const missing = names.filter(name => !present.has(name) && !noted.has(name))
-    if (missing.length > 0) await noteBeside(path, missing)
+    const buried = new Set(await readTombstones(path))
+    const missing = names.filter(name => !present.has(name) && !buried.has(name))
+    if (missing.length > 0) await appendTombstones(path, missing)
   }
   await syncDirectory(dir)
 }
 
-async function removeStrayNotes({ dir }: JournalFolder, listed: readonly string[]): Promise<void> {
+async function removeStraySidecars({ dir }: JournalFolder, listed: readonly string[]): Promise<void> {
   for (const name of listed) {
-    const segment = segmentOfNote(name)
+    const segment = segmentOfSidecar(name)
     if (segment === undefined || (await ifThere(lstat(join(dir, segment)), undefined))) continue
     await unlink(join(dir, name)).catch(() => undefined)
   }

@@ -4,17 +4,45 @@ import type { JournalFolder } from './journal-folder.ts'
 import type { JournalEntry } from './journal-format.ts'
 import { Segment } from './segment.ts'
 
-/**
- * Makes small files durable before they are: their content goes into one file that is synced for all that wait
- * (group commit), and so survives a power cut, while they themselves are synced later, many at once, out of
- * anybody's way. Then the journal forgets them. What a power cut has taken is written again at the next start, see
- * `journal-recovery.ts`.
- */
+// The write-ahead log of small messages
+// -------------------------------------
+//
+// To sync a file and its folder for every message would limit a service to the syncs that its disk can do. Small
+// messages are therefore written to their own files unsynced, and made durable by this log: name and content are
+// appended, and one sync covers all messages that arrived meanwhile (group commit). The files are synced later, in bulk,
+// and then the log drops them. The inbox stays its files: the log is read only by a start that finds segments of an
+// earlier process.
+//
+// 1. Append (this file, segment.ts). The message's file is written under a temporary name. Its entry joins the batch of
+//    this turn of the event loop, and the batch is appended to the current segment and synced. A batch counts as a whole
+//    or, if the power fails meanwhile, not at all. Then link() gives the file its name, and the sender gets its ACK. The
+//    name must not come first: a power cut could leave a torn file under it.
+// 2. Rotation (this file). A segment that is full or old, or whose write or sync has failed, is retired. The next append
+//    creates another.
+// 3. Checkpoint (checkpoints.ts, sync-messages.ts). Once every file of a retired segment has its name or never will
+//    (`settle`), the files are synced, then the inbox. Then the segment is deleted and the deletion synced: a segment
+//    that a power cut brought back would bring back messages that were removed since. Too many segments waiting for
+//    this make `hasRoom` false, and messages take the slow path, with a sync of their own.
+// 4. Failed sync (checkpoints.ts). A successful fsync after a failed one proves nothing: the kernel may have dropped the
+//    dirty pages. So `.failed` is created beside the segment, and the content is written to the files once more, from
+//    the segment, before they are synced again. If that fails, too, the segment stays for the next start.
+// 5. Tombstones (tombstones.ts). A removed message must not come back from a segment that has it. Its name is appended
+//    to the `.removed` beside every segment before its removal counts as durable. The same is done for a name whose
+//    append or link() has failed: its sender was told of an error.
+// 6. Recovery (journal-recovery.ts, abandoned-segments.ts), on start. After a power cut, which means in segments of
+//    another boot, files that are missing or torn are written again unless they have a tombstone. In segments of this
+//    boot nothing can have been lost: a missing file was removed, and gets a tombstone. The segments are kept until the
+//    caller has loaded the message ids. Then they are marked with this boot (`adopt`) and checkpointed. If the process
+//    dies before, the next start does all of it again.
+//
+// journal-folder.ts has the names of the files, journal-format.ts their content.
+
+/** The write-ahead log of one folder. */
 export class Journal {
   readonly #folder: JournalFolder
   readonly #checkpoints: Checkpoints
   #segment: Segment | undefined
-  #waiting: Waiting[] = []
+  #waiting: PendingEntry[] = []
   #isCommitting = false
   #timer: NodeJS.Timeout | undefined
   readonly #closing: (() => void)[] = []
@@ -25,27 +53,27 @@ export class Journal {
     this.#checkpoints = checkpoints
   }
 
-  /** False where too much waits to be forgotten: a file has to be synced by itself then. */
+  /** False while too many segments wait for their checkpoint, or after {@link close}. */
   get hasRoom(): boolean {
     return !this.#isClosed && this.#checkpoints.hasRoom
   }
 
   /**
-   * Resolves when `entry` is durable, and counts, with a function to be called once the file has its name or never will:
-   * until then the journal does not forget it. Where it rejects, whether it counts is not known: the caller says
-   * otherwise, by `noteRemoved`, or stores the same file under the same name.
+   * Appends `entry`. Resolves when it is durable, with a function to call when the file has its name or never will; the
+   * segment is not checkpointed before. If it rejects, the entry may or may not be in the log: the caller adds a
+   * tombstone, or stores the same file under the same name.
    */
   append(entry: JournalEntry): Promise<() => void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ entry, resolve, reject })
       if (this.#isCommitting) return
       this.#isCommitting = true
-      // At the end of this turn: until then others come.
+      // Entries of the same turn share the batch.
       setImmediate(() => void this.#commit())
     })
   }
 
-  /** Resolves when all that was appended has settled; it is left to the checkpoints then. */
+  /** Resolves when all appends have settled, and the last segment is left to the checkpoints. */
   async close(): Promise<void> {
     this.#isClosed = true
     if (this.#isCommitting) await new Promise<void>(resolve => this.#closing.push(resolve))
@@ -53,7 +81,7 @@ export class Journal {
   }
 
   async #commit(): Promise<void> {
-    const batch = this.#take()
+    const batch = this.#nextBatch()
     try {
       const segment = await this.#usable()
       await segment.append(batch.map(({ entry }) => entry))
@@ -71,12 +99,12 @@ export class Journal {
     for (const resolve of this.#closing.splice(0)) resolve()
   }
 
-  #take(): Waiting[] {
+  #nextBatch(): PendingEntry[] {
     let bytes = 0
     let count = 0
     for (const { entry } of this.#waiting) {
       bytes += entry.content.length
-      if (count > 0 && (count >= MOST_ENTRIES || bytes > MOST_BYTES)) break
+      if (count > 0 && (count >= MAX_BATCH_ENTRIES || bytes > MAX_BATCH_BYTES)) break
       count++
     }
     return this.#waiting.splice(0, count)
@@ -86,13 +114,13 @@ export class Journal {
     if (this.#segment?.isDue) await this.#retire()
     if (this.#segment === undefined) {
       this.#segment = await Segment.create(this.#folder)
-      this.#timer = setTimeout(() => this.#lookAgain(), LIMITS.journalAge.value).unref()
+      this.#timer = setTimeout(() => this.#retireIdle(), LIMITS.journalAge.value).unref()
     }
     return this.#segment
   }
 
-  /** Where nobody uses it, nobody else looks. */
-  #lookAgain(): void {
+  /** Without further appends nothing else notices that the segment is old. */
+  #retireIdle(): void {
     if (!this.#isCommitting) void this.#retire()
   }
 
@@ -101,18 +129,18 @@ export class Journal {
     this.#segment = undefined
     clearTimeout(this.#timer)
     if (segment === undefined) return
-    // At once: the checkpoints, when they are closed, must know of it.
+    // Before the await: checkpoints that are closed meanwhile must know of it.
     this.#checkpoints.add(segment)
     await segment.close()
   }
 }
 
-interface Waiting {
+interface PendingEntry {
   readonly entry: JournalEntry
   readonly resolve: (settle: () => void) => void
   readonly reject: (error: unknown) => void
 }
 
-/** More would make a turn of the event loop long. */
-const MOST_ENTRIES = 256
-const MOST_BYTES = 4 * 1024 * 1024
+// A larger batch would block the event loop for too long.
+const MAX_BATCH_ENTRIES = 256
+const MAX_BATCH_BYTES = 4 * 1024 * 1024

@@ -5,11 +5,11 @@ import { ifThere } from '../../disk/if-exists.ts'
 import type { FolderLayout } from '../../disk/layout.ts'
 import { journalDir } from '../layout.ts'
 import { segmentOwner } from './journal-folder.ts'
-import { decodeSegment, LONGEST_HEADER } from './journal-format.ts'
+import { decodeSegment, MAX_HEADER_SIZE } from './journal-format.ts'
 
 /**
- * Whether the journal of a folder has a segment of another boot of the machine, which no service has looked through
- * since: what is missing in the folder may be what a power cut has taken, and come back. True where it cannot be told.
+ * Whether the journal has a segment of another boot that no service has recovered yet. Then a missing file may have been
+ * lost in a power cut, and come back. True in doubt.
  */
 export async function isRecoveryDue(layout: FolderLayout): Promise<boolean> {
   const dir = journalDir(layout)
@@ -24,12 +24,12 @@ export async function isRecoveryDue(layout: FolderLayout): Promise<boolean> {
   }
 }
 
-/** Empty where it is no segment, or one that is just being made. */
+/** The boot in the header of the segment, empty if it has none (yet). */
 async function bootOf(path: string): Promise<string> {
   if (!(await lstat(path)).isFile()) return ''
   const handle = await open(path)
   try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(LONGEST_HEADER), 0, LONGEST_HEADER)
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(MAX_HEADER_SIZE), 0, MAX_HEADER_SIZE)
     return decodeSegment(buffer.subarray(0, bytesRead)).boot
   } finally {
     await handle.close()

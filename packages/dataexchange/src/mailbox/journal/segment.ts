@@ -10,10 +10,10 @@ import { LIMITS } from '../../limits.ts'
 import { type ClosedSegment, type JournalFolder, segmentsInUse } from './journal-folder.ts'
 import { encodeBatch, encodeHeader, type JournalEntry } from './journal-format.ts'
 
-/** One file of a journal, which this process appends to. */
+/** One file of the journal, open for appending. */
 export class Segment implements ClosedSegment {
   readonly path: string
-  /** The files that it is about: it makes them durable until they are so themselves. */
+  /** The files whose entries it has. */
   readonly names: string[] = []
   readonly #handle: FileHandle
   readonly #inode: number
@@ -22,7 +22,7 @@ export class Segment implements ClosedSegment {
   #onSettled: (() => void) | undefined
   #lastSyncMs = Number.POSITIVE_INFINITY
   #end = 0
-  /** Up to here the file has its blocks: writing into them changes nothing that a sync would have to write too. */
+  /** The size up to which blocks are allocated. A sync of data within them writes no metadata. */
   #allocated = 0
 
   private constructor(path: string, handle: FileHandle, inode: number) {
@@ -31,7 +31,7 @@ export class Segment implements ClosedSegment {
     this.#inode = inode
   }
 
-  /** Begins a new file in `folder`, which is made where it is missing. It is there after a power cut. */
+  /** Creates a segment, durably. A missing folder is created. */
   static async create(folder: JournalFolder): Promise<Segment> {
     const path = folder.newPath()
     let handle: FileHandle | undefined
@@ -54,26 +54,26 @@ export class Segment implements ClosedSegment {
     }
   }
 
-  /** Whether it should make way for another one. */
+  /** Whether it is full or old, and another segment should follow. */
   get isDue(): boolean {
     const age = performance.now() - this.#begunAt
     return this.#end >= LIMITS.journalSegment.value || age >= LIMITS.journalAge.value
   }
 
   /**
-   * Appends entries, which count together. Resolves when they are durable; {@link settle} is to be called for each then.
-   * After it has rejected, nothing may be appended: what the file holds, and what another sync would do, is not known.
+   * Appends a batch of entries. Resolves when it is durable; then {@link settle} must be called for each entry. After a
+   * rejection nothing more may be appended: the file's content, and the effect of another sync, are unknown.
    */
   async append(entries: readonly JournalEntry[]): Promise<void> {
     for (const { name } of entries) this.names.push(name)
     this.#write(encodeBatch(entries))
     await this.#sync(entries.length)
-    // One that was removed, or moved away with its folder, would be found by nobody.
+    // Recovery would not find a segment that was removed, or moved away with its folder.
     if (statSync(this.path).ino !== this.#inode) throw new Error('the journal is not where it was begun')
     this.#unsettled += entries.length
   }
 
-  /** To be called for each file that was appended, when it has its name or never will. */
+  /** The file of one entry has its name, or never will. */
   settle(): void {
     this.#unsettled--
     if (this.#unsettled === 0) this.#onSettled?.()
@@ -86,14 +86,14 @@ export class Segment implements ClosedSegment {
     })
   }
 
-  /** Nothing will be appended any more. Never rejects. */
+  /** Closes the file; nothing may be appended afterwards. Never rejects. */
   async close(): Promise<void> {
     await this.#handle.close().catch(() => undefined)
   }
 
   /**
-   * For one file alone the way to a thread and back takes as long as a fast disk: this thread waits itself then, unless
-   * the last sync was a slow one.
+   * For a single entry on a fast disk the thread pool takes as long as the sync itself. So this thread syncs, unless
+   * the last sync was slow.
    */
   async #sync(entries: number): Promise<void> {
     const begunAt = performance.now()

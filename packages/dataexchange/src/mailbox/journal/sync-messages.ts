@@ -7,37 +7,37 @@ import { writeAllSync } from '../../disk/small-file.ts'
 import { systemCode } from '../../errors.ts'
 import { decodeSegment } from './journal-format.ts'
 
-/** The system said that it could not write something. It may have given that up, and succeed at the next sync. */
+/** A sync has failed. The kernel may have dropped the dirty pages, so that the next one succeeds without them. */
 export class SyncFailed extends Error {}
 
 /**
- * Makes the content of the files `names` of `dir` durable, those that are still there.
+ * Syncs the content of those files `names` of `dir` that still exist.
  *
  * @throws {SyncFailed}
- * @throws the file system's error where one cannot be opened
+ * @throws the file system's error if a file cannot be opened
  */
 export async function syncMessages(
   dir: string,
   names: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
-  if (names.length > FEW && (await syncFileSystem(dir, signal))) return
+  if (names.length > MAX_SINGLE_SYNCS && (await syncFileSystem(dir, signal))) return
   for (const name of names) {
     signal.throwIfAborted()
     const file = await openMessage(join(dir, name), constants.O_RDONLY)
     await file
       ?.datasync()
-      .catch(failed)
+      .catch(throwSyncFailed)
       .finally(() => file.close())
   }
 }
 
 /**
- * Writes what the segment at `path` has of the files of `dir` into those of them that hold the very same already, and
- * makes it durable. Readers see no change; but the system has to write all of it once more.
+ * Writes the content of the segment at `path` once more into those files of `dir` that have this very content, and syncs
+ * them. Readers see no change, but the pages are dirty again, so that the sync writes all of them.
  *
  * @throws {SyncFailed}
- * @throws the file system's error where one cannot be opened, read or written
+ * @throws the file system's error if a file cannot be opened, read or written
  */
 export async function writeMessages(dir: string, path: string, signal: AbortSignal): Promise<void> {
   for (const { name, content } of decodeSegment(await readFile(path)).entries) {
@@ -46,7 +46,7 @@ export async function writeMessages(dir: string, path: string, signal: AbortSign
     try {
       if (file !== undefined && (await holds(file, content))) {
         writeAllSync(file.fd, content, 0)
-        await file.datasync().catch(failed)
+        await file.datasync().catch(throwSyncFailed)
       }
     } finally {
       await file?.close()
@@ -54,14 +54,14 @@ export async function writeMessages(dir: string, path: string, signal: AbortSign
   }
 }
 
-/** So many are synced one by one, more of them together with all else that their file system has to write. */
-const FEW = 64
+/** Above this number all dirty data of the file system is synced instead of single files. */
+const MAX_SINGLE_SYNCS = 64
 
-function failed(cause: unknown): never {
+function throwSyncFailed(cause: unknown): never {
   throw new SyncFailed('a sync has failed', { cause })
 }
 
-/** Undefined where there is none any more, or something else. */
+/** Opens a file, or resolves with undefined if it is gone or is not a file. */
 async function openMessage(path: string, access: number): Promise<FileHandle | undefined> {
   try {
     return await open(path, access | PLAIN_FILE)
@@ -71,7 +71,7 @@ async function openMessage(path: string, access: number): Promise<FileHandle | u
   }
 }
 
-/** Whatever has come to stand under the name of a message must not be followed, nor waited for. */
+/** A link under the name must not be followed, and opening a pipe must not block. */
 const PLAIN_FILE = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
 const NOT_A_FILE: ReadonlySet<string> = new Set(['ENOENT', 'ELOOP', 'EISDIR', 'ENXIO'])
 
@@ -81,22 +81,22 @@ async function holds(file: FileHandle, content: Uint8Array): Promise<boolean> {
 }
 
 /**
- * Whether the next `sync -f` of this process can be believed. The system tells of what it could not write once: to one
- * that fails, or is killed before it can say so. Another one that begins after that, for whatever folder, may end well
- * though files that it is asked for are lost. So there is one at a time, and none after one that did not end well.
+ * Whether a successful `sync -f` proves anything. The kernel reports a write error once, to the sync that fails or is
+ * killed before it can report it. A later one, for any folder, may then succeed although data is lost. So one runs at a
+ * time, and none after one that did not succeed.
  */
-let isBelievable = true
+let isTrustworthy = true
 
-/** Node has no syncfs(). False where it has not been done, or proves nothing. */
+/** Runs `sync -f`, since Node has no syncfs(). False if it was not run or proves nothing. */
 async function syncFileSystem(dir: string, signal: AbortSignal): Promise<boolean> {
-  // Elsewhere it takes no such option, and may not wait for the disk.
-  if (process.platform !== 'linux' || !isBelievable) return false
-  isBelievable = false
+  // Other systems do not have this option, and may not wait for the disk.
+  if (process.platform !== 'linux' || !isTrustworthy) return false
+  isTrustworthy = false
   const child = spawn('sync', ['-f', dir], { stdio: 'ignore', signal })
-  // Nor must it keep a process from ending.
+  // It must not keep the process alive.
   child.unref()
   const [status] = await once(child, 'exit').catch(() => [undefined])
-  isBelievable = status === 0
+  isTrustworthy = status === 0
   signal.throwIfAborted()
-  return isBelievable
+  return isTrustworthy
 }

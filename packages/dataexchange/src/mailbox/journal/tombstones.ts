@@ -4,17 +4,17 @@ import { syncDirectory } from '../../disk/directory-sync.ts'
 import { ifThere } from '../../disk/if-exists.ts'
 import { FILE_MODE, type FolderLayout } from '../../disk/layout.ts'
 import { journalDir } from '../layout.ts'
-import { removedPath, segmentOwner } from './journal-folder.ts'
+import { segmentOwner, tombstonesPath } from './journal-folder.ts'
 
 /**
- * Notes, durably, that the files `names` of a folder are removed, also by other processes than the one that writes
- * the journal: a power cut must not bring them back out of it. Where there is no journal this costs a listing. With
- * `journal` only those of that one are meant: another one may have other files of these names.
+ * Adds durable tombstones for the files `names` beside every segment, also of other processes: recovery must not bring
+ * the files back. With `journal` only beside the segments of that journal, since another may have other files of these
+ * names. Without a journal this costs one listing.
  *
- * Whoever removes files for good does so before, and once more after: a start that has not seen the note may just have
- * written one again.
+ * The caller removes the files before, and once more after: a recovery that has not read the tombstones yet may just
+ * have written them again.
  */
-export async function noteRemoved(
+export async function addTombstones(
   layout: FolderLayout,
   names: readonly string[],
   journal?: string,
@@ -26,15 +26,15 @@ export async function noteRemoved(
     return owner !== undefined && (journal === undefined || owner.journal === journal)
   })
   if (segments.length === 0) return
-  for (const segment of segments) await noteBeside(join(dir, segment), names)
+  for (const segment of segments) await appendTombstones(join(dir, segment), names)
   await syncDirectory(dir)
 }
 
-/** Notes that the files `names` are removed, beside the segment at `path` only. The caller syncs the folder. */
-export async function noteBeside(path: string, names: readonly string[]): Promise<void> {
-  // What is there may end in a line that is torn.
+/** Appends tombstones beside the segment at `path` and syncs them. The caller syncs the folder. */
+export async function appendTombstones(path: string, names: readonly string[]): Promise<void> {
+  // The file may end in a torn line.
   const lines = ['', ...names.map(name => JSON.stringify(name)), ''].join('\n')
-  const handle = await open(removedPath(path), 'a', FILE_MODE)
+  const handle = await open(tombstonesPath(path), 'a', FILE_MODE)
   try {
     await handle.appendFile(lines)
     await handle.datasync()
@@ -43,10 +43,10 @@ export async function noteBeside(path: string, names: readonly string[]): Promis
   }
 }
 
-/** The files that are noted beside the segment at `path`. */
-export async function removedOf(path: string): Promise<string[]> {
-  const text = await ifThere(readFile(removedPath(path), 'utf8'), '')
-  // What follows the last line end is nothing, or a torn end.
+/** The names that have a tombstone beside the segment at `path`. */
+export async function readTombstones(path: string): Promise<string[]> {
+  const text = await ifThere(readFile(tombstonesPath(path), 'utf8'), '')
+  // The last line is empty, or torn.
   return text
     .split('\n')
     .slice(0, -1)

@@ -8,7 +8,12 @@ import { LIMITS } from '#lib/limits.js'
 import type { Logger } from '#lib/logger.js'
 import { silentLogger } from '#lib/logger.js'
 import { Checkpoints } from '#lib/mailbox/journal/checkpoints.js'
-import { failedPath, JournalFolder, removedPath, segmentsInUse } from '#lib/mailbox/journal/journal-folder.js'
+import {
+  failedPath,
+  JournalFolder,
+  segmentsInUse,
+  tombstonesPath,
+} from '#lib/mailbox/journal/journal-folder.js'
 import { encodeBatch, encodeHeader } from '#lib/mailbox/journal/journal-format.js'
 import { failHandles, failure, replaceFs, replaceHandle, replaceSyncFs } from '../faulty-fs.js'
 import { tempDir } from '../temp-mailbox.js'
@@ -38,7 +43,7 @@ class Checkpointed {
     const names = Array.from({ length: count }, (_, i) => `${i}.json`)
     const entries = names.map(name => ({ name, content: Buffer.from(name) }))
     await writeFile(path, Buffer.concat([encodeHeader(bootId()), encodeBatch(entries)]))
-    await writeFile(removedPath(path), '')
+    await writeFile(tombstonesPath(path), '')
     for (const name of names) await writeFile(join(this.folder.layout.dir, name), name)
     await prepare?.()
     this.checkpoints.add({ path, names, hasFailed, settled: () => settled })
@@ -71,7 +76,7 @@ test('a few files are synced one by one, then the segment and its note go', asyn
   await it.checkpoints.close()
   assert.equal(synced.files, 64)
   assert.deepEqual(await called(), [])
-  assert.deepEqual([await isThere(path), await isThere(removedPath(path))], [false, false])
+  assert.deepEqual([await isThere(path), await isThere(tombstonesPath(path))], [false, false])
   assert.ok(!segmentsInUse.has(path))
 })
 

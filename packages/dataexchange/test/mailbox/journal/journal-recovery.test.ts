@@ -19,7 +19,7 @@ import { LIMITS } from '#lib/limits.js'
 import { silentLogger } from '#lib/logger.js'
 import { failedPath } from '#lib/mailbox/journal/journal-folder.js'
 import { decodeSegment } from '#lib/mailbox/journal/journal-format.js'
-import { noteRemoved, removedOf } from '#lib/mailbox/journal/tombstones.js'
+import { addTombstones, readTombstones } from '#lib/mailbox/journal/tombstones.js'
 import type { Mailbox } from '#lib/mailbox/mailbox.js'
 import { pretendReboot } from '../../../../../test/helpers/other-boot.js'
 import { failure, replaceFs, replaceSyncFs } from '../faulty-fs.js'
@@ -134,7 +134,7 @@ test('what is missing is noted once, however often a segment is looked at', asyn
   const [mailbox] = await openWithoutCheckpoints(t, inboxDir)
   await mailbox.close()
   await openMailbox(t, inboxDir)
-  assert.deepEqual(await removedOf(path), ['gone.json'])
+  assert.deepEqual(await readTombstones(path), ['gone.json'])
 })
 
 test('another file of the same name is left alone, whatever it is', async t => {
@@ -163,7 +163,7 @@ test('what is noted beside the segment of one journal is not the file that anoth
   const [one, other] = ['2147483646-0123456789abcdef-1', '2147483646-fedcba9876543210-2']
   await plantSegment(inboxDir, [entry('a.json', '{"the":"one"}')], { writer: one })
   await plantSegment(inboxDir, [entry('a.json', '{}')], { writer: other })
-  await noteRemoved(folderLayout(inboxDir), ['a.json'], 'fedcba9876543210')
+  await addTombstones(folderLayout(inboxDir), ['a.json'], 'fedcba9876543210')
   await openMailbox(t, inboxDir)
   assert.equal(await readFile(join(inboxDir, 'a.json'), 'utf8'), '{"the":"one"}')
 })

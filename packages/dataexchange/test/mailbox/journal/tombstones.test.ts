@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test'
 import { folderLayout } from '#lib/disk/layout.js'
 import { InboxConsumer } from '#lib/mailbox/consumers/inbox-consumer.js'
 import { clearMessages } from '#lib/mailbox/inbox/read.js'
-import { noteRemoved, removedOf } from '#lib/mailbox/journal/tombstones.js'
+import { addTombstones, readTombstones } from '#lib/mailbox/journal/tombstones.js'
 import type { Mailbox, StoredMessage } from '#lib/mailbox/mailbox.js'
 import { failHandles, replaceFs } from '../faulty-fs.js'
 import { namesIn, tempDir, tempMailbox } from '../temp-mailbox.js'
@@ -144,28 +144,28 @@ test('a removal that cannot be noted is not acknowledged', async t => {
 
 test('it is noted beside every segment, also those of other processes; without one nothing is made', async t => {
   const dir = await tempDir(t)
-  await noteRemoved(folderLayout(dir), ['a.json'])
+  await addTombstones(folderLayout(dir), ['a.json'])
   assert.deepEqual(await readdir(dir), [])
   const paths = [
     await plantSegment(dir, [entry('a.json')]),
     await plantSegment(dir, [entry('b.json')], { writer: ALIVE, beforeBoot: false }),
   ]
-  await noteRemoved(folderLayout(dir), [])
+  await addTombstones(folderLayout(dir), [])
   assert.equal((await readdir(join(dir, '.journal'))).length, 2)
-  await noteRemoved(folderLayout(dir), ['a.json', 'with "quotes"\n and more'])
-  await noteRemoved(folderLayout(dir), ['c.json'])
+  await addTombstones(folderLayout(dir), ['a.json', 'with "quotes"\n and more'])
+  await addTombstones(folderLayout(dir), ['c.json'])
   for (const path of paths)
-    assert.deepEqual(await removedOf(path), ['a.json', 'with "quotes"\n and more', 'c.json'])
+    assert.deepEqual(await readTombstones(path), ['a.json', 'with "quotes"\n and more', 'c.json'])
 })
 
 test('a torn line costs no other; notes without a segment are swept', async t => {
   const dir = await tempDir(t)
   const path = await plantSegment(dir, [entry('a.json'), entry('b.json')])
-  assert.deepEqual(await removedOf(path), [])
+  assert.deepEqual(await readTombstones(path), [])
   await appendFile(path.replace(/log$/, 'removed'), '"torn')
-  await noteRemoved(folderLayout(dir), ['a.json'])
+  await addTombstones(folderLayout(dir), ['a.json'])
   await appendFile(path.replace(/log$/, 'removed'), '"b.jso')
-  assert.deepEqual(await removedOf(path), ['a.json'])
+  assert.deepEqual(await readTombstones(path), ['a.json'])
   await writeFile(join(dir, '.journal', '2147483646-0123456789abcdef-7.removed'), '"b.json"\n')
   const mailbox = await openMailbox(t, dir)
   assert.deepEqual(await namesIn(dir), ['b.json'])
