@@ -49,12 +49,12 @@ export class PartialFolder {
 
   /** The size of all partial files. */
   get bytes(): number {
-    return this.#sizeOf(() => true)
+    return totalSize(this.#entries.values())
   }
 
   /** Of those that nobody is going on with. */
   get idleBytes(): number {
-    return this.#sizeOf(({ isOpen }) => !isOpen)
+    return totalSize(this.#idle())
   }
 
   /** Lists the folder unless that was done within the last seconds: no peer can make it be listed all the time. */
@@ -70,6 +70,22 @@ export class PartialFolder {
     const plain = this.#entries.get(id)
     if (plain?.owner === tag) return plain
     return this.#entries.get(ownersPartialName(id, tag)) ?? (plain?.owner === undefined ? plain : undefined)
+  }
+
+  /** The oldest idle partial file of the owner `tag`, or undefined. */
+  oldestIdle(tag: string): PartialEntry | undefined {
+    return oldest(this.#idle().filter(({ owner }) => owner === tag))
+  }
+
+  /** The idle partial file to remove first: the oldest of the owner with the most idle ones. Undefined if none is idle. */
+  leastValuable(): PartialEntry | undefined {
+    const byOwner = new Map<string | undefined, PartialEntry[]>()
+    for (const entry of this.#idle()) {
+      const own = byOwner.get(entry.owner)
+      if (own) own.push(entry)
+      else byOwner.set(entry.owner, [entry])
+    }
+    return oldest([...byOwner.values()].reduce((most, own) => (own.length > most.length ? own : most), []))
   }
 
   /** Resolves when what {@link claim} may use is no more being removed; undefined where it is not. */
@@ -156,10 +172,9 @@ export class PartialFolder {
     return swept
   }
 
-  #sizeOf(isMeant: (entry: PartialEntry) => boolean): number {
-    let bytes = 0
-    for (const entry of this.#entries.values()) if (isMeant(entry)) bytes += entry.bytes
-    return bytes
+  /** The partial files that no transfer of this process writes. */
+  #idle(): PartialEntry[] {
+    return [...this.#entries.values()].filter(({ isOpen }) => !isOpen)
   }
 
   async #list(): Promise<void> {
@@ -239,4 +254,16 @@ const FRESH_MS = 2_000
 
 function newEntry(name: string, id: string): PartialEntry {
   return { name, id, owner: undefined, bytes: 0, modified: Date.now(), isRecorded: false, isOpen: false }
+}
+
+function oldest(entries: readonly PartialEntry[]): PartialEntry | undefined {
+  let found: PartialEntry | undefined
+  for (const entry of entries) if (found === undefined || entry.modified < found.modified) found = entry
+  return found
+}
+
+function totalSize(entries: Iterable<PartialEntry>): number {
+  let bytes = 0
+  for (const entry of entries) bytes += entry.bytes
+  return bytes
 }

@@ -7,7 +7,6 @@ import type { ReceivedRoom } from '../received/quota.ts'
 import type { Received } from '../received/received.ts'
 import type { Reservation } from '../received/reservation.ts'
 import { storeFailure } from '../store-failed.ts'
-import { dispensable, oldestIdle } from './idle-partials.ts'
 import type { PartialEntry, PartialFolder } from './partial-folder.ts'
 import { ownerTag } from './partial-names.ts'
 import { Transfer } from './transfer.ts'
@@ -164,8 +163,8 @@ export class Transfers {
       throw new MailboxError('TRANSFERS_FULL', 'there are too many transfers at once')
     }
     if (this.#partials.find(id, tag)) return undefined
-    if (own.length >= LIMITS.partialFilesPerPeer.value) return oldestIdle(own)
-    return all.length >= LIMITS.partialFiles.value ? dispensable(all) : undefined
+    if (own.length >= LIMITS.partialFilesPerPeer.value) return this.#partials.oldestIdle(tag)
+    return all.length >= LIMITS.partialFiles.value ? this.#partials.leastValuable() : undefined
   }
 
   #check(): void {

@@ -6,7 +6,6 @@ import { MailboxError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
 import { partialDir } from '../layout.ts'
 import { isUnpackedName } from '../names.ts'
-import { dispensable } from '../partial/idle-partials.ts'
 import { PartialFolder } from '../partial/partial-folder.ts'
 import { type Reservation, Room } from './reservation.ts'
 
@@ -92,7 +91,7 @@ export class ReceivedRoom {
     if (!this.#fits(more)) await this.#lookAgain(more)
     // Where that would not be enough, nothing is removed.
     while (!this.#fits(more) && this.#fits(this.#besidesIdle(more))) {
-      const idle = dispensable(this.partials.entries)
+      const idle = this.partials.leastValuable()
       if (idle !== undefined) await this.partials.remove(idle)
     }
     this.#demand(more)
