@@ -13,7 +13,7 @@ import { type Box, IS_OLD, originalBox } from './original.js'
 
 const skip = IS_OLD ? 'this version lists in another way' : false
 /** What a service keeps beside what others read, now or in a later version. */
-const SUBFOLDERS = ['.ids', '.tmp', '.partial', '.records', '.consumers']
+const SUBFOLDERS = ['.ids', '.journal', '.tmp', '.partial', '.records', '.consumers']
 
 async function served(t: TestContext): Promise<Box> {
   const box = originalBox(t)

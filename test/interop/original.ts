@@ -22,6 +22,9 @@ assertIsolated()
  */
 export const IS_OLD: boolean = isOlderThan(1, 18)
 
+/** True for a service that knows message ids and answers ERR to an unknown type: seen from 1.13.11 on. */
+export const KNOWS_IDS: boolean = !isOlderThan(1, 13)
+
 /** A home folder for the original's programs and for ours. Nothing in it knows a registry but the one given. */
 export function originalBox(
   t: TestContext,
@@ -177,10 +180,11 @@ export async function until(isSo: () => boolean | Promise<boolean>, timeoutMs = 
   }
 }
 
-/** Whether the programs are older than this version. Before the numbered versions they called themselves `dev`. */
+/** Whether the programs are older than this version. Programs before the numbered versions print `dev`. */
 export function isOlderThan(major: number, minor: number): boolean {
   const { stdout } = spawnSync(join(PROGRAMS, 'pilotctl'), ['version'], { encoding: 'utf8' })
-  const [, first = '0', second = '0'] = /^(\d+)\.(\d+)\./.exec(stdout) ?? []
+  const version = /\d+\.\d+\.\d+/.exec(stdout)?.[0] ?? process.env.INTEROP_VERSION ?? ''
+  const [, first = '0', second = '0'] = /^(\d+)\.(\d+)\./.exec(version) ?? []
   return Number(first) < major || (Number(first) === major && Number(second) < minor)
 }
 

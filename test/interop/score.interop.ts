@@ -3,12 +3,14 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { ABUSE_CASES, type Subject } from './abuse.js'
-import { originalBox } from './original.js'
+import { IS_OLD, originalBox } from './original.js'
 import { TestRegistry } from './registry.js'
 
 // Every case once against the service of the original's daemon, and once against ours on that daemon.
 
-test('the same abuse of both services: ours stands it, and the scores are printed', async t => {
+const skip = IS_OLD ? 'the scores compare with the newest version only' : false
+
+test('the same abuse of both services: ours stands it, and the scores are printed', { skip }, async t => {
   const lines: string[] = []
   for (const { name, run } of ABUSE_CASES) {
     await t.test(name, async t => {
