@@ -18,7 +18,7 @@ import { type Payload, PayloadFailure } from './payload.ts'
 import { ReceivedRoom } from './received/quota.ts'
 import { type FileInput, Received, type StoredFile } from './received/received.ts'
 import { storeFailure } from './store-failed.ts'
-import { Stores } from './store-slots.ts'
+import { StoreSlots } from './store-slots.ts'
 import { Unpacker, type UnpackOutcome } from './unpacking/unpacker.ts'
 
 export type { MessageInput, StoredMessage } from './inbox/inbox.ts'
@@ -61,12 +61,12 @@ export class Mailbox {
     this.receivedDir = folders.received.layout.dir
     this.limits = mailboxLimits(config)
     const { inboxMaxFiles: maxFiles, inboxMaxBytes: maxBytes } = this.limits
-    const stores = new Stores()
+    const slots = new StoreSlots()
     this.#inbox = new Inbox(folders.inbox, {
       includeBase64: config.includeBase64 ?? false,
       durable: config.durability !== 'os',
       limits: { maxFiles, maxBytes, share: senderShare(config), whenFull: config.whenFull ?? 'evict' },
-      stores,
+      slots,
       logger,
     })
     const { receivedMaxFiles, receivedMaxBytes } = this.limits
@@ -74,7 +74,7 @@ export class Mailbox {
       maxFiles: receivedMaxFiles,
       maxBytes: receivedMaxBytes,
     })
-    this.#received = new Received(folders.received, { room, stores })
+    this.#received = new Received(folders.received, { room, slots })
     const { onUnpacked: onOutcome = () => {} } = events
     if (config.unpack !== false) {
       const { records } = this.#received

@@ -3,35 +3,35 @@ import { descriptorLimit, descriptorsOfOthers } from '../disk/descriptors.ts'
 import { LIMITS } from '../limits.ts'
 
 /**
- * How many stores of a mailbox run at once, so that there are descriptors for each of them: senders take
+ * The number of concurrent stores of a mailbox, so that there are enough descriptors for all of them. Senders take
  * turns.
  */
-export class Stores {
-  readonly #quick = new Semaphore(QUICK_AT_ONCE)
-  readonly #small = new Semaphore(SMALL_AT_ONCE)
+export class StoreSlots {
+  readonly #journaled = new Semaphore(JOURNALED_SLOTS)
+  readonly #inMemory = new Semaphore(IN_MEMORY_SLOTS)
   readonly #streamed: Semaphore
 
-  /** Counts the descriptors that are left. */
+  /** Counts the free descriptors of the process. */
   constructor() {
-    const left = descriptorLimit() - descriptorsOfOthers() - LIMITS.descriptorReserve.value
-    const slots = Math.floor(left / DESCRIPTORS_OF_ONE)
-    const streamed = Math.max(LEAST_STREAMED, Math.min(slots, LIMITS.streamedStores.value))
+    const free = descriptorLimit() - descriptorsOfOthers() - LIMITS.descriptorReserve.value
+    const slots = Math.floor(free / DESCRIPTORS_PER_STREAM)
+    const streamed = Math.max(MIN_STREAMED_SLOTS, Math.min(slots, LIMITS.streamedStores.value))
     this.#streamed = new Semaphore(streamed, Math.ceil(streamed / SENDERS))
   }
 
-  /** Runs a store for the sender `from` that holds no descriptor while it waits. */
-  quick<T>(from: string, store: () => Promise<T>): Promise<T> {
-    return this.#quick.run(from, store)
+  /** Runs a store on the fast path for the sender `from`. It holds no descriptor while it waits for the journal. */
+  journaled<T>(from: string, store: () => Promise<T>): Promise<T> {
+    return this.#journaled.run(from, store)
   }
 
-  /** Runs a store whose payload is in memory, for the sender `from`. */
-  small<T>(from: string, store: () => Promise<T>): Promise<T> {
-    return this.#small.run(from, store)
+  /** Runs a store for the sender `from` whose payload is in memory. */
+  inMemory<T>(from: string, store: () => Promise<T>): Promise<T> {
+    return this.#inMemory.run(from, store)
   }
 
   /**
-   * Runs a store whose payload comes in pieces: it takes as long as its sender likes. None waits for such
-   * ones for longer than `LIMITS.streamedStoreWait`; then it fails as if the system had no descriptor left.
+   * Runs a store for the sender `from` whose payload arrives in pieces, and so takes as long as the sender likes. Waits
+   * for a slot for up to `LIMITS.streamedStoreWait`, then fails with EMFILE.
    */
   async streamed<T>(from: string, store: () => Promise<T>): Promise<T> {
     try {
@@ -44,12 +44,12 @@ export class Stores {
   }
 }
 
-/** So many share one sync; more of them would keep those of another sender waiting. Each holds up to 128 KiB of JSON. */
-const QUICK_AT_ONCE = 128
-/** More would only wait for the same disk, and hold descriptors; and up to 1.5 MiB of JSON each, see `inbox.ts`. */
-const SMALL_AT_ONCE = 16
-/** What is spooled, and what becomes of it. */
-const DESCRIPTORS_OF_ONE = 2
-const LEAST_STREAMED = 4
-/** So many senders at least share the streamed stores. */
+/** These share one sync; more would delay other senders. Each holds up to 128 KiB of JSON. */
+const JOURNALED_SLOTS = 128
+/** More would only wait for the same disk, with descriptors and up to 1.5 MiB of JSON each, see inbox.ts. */
+const IN_MEMORY_SLOTS = 16
+/** One for the spool, and one for the message made of it. */
+const DESCRIPTORS_PER_STREAM = 2
+const MIN_STREAMED_SLOTS = 4
+/** One sender can take half of the streamed slots. */
 const SENDERS = 2

@@ -1,55 +1,55 @@
 import { Tally } from '../../disk/usage.ts'
 
-/** Room for so many bytes, of which one sender may take a part: one over `senders`. */
-export class SharedRoom {
-  readonly #most: number
+/** A budget of bytes for all senders, of which one sender can take a fraction: one over `senders`. */
+export class ByteShare {
+  readonly #max: number
   readonly #senders: number
   readonly #taken = new Tally()
-  /** Each takes its room where there is some now; it waits no more then, nor where it has nothing to wait for. */
+  /** Called whenever bytes are released. Each call stops by itself once it has its bytes or no reason to wait. */
   readonly #waiting = new Set<() => void>()
 
-  constructor(most: number, senders: number) {
-    this.#most = most
+  constructor(max: number, senders: number) {
+    this.#max = max
     this.#senders = senders
   }
 
-  /** Takes room for `bytes` more of the sender `from`, until {@link giveBack}. False where there is none: nothing is taken. */
-  take(from: string, bytes: number): boolean {
+  /** Takes `bytes` more for the sender `from`, until {@link release}. False, and nothing is taken, if they do not fit. */
+  acquire(from: string, bytes: number): boolean {
     const all = this.#taken.all.bytes + bytes
     const own = this.#taken.of(from).bytes + bytes
-    if (all > this.#most || own > this.#most / this.#senders) return false
+    if (all > this.#max || own > this.#max / this.#senders) return false
     this.#taken.add(from, { files: 0, bytes })
     return true
   }
 
   /**
-   * Waits for room for up to `waitMs`, and for no longer than `from` has some of it to give back: who waits for what
-   * others have waits for as long as they like. As {@link take} then.
+   * Like {@link acquire}, but waits up to `waitMs` as long as `from` itself holds bytes. The bytes of other senders are
+   * not waited for: they are held for as long as those senders like.
    */
-  async takeIn(waitMs: number, from: string, bytes: number): Promise<boolean> {
-    if (this.take(from, bytes)) return true
-    if (!this.#hasSome(from) || bytes > this.#most / this.#senders) return false
+  async acquireWithin(waitMs: number, from: string, bytes: number): Promise<boolean> {
+    if (this.acquire(from, bytes)) return true
+    if (!this.#holdsBytes(from) || bytes > this.#max / this.#senders) return false
     return new Promise(resolve => {
-      const end = (isTaken: boolean) => {
+      const end = (isAcquired: boolean) => {
         clearTimeout(timer)
-        this.#waiting.delete(look)
-        resolve(isTaken)
+        this.#waiting.delete(retry)
+        resolve(isAcquired)
       }
-      const look = () => {
-        if (this.take(from, bytes)) end(true)
-        else if (!this.#hasSome(from)) end(false)
+      const retry = () => {
+        if (this.acquire(from, bytes)) end(true)
+        else if (!this.#holdsBytes(from)) end(false)
       }
       const timer = setTimeout(end, waitMs, false)
-      this.#waiting.add(look)
+      this.#waiting.add(retry)
     })
   }
 
-  giveBack(from: string, bytes: number): void {
+  release(from: string, bytes: number): void {
     this.#taken.remove(from, { files: 0, bytes })
-    for (const look of this.#waiting) look()
+    for (const retry of this.#waiting) retry()
   }
 
-  #hasSome(from: string): boolean {
+  #holdsBytes(from: string): boolean {
     return this.#taken.of(from).bytes > 0
   }
 }

@@ -9,9 +9,9 @@ import type { Logger } from '../../logger.ts'
 import type { Delivery } from '../ids/delivery.ts'
 import { messageFileName } from '../names.ts'
 import { chunks, gathered, type Payload, pieces, watched, whole } from '../payload.ts'
-import type { Stores } from '../store-slots.ts'
-import { SharedRoom } from './byte-share.ts'
-import { SmallWriter } from './journaled-writer.ts'
+import type { StoreSlots } from '../store-slots.ts'
+import { ByteShare } from './byte-share.ts'
+import { JournaledWriter } from './journaled-writer.ts'
 import {
   isSmall,
   layoutMessage,
@@ -24,52 +24,58 @@ import {
 } from './message-json.ts'
 import { type InboxLimits, InboxQuota } from './quota.ts'
 
-/** A message to be stored. */
+/** A message to store. */
 export interface MessageInput {
-  /** The NAME of the frame's type: `TEXT`, `BINARY`, ... */
+  /** The name of the frame's type: `TEXT`, `BINARY`, ... */
   readonly type: string
   /** The sender's address, as text. */
   readonly from: string
-  /** Bytes of the payload. */
+  /** Size of the payload in bytes. */
   readonly length: number
-  /** The sender's id of the message, where it gave one. */
+  /** The sender's id of the message. @default none: the message is stored however often it comes */
   readonly messageId?: string
-  /** The id that this message answers, where the sender gave one. */
+  /** The id of the message that this one answers. @default none */
   readonly replyTo?: string
 }
 
-/** A message that is durable and visible. */
+/** A stored message: durable, complete and visible. */
 export interface StoredMessage {
-  /** Of the JSON file. */
+  /** Path of the JSON file. */
   readonly path: string
-  /** Bytes of the payload. */
+  /** Size of the payload in bytes. */
   readonly bytes: number
-  /** True where this delivery was stored before, by its message id: `path` is that of the first copy, which may be gone. */
+  /** True if the delivery was stored before, by its message id. `path` is that of the first copy, which may be gone. */
   readonly duplicate: boolean
 }
 
-/** How an {@link Inbox} is set up. */
+/** The configuration of an {@link Inbox}. */
 export interface InboxOptions {
   readonly includeBase64: boolean
-  /** Whether messages are synced. */
+  /** Whether files and folders are synced. */
   readonly durable: boolean
   readonly limits: InboxLimits
-  /** Shared by the folders of a mailbox. */
-  readonly stores: Stores
+  /** Shared by both folders of the mailbox. */
+  readonly slots: StoreSlots
   readonly logger: Logger
 }
 
-/** The folder of messages: one JSON object a file (section 3). */
+/**
+ * The folder of messages: one JSON object in each file `[inbox.object]`.
+ *
+ * A payload that is in memory, or fits there, becomes JSON in memory. JSON up to 128 KiB takes the fast path
+ * (JournaledWriter), larger JSON the slow path (DurableFolder). A payload that arrives in pieces and does not fit in memory
+ * is spooled to a temporary file first: its form in `data` depends on its last byte.
+ */
 export class Inbox {
   readonly #folder: DurableFolder
   readonly #options: InboxOptions
-  readonly #small: SmallWriter
+  readonly #fastPath: JournaledWriter
   readonly #quota: InboxQuota
-  /** In memory, for small messages that come in pieces. */
-  readonly #gathered = new SharedRoom(LIMITS.gatheredBytes.value, GATHERERS)
-  /** On the disk, for what else comes in pieces and is no message yet. */
-  readonly #spool: SharedRoom
-  /** What becomes of them takes up to six times as much of the disk: few at once. */
+  /** Memory for small messages that arrive in pieces. */
+  readonly #gathered = new ByteShare(LIMITS.gatheredBytes.value, GATHERERS)
+  /** Disk space for other payloads that arrive in pieces. */
+  readonly #spool: ByteShare
+  /** Few spooled payloads become JSON at once: that takes up to six times their space. */
   readonly #finishing = new Semaphore(
     LIMITS.largeMessages.value,
     Math.ceil(LIMITS.largeMessages.value / SENDERS),
@@ -79,123 +85,124 @@ export class Inbox {
   constructor(folder: DurableFolder, options: InboxOptions) {
     this.#folder = folder
     this.#options = options
-    this.#small = new SmallWriter(folder.layout, options.durable, options.logger)
+    this.#fastPath = new JournaledWriter(folder.layout, options.durable, options.logger)
     this.#quota = new InboxQuota(folder.layout.dir, options.limits, options.logger)
-    // The largest message must find room, too.
-    this.#spool = new SharedRoom(
+    // The largest message must fit, too.
+    this.#spool = new ByteShare(
       Math.max(options.limits.maxBytes * SENDERS, LIMITS.spooledBytes.value),
       SENDERS,
     )
   }
 
-  /** Writes again what a power cut has taken, and counts what is there. */
+  /** Recovers messages that a power cut has taken, and counts the messages. */
   async load(): Promise<void> {
-    await this.#small.recover()
+    await this.#fastPath.recover()
     await this.#quota.refresh()
   }
 
-  /** Whether {@link load} has seen to it that the message `name` is there; it may have another inode then. */
+  /** Whether {@link load} has restored the message `name`, perhaps with another inode. */
   hasRestored(name: string): boolean {
-    return this.#small.hasRestored(name)
+    return this.#fastPath.hasRestored(name)
   }
 
-  /** Whoever asks {@link hasRestored} has what it needs on record. */
+  /** Ends the recovery: {@link hasRestored} is not needed any more. */
   loaded(): void {
-    this.#small.forgetRecovered()
+    this.#fastPath.forgetRecovered()
   }
 
-  /** Nothing is to be stored any more; resolves soon, also where that leaves the next start something to do. */
+  /** Checkpoints the journal, for a short time at most: the next start does the rest. */
   close(): Promise<void> {
-    return this.#small.close()
+    return this.#fastPath.close()
   }
 
   /**
-   * Resolves with the name of the file, or with undefined where `delivery` says that it was stored before. Names
-   * are given in the order of the calls. See `Mailbox.storeMessage`.
+   * Stores a message. Resolves with the name of its file, or with undefined if `delivery` is a duplicate. Names are in
+   * the order of the calls. See `Mailbox.storeMessage`.
    */
   async store(message: MessageInput, payload: Payload, delivery?: Delivery): Promise<string | undefined> {
     this.#checkFits(message.length)
     const atNs = wallClockNs()
-    const claim = this.#quota.claim(() => messageFileName(message.type, atNs, ++this.#seq))
+    const choice = this.#quota.claim(() => messageFileName(message.type, atNs, ++this.#seq))
     try {
       const record = { ...message, receivedAt: rfc3339(atNs) }
-      if (!(await this.#store({ choice: claim, record, delivery }, payload))) return undefined
+      if (!(await this.#store({ choice, record, delivery }, payload))) return undefined
     } finally {
-      claim.release()
+      choice.release()
     }
     await this.#quota.enforce()
-    return claim.name
+    return choice.name
   }
 
-  /** False where it was stored before. */
+  /** False if it is a duplicate. */
   async #store(storing: Storing, payload: Payload): Promise<boolean> {
     const { from, length } = storing.record
     if (payload instanceof Uint8Array) return this.#storeWhole(storing, whole(payload, length))
-    const isGathered = isSmall(length) && (await this.#gathered.takeIn(LIMITS.gatherWait.value, from, length))
+    const isGathered =
+      isSmall(length) && (await this.#gathered.acquireWithin(LIMITS.gatherWait.value, from, length))
     if (!isGathered) {
       const spooled = () => this.#storeSpooled(storing, pieces(payload, length))
-      return this.#options.stores.streamed(from, spooled)
+      return this.#options.slots.streamed(from, spooled)
     }
     try {
       return await this.#storeWhole(storing, await gathered(payload, length))
     } finally {
-      this.#gathered.giveBack(from, length)
+      this.#gathered.release(from, length)
     }
   }
 
   async #storeWhole(storing: Storing, payload: Uint8Array): Promise<boolean> {
-    const { stores } = this.#options
+    const { slots } = this.#options
     const { delivery } = storing
     if (delivery !== undefined && !(await delivery.confirm())) return false
     const { from } = storing.record
     const layout = this.#layout(storing.record, payloadFacts(payload))
-    // Not rendered before it has its turn: of those that wait, only the payload is held.
-    const quickly = () => this.#writeQuickly(storing, layout, payload)
-    if (this.#small.takes(layout.size) && (await stores.quick(from, quickly))) return true
-    await stores.small(from, () => this.#write(storing, layout, file => writeWhole(file, layout, payload)))
+    // The JSON is rendered when the store has its slot: until then only the payload takes memory.
+    const onFastPath = () => this.#writeJournaled(storing, layout, payload)
+    if (this.#fastPath.takes(layout.size) && (await slots.journaled(from, onFastPath))) return true
+    await slots.inMemory(from, () => this.#write(storing, layout, file => writeWhole(file, layout, payload)))
     return true
   }
 
-  /** Whether it could be written in the short way. */
-  async #writeQuickly(
+  /** False if the fast path did not store it. */
+  async #writeJournaled(
     { choice, record, delivery }: Storing,
     layout: MessageLayout,
     payload: Uint8Array,
   ): Promise<boolean> {
-    const giveBack = await this.#quota.reserve(record.from, layout.size)
+    const endReservation = await this.#quota.reserve(record.from, layout.size)
     try {
-      // Another store may just be making it again; until that is durable, nothing in it is.
-      if (this.#folder.isBeingMade || !this.#small.takes(layout.size)) return false
+      // While the folder is created again it is not durable, and neither is a file in it.
+      if (this.#folder.isBeingMade) return false
       const bytes = concat(renderMessage(layout, payload))
-      if (!(await this.#small.write(choice, bytes, delivery))) return false
+      if (!(await this.#fastPath.write(choice, bytes, delivery))) return false
       await this.#folder.retract()
       this.#quota.added(choice.name, bytes.length, record.from)
       return true
     } finally {
-      giveBack()
+      endReservation()
     }
   }
 
   /**
-   * How `data` looks depends on the last byte: the payload goes to the disk first, then into the JSON. Resolves
-   * with false where it was stored before.
+   * Writes the payload to a temporary file first, then into the JSON, since the form of `data` depends on the last byte.
+   * Resolves with false if it is a duplicate.
    */
   async #storeSpooled(storing: Storing, payload: AsyncIterable<Uint8Array>): Promise<boolean> {
     const { from } = storing.record
     const spool = await this.#folder.createTemporary()
-    let counted = 0
+    let spooled = 0
     try {
       const scan = new PayloadScan()
-      const look = (piece: Uint8Array) => {
-        if (!this.#spool.take(from, piece.length)) throw new MailboxError('INBOX_FULL', SPOOL_FULL)
-        counted += piece.length
+      const inspect = (piece: Uint8Array) => {
+        if (!this.#spool.acquire(from, piece.length)) throw new MailboxError('INBOX_FULL', SPOOL_FULL)
+        spooled += piece.length
         scan.push(piece)
       }
-      await spool.writeAll(watched(payload, look))
-      // Before room is made for it.
+      await spool.writeAll(watched(payload, inspect))
+      // A duplicate must not evict other messages, so this comes before the reservation.
       if (storing.delivery !== undefined && !(await storing.delivery.confirm())) return false
       if (isSmall(spool.size)) {
-        await this.#options.stores.small(from, () => this.#storeReadBack(storing, spool))
+        await this.#options.slots.inMemory(from, () => this.#storeReadBack(storing, spool))
         return true
       }
       const layout = this.#layout(storing.record, scan.facts)
@@ -204,11 +211,11 @@ export class Inbox {
       return true
     } finally {
       await spool.discard()
-      this.#spool.giveBack(from, counted)
+      this.#spool.release(from, spooled)
     }
   }
 
-  /** A small one is needed whole to be laid out; it has a slot of those that are in memory. */
+  /** A small payload is laid out whole, so it is read back into memory. */
   async #storeReadBack(storing: Storing, spool: TemporaryFile): Promise<void> {
     const payload = await spool.readAll()
     const layout = this.#layout(storing.record, payloadFacts(payload))
@@ -220,12 +227,12 @@ export class Inbox {
     layout: MessageLayout,
     fill: (file: TemporaryFile) => Promise<void>,
   ): Promise<void> {
-    const giveBack = await this.#quota.reserve(record.from, layout.size)
+    const endReservation = await this.#quota.reserve(record.from, layout.size)
     try {
       const size = await this.#folder.write(choice, { fill, repeatable: true, record: delivery })
       if (size !== undefined) this.#quota.added(choice.name, size, record.from)
     } finally {
-      giveBack()
+      endReservation()
     }
   }
 
@@ -238,10 +245,10 @@ export class Inbox {
   #checkFits(bytes: number): void {
     const { maxBytes, share } = this.#options.limits
     if (bytes <= maxBytes * share) return
-    const most = share === 1 ? `${maxBytes} in all` : `${maxBytes * share} of one sender`
+    const limit = share === 1 ? `${maxBytes}` : `${maxBytes * share} for one sender`
     throw new MailboxError(
       'INBOX_FULL',
-      `the message takes ${bytes} bytes; the inbox may hold ${most} (inboxMaxBytes, inboxShare)`,
+      `the message takes ${bytes} bytes; the limit of the inbox is ${limit} (inboxMaxBytes, inboxShare)`,
     )
   }
 }
@@ -252,19 +259,20 @@ interface Storing {
   readonly delivery: Delivery | undefined
 }
 
-/** So many senders at least share the spool, and the turns of large messages. */
+/** One sender can take half of the spool, and of the slots of large messages. */
 const SENDERS = 2
-const SPOOL_FULL = 'too much of large messages is arriving at once, from this sender or from all together'
-/** So many senders at least share the memory for small messages in pieces. */
+const SPOOL_FULL =
+  'too many bytes of large messages are arriving at once, from this sender or from all senders'
+/** One sender can take a quarter of the memory for small messages in pieces. */
 const GATHERERS = 4
 /** A multiple of three, as base64 needs it. */
 const CHUNK_SIZE = 192 * 1024
 
-/** Bytes of JSON that are written at once; of more, a piece at a time is held. */
-const MOST_RENDERED = 2 * LIMITS.wholeFrame.value
+/** JSON up to this size is rendered at once, larger JSON in pieces. */
+const MAX_RENDERED_SIZE = 2 * LIMITS.wholeFrame.value
 
 async function writeWhole(file: TemporaryFile, layout: MessageLayout, payload: Uint8Array): Promise<void> {
-  if (layout.size <= MOST_RENDERED) await file.write(renderMessage(layout, payload))
+  if (layout.size <= MAX_RENDERED_SIZE) await file.write(renderMessage(layout, payload))
   else await writeStreamed(file, layout, () => chunks(payload, CHUNK_SIZE))
 }
 

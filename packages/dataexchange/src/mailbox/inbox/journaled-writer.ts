@@ -12,22 +12,23 @@ import { type Recovered, recoverJournal } from '../journal/journal-recovery.ts'
 import { addTombstones } from '../journal/tombstones.ts'
 
 /**
- * The short way of small files into a folder: they are written with synchronous calls, and durable through a journal.
- * Where anything is not as usual nothing is done, and the file has to take the long way, which is `DurableFolder`.
+ * The fast path of small files into a folder: synchronous calls, and durability by the write-ahead log (journal.ts).
+ * Whenever something is unusual it leaves nothing behind and returns false, and the file takes the slow path,
+ * `DurableFolder`.
  */
-export class SmallWriter {
+export class JournaledWriter {
   readonly #folder: JournalFolder
   readonly #logger: Logger
   readonly #checkpoints: Checkpoints
   readonly #journal: Journal | undefined
-  /** What the journal may hold and nobody was told of, until that is noted. */
+  /** Names that the journal may have although they were not stored, until they have tombstones. */
   readonly #revoked = new Set<string>()
-  readonly #noteRevoked: () => Promise<void> = coalesce(() => this.#note([...this.#revoked]))
+  readonly #buryRevoked: () => Promise<void> = coalesce(() => this.#bury([...this.#revoked]))
   #recovered: Recovered = NOTHING
-  /** Nothing goes this way. */
-  #isClosed = false
+  /** The folder's file system has no hard links: every write here would fail. */
+  #isUnusable = false
 
-  /** With `durable` false nothing is synced, and no journal kept. */
+  /** With `durable` false nothing is synced, and there is no journal. */
   constructor(layout: FolderLayout, durable: boolean, logger: Logger) {
     this.#folder = new JournalFolder(layout)
     this.#logger = logger
@@ -35,17 +36,17 @@ export class SmallWriter {
     this.#journal = durable ? new Journal(this.#folder, this.#checkpoints) : undefined
   }
 
-  /** Takes up the journals that earlier processes have left, see `recoverJournal`. */
+  /** Recovers from the journals of earlier processes, see {@link recoverJournal}. */
   async recover(): Promise<void> {
     this.#recovered = await recoverJournal(this.#folder, this.#logger)
   }
 
-  /** Whether {@link recover} has seen to it that the file `name` is there; it may have another inode then. */
+  /** Whether {@link recover} has restored the file `name`, perhaps with another inode. */
   hasRestored(name: string): boolean {
     return this.#recovered.restored.has(name)
   }
 
-  /** Nobody asks any more what was {@link recover}ed: those journals can be forgotten when their files are durable. */
+  /** Checkpoints the recovered journals. {@link hasRestored} returns false from then on. */
   forgetRecovered(): void {
     for (const segment of this.#recovered.segments) {
       adopt(segment)
@@ -54,14 +55,14 @@ export class SmallWriter {
     this.#recovered = NOTHING
   }
 
-  /** Whether a file of `size` bytes may go this way now. */
+  /** Whether a file of `size` bytes can be written here now. */
   takes(size: number): boolean {
-    return size <= LARGEST && !this.#isClosed && this.#journal?.hasRoom !== false
+    return size <= MAX_SIZE && !this.#isUnusable && this.#journal?.hasRoom !== false
   }
 
   /**
-   * Resolves with true when a file of `bytes` is complete, durable, and visible under `choice.name`; with false where
-   * it is not, and nothing is left of it.
+   * Writes a file. Resolves with true when it is complete, durable and visible under `choice.name`, or with false when it
+   * was not written and nothing is left of it.
    */
   async write(choice: NameChoice, bytes: Uint8Array, record?: PublishRecord): Promise<boolean> {
     if (!this.takes(bytes.length)) return false
@@ -76,14 +77,14 @@ export class SmallWriter {
     file.discard()
     if (isStored) await record?.published()
     else if (this.#journal !== undefined) this.#revoked.add(name)
-    if (this.#revoked.size > 0) await this.#noteRevoked()
+    if (this.#revoked.size > 0) await this.#buryRevoked()
     return isStored
   }
 
-  /** Resolves when the journal holds nothing any more, or the time for that is over. */
+  /** Resolves when all segments are checkpointed, or the time for that is over. */
   async close(): Promise<void> {
     await this.#journal?.close()
-    if (this.#revoked.size > 0) await this.#noteRevoked()
+    if (this.#revoked.size > 0) await this.#buryRevoked()
     await this.#checkpoints.close()
   }
 
@@ -94,31 +95,30 @@ export class SmallWriter {
   ): Promise<boolean> {
     let settle: (() => void) | undefined
     try {
-      // First: what the journal may bring back must be known by its id, or would be stored once more.
+      // The id first: a message that the journal brings back must be known by its id, or it could be stored twice.
       await record?.about(entry.name, file.inode)
       settle = await this.#journal?.append(entry)
-      // Not before it is durable: until then a power cut could leave a part of it under its name.
+      // The name last: before the entry is durable, a power cut could leave a torn file under it.
       return file.publish(entry.name)
     } catch (error) {
-      // Every later one would fail like this, and be written twice.
-      this.#isClosed ||= hasNoHardLinks(error)
+      this.#isUnusable ||= hasNoHardLinks(error)
       return false
     } finally {
       settle?.()
     }
   }
 
-  /** A power cut must not bring them back. Never rejects: what the disk does not take is noted with a later write. */
-  async #note(names: readonly string[]): Promise<void> {
+  /** Adds tombstones, so that a power cut brings no file back. Never rejects: the next write tries again. */
+  async #bury(names: readonly string[]): Promise<void> {
     try {
       await addTombstones(this.#folder.layout, names, this.#folder.journal)
       for (const name of names) this.#revoked.delete(name)
     } catch {
-      // It stays.
+      // The names stay in #revoked.
     }
   }
 }
 
 const NOTHING: Recovered = { restored: new Set(), segments: [] }
-/** A larger one gains little, would be written twice, and is better written by a thread. */
-const LARGEST = 128 * 1024
+/** A larger file gains little by group commit, would be written twice, and is better written by the thread pool. */
+const MAX_SIZE = 128 * 1024

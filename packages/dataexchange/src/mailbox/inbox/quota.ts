@@ -9,28 +9,26 @@ import { MailboxError, systemCode } from '../../errors.ts'
 import type { Logger } from '../../logger.ts'
 import { MESSAGE_SUFFIX } from '../layout.ts'
 import { messageAge } from '../names.ts'
-import { Owners, readSender } from './senders.ts'
+import { readSender, Senders } from './senders.ts'
 
-/** What the inbox may hold. */
+/** The limits of the inbox. */
 export interface InboxLimits {
   readonly maxFiles: number
   readonly maxBytes: number
-  /** What the messages of one sender may take of both, over 0 and up to 1. */
+  /** The fraction of both limits for one sender, more than 0 and at most 1. */
   readonly share: number
-  /** Past the limits the oldest messages go, or new ones are refused. */
+  /** Whether the oldest messages are evicted at the limits, or new ones refused. */
   readonly whenFull: 'evict' | 'refuse'
 }
 
 /**
- * Keeps the inbox within its limits: past them the oldest messages go (section 3), or new ones are refused.
- * A sender past its share loses its own oldest messages, not those of others. The cost of a message does
- * not grow with the inbox.
+ * Keeps the inbox within its limits: evicts the oldest messages `[inbox.max-files]` `[inbox.max-bytes]`, or refuses new
+ * ones. A sender past its share loses its own oldest messages. The cost for a message does not grow with the inbox.
  */
 export class InboxQuota {
   /**
-   * Removes the oldest messages where there are too many, or too many bytes (then down to 90 %), but never
-   * the one stored last. Resolves when that is done; never rejects: what cannot be removed is logged, and
-   * tried again after the next listing.
+   * Evicts the oldest messages past the limits, by bytes down to 90 %, but never the one stored last. Never rejects: a
+   * message that cannot be removed is logged, and tried again after the next listing.
    */
   readonly enforce: () => Promise<void>
   readonly #dir: string
@@ -38,12 +36,13 @@ export class InboxQuota {
   readonly #logger: Logger
   readonly #index: FolderIndex
   readonly #refreshShared: () => Promise<void>
-  readonly #owners = new Owners()
+  readonly #senders = new Senders()
+  /** All messages, oldest first. Some may be gone. */
   #order = new Fifo<FolderEntry>()
   #latest: FolderEntry | undefined
   /** Senders that may be past their share. */
   readonly #suspects = new Set<string>()
-  /** What is being written, where new messages are refused. */
+  /** The reservations of messages being written, if new messages are refused. */
   readonly #writing = new Tally()
   #unreported = 0
   #reportedAt = Number.NEGATIVE_INFINITY
@@ -53,20 +52,20 @@ export class InboxQuota {
     this.#limits = limits
     this.#logger = logger
     const isMessage = (name: string) => name.endsWith(MESSAGE_SUFFIX)
-    this.#index = new FolderIndex(dir, isMessage, entry => this.#owners.remove(entry))
-    const run = coalesce(() => this.#run())
+    this.#index = new FolderIndex(dir, isMessage, entry => this.#senders.remove(entry))
+    const evict = coalesce(() => this.#evict())
     this.enforce = async () => {
-      if (limits.whenFull === 'evict' && (this.#isOver() || this.#suspects.size > 0)) await run()
+      if (limits.whenFull === 'evict' && (this.#isOver() || this.#suspects.size > 0)) await evict()
     }
     this.#refreshShared = coalesce(() => this.refresh())
   }
 
-  /** A name for a message to be written, see `FolderIndex.claim`. */
+  /** Reserves a name for a message, see `FolderIndex.claim`. */
   claim(make: () => string): NameClaim {
     return this.#index.claim(make)
   }
 
-  /** Looks what is in the inbox. */
+  /** Lists the inbox and takes up the changes of other programs. */
   async refresh(): Promise<void> {
     const found = await this.#index.refresh()
     this.#dropGone()
@@ -77,25 +76,24 @@ export class InboxQuota {
       .sort((a, b) => (a.age < b.age ? -1 : a.age > b.age ? 1 : 0))
     this.#order = new Fifo(aged.map(({ entry }) => entry))
     if (this.#limits.share < 1)
-      await this.#findOwners(aged.map(({ entry }) => entry).filter(entry => isNew.has(entry)))
+      await this.#findSenders(aged.map(({ entry }) => entry).filter(entry => isNew.has(entry)))
   }
 
   /**
-   * Makes room for a message of `size` bytes from `from` that is about to be written, where new messages are
-   * refused rather than old ones removed. Resolves with a function that gives the room back: it is counted by
-   * {@link added} from then on, or was not written.
+   * Reserves `size` bytes for a message of `from`, if new messages are refused at the limits. Resolves with a function
+   * that ends the reservation, once {@link added} counts the message or it was not written.
    *
    * @throws {MailboxError} INBOX_FULL
    */
   async reserve(from: string, size: number): Promise<() => void> {
     if (this.#limits.whenFull === 'evict') return () => {}
-    if (!this.#fits(from, size)) await this.#lookAgain()
+    if (!this.#fits(from, size)) await this.#refreshIfStale()
     if (!this.#fits(from, size)) {
       const { maxFiles, maxBytes } = this.#limits
       throw new MailboxError(
         'INBOX_FULL',
         `the inbox holds ${this.#index.files} messages of ${maxFiles} and ${this.#index.bytes} bytes of ` +
-          `${maxBytes}, or this sender has its share of them; clear some, or let the oldest go (whenFull)`,
+          `${maxBytes}, or this sender has used its share; clear messages, or have the oldest evicted (whenFull)`,
       )
     }
     const count = { files: 1, bytes: size }
@@ -109,20 +107,20 @@ export class InboxQuota {
     this.#latest = entry
     this.#order.push(entry)
     if (this.#limits.share === 1) return
-    this.#owners.add(entry, from)
-    if (this.#isPastShare(this.#owners.get(from))) this.#suspects.add(from)
+    this.#senders.add(entry, from)
+    if (this.#isPastShare(this.#senders.get(from))) this.#suspects.add(from)
   }
 
   #isOver(): boolean {
     return this.#index.files > this.#limits.maxFiles || this.#index.bytes > this.#limits.maxBytes
   }
 
-  async #run(): Promise<void> {
-    await this.#lookAgain()
-    // Nobody loses a message to a sender that has more than its share.
+  async #evict(): Promise<void> {
+    await this.#refreshIfStale()
+    // First the senders past their share: nobody else loses a message to them.
     const victims = [...this.#takeFromSuspects(), ...this.#takeVictims()]
     for (let i = 0; i < victims.length; i++) {
-      if (i > 0 && i % REMOVALS_A_TURN === 0) await nextTurn()
+      if (i > 0 && i % REMOVALS_PER_TURN === 0) await nextTurn()
       this.#remove(victims[i]!)
     }
     this.#report()
@@ -145,15 +143,15 @@ export class InboxQuota {
     return victims
   }
 
-  /** The oldest messages of the senders that are past their share. */
+  /** The oldest messages of senders past their share. */
   #takeFromSuspects(): FolderEntry[] {
     const victims: FolderEntry[] = []
     for (const from of this.#suspects) {
-      const owner = this.#owners.get(from)
-      for (let left = owner.order.length; left > 0 && this.#isPastShare(owner); left--) {
-        const entry = owner.order.shift()
+      const sender = this.#senders.get(from)
+      for (let left = sender.order.length; left > 0 && this.#isPastShare(sender); left--) {
+        const entry = sender.order.shift()
         if (entry === undefined || entry.gone) continue
-        if (entry === this.#latest) owner.order.push(entry)
+        if (entry === this.#latest) sender.order.push(entry)
         else {
           this.#index.forget(entry)
           victims.push(entry)
@@ -172,7 +170,7 @@ export class InboxQuota {
   #fits(from: string, size: number): boolean {
     const { maxFiles, maxBytes } = this.#limits
     const { all } = this.#writing
-    const stored = sum(this.#owners.get(from), this.#writing.of(from))
+    const stored = sum(this.#senders.get(from), this.#writing.of(from))
     const own = sum(stored, { files: 1, bytes: size })
     return (
       this.#index.files + all.files < maxFiles &&
@@ -181,22 +179,22 @@ export class InboxQuota {
     )
   }
 
-  /** Messages that others have removed are not to be kept in mind. */
+  /** Drops the entries of messages that other programs have removed. */
   #dropGone(): void {
     this.#order = new Fifo(this.#order.toArray().filter(({ gone }) => !gone))
-    this.#owners.dropGone()
+    this.#senders.dropGone()
   }
 
-  /** Other programs remove messages: nothing is removed or refused over a listing that is old. */
-  async #lookAgain(): Promise<void> {
-    if (this.#index.listingAge <= LISTING_GOOD_MS) return
+  /** Other programs remove messages, so nothing is evicted or refused by an old listing. */
+  async #refreshIfStale(): Promise<void> {
+    if (this.#index.listingAge <= LISTING_STALE_AFTER_MS) return
     await this.#refreshShared().catch(err => this.#logger.warn({ err }, 'cannot list the inbox'))
   }
 
-  async #findOwners(found: readonly FolderEntry[]): Promise<void> {
+  async #findSenders(found: readonly FolderEntry[]): Promise<void> {
     for (const entry of found) {
       const from = await readSender(join(this.#dir, entry.name))
-      if (from !== undefined && !entry.gone) this.#owners.add(entry, from)
+      if (from !== undefined && !entry.gone) this.#senders.add(entry, from)
     }
   }
 
@@ -206,15 +204,15 @@ export class InboxQuota {
       this.#unreported++
     } catch (err) {
       if (systemCode(err) === 'ENOENT') return
-      this.#logger.warn({ err, file: entry.name }, 'cannot remove an old message')
+      this.#logger.warn({ err, file: entry.name }, 'cannot evict an old message')
     }
   }
 
   #report(): void {
-    if (this.#unreported === 0 || performance.now() - this.#reportedAt < REPORT_EVERY_MS) return
+    if (this.#unreported === 0 || performance.now() - this.#reportedAt < REPORT_INTERVAL_MS) return
     this.#logger.info(
       { removed: this.#unreported, files: this.#index.files, bytes: this.#index.bytes },
-      'the inbox is full: old messages were removed',
+      'the inbox is full: old messages were evicted',
     )
     this.#unreported = 0
     this.#reportedAt = performance.now()
@@ -222,8 +220,8 @@ export class InboxQuota {
 }
 
 const EVICT_DOWN_TO = 0.9
-/** Removals by other programs are noticed after this long at most, without a listing for every message. */
-const LISTING_GOOD_MS = 10_000
-/** More would keep others waiting. */
-const REMOVALS_A_TURN = 64
-const REPORT_EVERY_MS = 60_000
+/** The longest time until a removal by another program is noticed, without a listing for every message. */
+const LISTING_STALE_AFTER_MS = 10_000
+/** More would block the event loop for too long. */
+const REMOVALS_PER_TURN = 64
+const REPORT_INTERVAL_MS = 60_000

@@ -2,52 +2,52 @@ import { open } from 'node:fs/promises'
 import { Fifo } from '../../async/queue.ts'
 import type { FolderEntry } from '../../disk/folder-index.ts'
 
-/** What one sender has in the inbox. */
-export interface Owner {
+/** The messages of one sender in the inbox. */
+export interface SenderMessages {
   files: number
-  /** Of all its messages. */
+  /** Size of all its messages in bytes. */
   bytes: number
-  /** Its messages, the oldest first; some may be gone. */
+  /** Its messages, oldest first. Some may be gone. */
   order: Fifo<FolderEntry>
 }
 
-/** Who sent what is in the inbox. */
-export class Owners {
-  readonly #owners = new Map<string, Owner>()
+/** The messages of the inbox by sender. */
+export class Senders {
+  readonly #senders = new Map<string, SenderMessages>()
   readonly #byEntry = new WeakMap<FolderEntry, string>()
 
-  get(name: string): Owner {
-    return this.#owners.get(name) ?? { files: 0, bytes: 0, order: new Fifo<FolderEntry>() }
+  get(name: string): SenderMessages {
+    return this.#senders.get(name) ?? { files: 0, bytes: 0, order: new Fifo<FolderEntry>() }
   }
 
-  /** `entry` is the newest message of `name`. */
+  /** Adds `entry` as the newest message of `name`. */
   add(entry: FolderEntry, name: string): void {
     this.#byEntry.set(entry, name)
-    const owner = this.get(name)
-    this.#owners.set(name, owner)
-    owner.files++
-    owner.bytes += entry.size
-    owner.order.push(entry)
+    const sender = this.get(name)
+    this.#senders.set(name, sender)
+    sender.files++
+    sender.bytes += entry.size
+    sender.order.push(entry)
   }
 
-  /** `entry` is in the folder no longer. */
+  /** Removes `entry`, which is no longer in the folder. */
   remove(entry: FolderEntry): void {
     const name = this.#byEntry.get(entry)
     if (name === undefined) return
-    const owner = this.get(name)
-    owner.files--
-    owner.bytes -= entry.size
-    if (owner.files === 0) this.#owners.delete(name)
+    const sender = this.get(name)
+    sender.files--
+    sender.bytes -= entry.size
+    if (sender.files === 0) this.#senders.delete(name)
   }
 
-  /** Forgets the entries that are in the folder no longer. */
+  /** Drops the entries that are no longer in the folder. */
   dropGone(): void {
-    for (const owner of this.#owners.values())
-      owner.order = new Fifo(owner.order.toArray().filter(({ gone }) => !gone))
+    for (const sender of this.#senders.values())
+      sender.order = new Fifo(sender.order.toArray().filter(({ gone }) => !gone))
   }
 }
 
-/** Who sent the message in the file at `path`, by its first bytes; undefined for a file that is no message. */
+/** The sender of the message at `path`, from its first bytes. Undefined if the file is not a message. */
 export async function readSender(path: string): Promise<string | undefined> {
   const handle = await open(path, 'r').catch(() => undefined)
   if (handle === undefined) return undefined
@@ -61,5 +61,5 @@ export async function readSender(path: string): Promise<string | undefined> {
   }
 }
 
-/** `type` and `from` come first in what is written here, and in what the original writes. */
+/** `type` and `from` come first in our messages, and in those of the original. */
 const HEAD_SIZE = 256

@@ -5,7 +5,7 @@ import type { DurableFolder, NameChoice, Publishable, WriteSource } from '../../
 import type { Delivery } from '../ids/delivery.ts'
 import { receivedFileName } from '../names.ts'
 import { type Payload, pieces, watched, whole } from '../payload.ts'
-import type { Stores } from '../store-slots.ts'
+import type { StoreSlots } from '../store-slots.ts'
 import type { ReceivedRoom } from './quota.ts'
 import { type FileRecord, FileRecords } from './records.ts'
 import type { Reservation } from './reservation.ts'
@@ -51,7 +51,7 @@ export interface StoredFile {
 export interface ReceivedOptions {
   readonly room: ReceivedRoom
   /** Shared by the folders of a mailbox. */
-  readonly stores: Stores
+  readonly slots: StoreSlots
 }
 
 /** The folder of received files (section 3). */
@@ -136,7 +136,7 @@ export class Received {
     file: FileFacts,
     { delivery, reservation }: Writing,
   ): Promise<number | undefined> {
-    const { room, stores } = this.#options
+    const { room, slots } = this.#options
     const { from = '', length } = file
     if (payload instanceof Uint8Array) {
       const bytes = whole(payload, length)
@@ -145,7 +145,7 @@ export class Received {
         yield bytes
       }
       const source = { ...this.#source(file, content, delivery), repeatable: true }
-      return stores.small(from, () => this.#folder.write(choice, source))
+      return slots.inMemory(from, () => this.#folder.write(choice, source))
     }
     const content = async function* () {
       for await (const piece of pieces(payload, length)) {
@@ -154,7 +154,7 @@ export class Received {
       }
     }
     const source = { ...this.#source(file, content, delivery), repeatable: false }
-    return stores.streamed(from, () => this.#folder.write(choice, source))
+    return slots.streamed(from, () => this.#folder.write(choice, source))
   }
 
   #source(

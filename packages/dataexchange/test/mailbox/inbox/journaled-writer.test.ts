@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test'
 import { folderLayout } from '#lib/disk/layout.js'
 import { LIMITS } from '#lib/limits.js'
 import { silentLogger } from '#lib/logger.js'
-import { SmallWriter } from '#lib/mailbox/inbox/journaled-writer.js'
+import { JournaledWriter } from '#lib/mailbox/inbox/journaled-writer.js'
 import { Mailbox } from '#lib/mailbox/mailbox.js'
 import { failHandles, failure, replaceFs, replaceHandle, replaceSyncFs } from '../faulty-fs.js'
 import { cutPower, openMailbox } from '../journal/planted-journal.js'
@@ -327,7 +327,7 @@ test('with durability "os" nothing is synced, there is no journal, and the messa
 test('a mailbox that was closed writes no journal any more', async t => {
   const layout = folderLayout(await tempDir(t))
   await mkdir(layout.temporaries)
-  const writer = new SmallWriter(layout, true, silentLogger)
+  const writer = new JournaledWriter(layout, true, silentLogger)
   const choice = { name: 'a.json', next: () => assert.fail('another name') }
   assert.equal(await writer.write(choice, Buffer.from('x')), true)
   assert.equal(await readFile(join(layout.dir, 'a.json'), 'utf8'), 'x')

@@ -16,7 +16,7 @@ import { Mailbox, type TransferInput } from '#lib/mailbox/mailbox.js'
 import { Transfers } from '#lib/mailbox/partial/transfers.js'
 import { ReceivedRoom } from '#lib/mailbox/received/quota.js'
 import { Received } from '#lib/mailbox/received/received.js'
-import { Stores } from '#lib/mailbox/store-slots.js'
+import { StoreSlots } from '#lib/mailbox/store-slots.js'
 import { replaceFs } from '../faulty-fs.js'
 import { namesIn, tempDir, tempMailbox } from '../temp-mailbox.js'
 
@@ -397,7 +397,7 @@ test('while a transfer is published, there is no moment at which others find roo
   const folder = new DurableFolder(folderLayout(await tempDir(t)), true)
   await folder.make()
   const room = new ReceivedRoom(folder, { maxFiles: 100, maxBytes: 1000 })
-  const real = new Received(folder, { room, stores: new Stores() })
+  const real = new Received(folder, { room, slots: new StoreSlots() })
   await real.load()
   const answers: unknown[] = []
   const ask = async () => {

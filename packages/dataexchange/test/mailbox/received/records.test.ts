@@ -10,7 +10,7 @@ import { Mailbox } from '#lib/mailbox/mailbox.js'
 import { ReceivedRoom } from '#lib/mailbox/received/quota.js'
 import { clearReceived, listReceived, statReceived } from '#lib/mailbox/received/read.js'
 import { Received } from '#lib/mailbox/received/received.js'
-import { Stores } from '#lib/mailbox/store-slots.js'
+import { StoreSlots } from '#lib/mailbox/store-slots.js'
 import { inPieces, namesIn, tempDir, tempMailbox, temporariesIn } from '../temp-mailbox.js'
 
 const FROM = '0:0000.0000.0001'
@@ -67,7 +67,7 @@ test('a whole file from a hidden subfolder is published with its record', async 
   await folder.make()
   const received = new Received(folder, {
     room: new ReceivedRoom(folder, { maxFiles: 100, maxBytes: 1_000 }),
-    stores: new Stores(),
+    slots: new StoreSlots(),
   })
   await received.load()
   const path = join(layout.temporaries, 'whole')
