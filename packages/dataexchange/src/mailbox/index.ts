@@ -1,4 +1,4 @@
-/** `pilot-dataexchange/mailbox`: the inbox and the received folder on the disk, and consumers of the inbox. */
+/** `pilot-dataexchange/mailbox`: the inbox and the received folder on disk, and consumers of the inbox. */
 
 export { watchFolder } from '../disk/watch-folder.ts'
 export type { MailboxConfig } from './config.ts'

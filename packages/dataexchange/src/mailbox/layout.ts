@@ -2,12 +2,12 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { type FolderLayout, folderLayout } from '../disk/layout.ts'
 
-/** The hidden subfolder of the inbox in which message ids are on record; of both folders. */
+/** The hidden subfolder of the inbox with the log of message ids, for messages and files. */
 export function idsDir(inbox: FolderLayout): string {
   return join(inbox.dir, IDS)
 }
 
-/** The hidden subfolder in which small files are durable before they are so themselves. */
+/** The hidden subfolder with the write-ahead log of small messages. */
 export function journalDir(layout: FolderLayout): string {
   return join(layout.dir, JOURNAL)
 }
@@ -22,16 +22,16 @@ export function defaultReceivedDir(): string {
   return join(homedir(), '.pilot', 'received')
 }
 
-/** How the name of a message ends, and with that what counts as one (section 3). */
+/** The ending of the file name of a message `[inbox.name]`. */
 export const MESSAGE_SUFFIX = '.json'
 
-/** How the name of a record ends; before it stands the name of the file. */
+/** The ending of the file name of a record, after the name of its file. */
 export const RECORD_SUFFIX = '.json'
 
-/** Bytes by which the longest name in a hidden subfolder is longer than that of the file it is for. */
-export const HIDDEN_NAME_ROOM: number = '.json.claim'.length
+/** The bytes that names in hidden subfolders add to the name of their file, at most. */
+export const HIDDEN_NAME_ADDITION: number = '.json.claim'.length
 
-/** The layout of the hidden subfolder of records beside received files. */
+/** The layout of the hidden subfolder with the records of received files. */
 export function recordsLayout({ dir, temporaries }: FolderLayout): FolderLayout {
   return { dir: join(dir, RECORDS), temporaries }
 }
@@ -41,17 +41,17 @@ export function recordPath(dir: string, name: string): string {
   return join(dir, RECORDS, `${name}${RECORD_SUFFIX}`)
 }
 
-/** The layout of the hidden subfolder for the consumers of the group `group` of the inbox `inboxDir`. */
+/** The layout of the hidden subfolder of the consumer group `group` of the inbox `inboxDir`. */
 export function groupLayout(inboxDir: string, group: string): FolderLayout {
   return folderLayout(join(inboxDir, CONSUMERS, group))
 }
 
-/** The hidden subfolder of the received files for partial files (section 4). */
+/** The hidden subfolder of the received folder with the partial files of transfers. */
 export function partialDir(receivedDir: string): string {
   return join(receivedDir, PARTIAL)
 }
 
-/** The hidden subfolder of the received files in which it is noted what is being unpacked. */
+/** The hidden subfolder of the received folder that lists the archives to unpack. */
 export function unpackingDir(receivedDir: string): string {
   return join(receivedDir, UNPACKING)
 }

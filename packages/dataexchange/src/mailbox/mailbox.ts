@@ -28,24 +28,23 @@ export type { Payload } from './payload.ts'
 export type { FileInput, StoredFile } from './received/received.ts'
 export type { UnpackOutcome } from './unpacking/unpacker.ts'
 
-/** Who is told of what a {@link Mailbox} does by itself. */
+/** The callbacks of a {@link Mailbox}. */
 export interface MailboxEvents {
-  /** A folder’s archive, which was stored as `unpacking`, has been unpacked, or stays as it is. */
+  /** The archive of a folder, stored as `unpacking`, was unpacked or stays as a file. */
   onUnpacked?: (outcome: UnpackOutcome) => void
 }
 
 /**
- * The inbox and the received files of one node (section 3). It knows files and nothing of peers. A store
- * resolves when its data is durable, complete and visible under its final name, which is what an ACK
- * means; where it rejects, nothing is left behind. Several mailboxes, also of several processes, may share
- * their folders.
+ * The inbox and the received folder of one node. A store resolves when its data is complete, durable and visible under
+ * its final name, which is the meaning of an ACK. If it rejects, nothing is left behind. Several mailboxes, also of
+ * several processes, can share the folders.
  */
 export class Mailbox {
   /** Absolute path of the folder of messages. */
   readonly inboxDir: string
   /** Absolute path of the folder of files. */
   readonly receivedDir: string
-  /** What the folders may hold, as configured; Infinity where a limit is off. */
+  /** The limits of the folders in force. A limit that is off is `Infinity`. */
   readonly limits: MailboxLimits
   readonly #inbox: Inbox
   readonly #received: Received
@@ -53,7 +52,7 @@ export class Mailbox {
   readonly #deliveries: Deliveries
   readonly #transfers: Transfers
   readonly #unpacker: Unpacker | undefined
-  readonly #underWay = new Set<Promise<unknown>>()
+  readonly #running = new Set<Promise<unknown>>()
   #closed = false
 
   private constructor(config: MailboxConfig, logger: Logger, folders: Folders, events: MailboxEvents) {
@@ -83,7 +82,7 @@ export class Mailbox {
     this.#transfers = new Transfers(folders.received.layout.dir, {
       room,
       received: {
-        publish: async (file, finished) => this.#offer(await this.#received.publish(file, finished)),
+        publish: async (file, finished) => this.#queueUnpacking(await this.#received.publish(file, finished)),
       },
       durable: config.durability !== 'os',
       partialTimeout: configuredLimit(config.partialTimeout, LIMITS.partialTimeout),
@@ -96,10 +95,11 @@ export class Mailbox {
   }
 
   /**
-   * Makes the folders where they are missing (mode 0700), removes what processes that died were writing,
-   * and counts what is there.
+   * Opens the folders: creates missing ones with mode 0700, deletes the temporary files of dead processes, recovers
+   * messages that a power cut has taken, and counts messages and files.
    *
-   * @throws {MailboxError} STORE_FAILED where a folder cannot be used
+   * @throws {MailboxError} STORE_FAILED if a folder cannot be used, the file system's error as `cause`
+   * @throws {PluginError} CONFIG_INVALID if `config.inboxShare` is not in (0, 1]
    */
   static async open(
     config: MailboxConfig = {},
@@ -127,19 +127,18 @@ export class Mailbox {
   }
 
   /**
-   * Stores a message as one JSON file in the inbox. Payloads that come in pieces go through the disk;
-   * memory stays bounded. The oldest messages are removed where the inbox is over its limits. One with a
-   * `messageId` is not stored where the same one, with the same bytes, was stored in the last 10 minutes, also
-   * before a restart; the result tells (section 5).
+   * Stores a message as one JSON file in the inbox, and evicts the oldest messages past the limits. A payload in pieces
+   * is spooled to the disk, so that memory stays bounded. A message with a `messageId` that was stored in the last 10
+   * minutes with the same payload, also before a restart, is a duplicate and not stored `[tagged.duplicate]`.
    *
-   * @throws {MailboxError} INBOX_FULL where the message is larger than all that the inbox may hold (nothing
-   * is removed for it); STORE_FAILED, the file system's error as `cause`; MAILBOX_CLOSED. What the
-   * pieces of the payload throw is rethrown as it is.
+   * @throws {MailboxError} INBOX_FULL if the message exceeds the limits of the inbox by itself, or the inbox is full and
+   * `whenFull` is `refuse`; STORE_FAILED, the file system's error as `cause`; MAILBOX_CLOSED. Errors that the pieces of
+   * the payload throw are rethrown.
    */
   async storeMessage(message: MessageInput, payload: Payload): Promise<StoredMessage> {
     const { inboxDir } = this
     const { name, duplicate } = await this.#track(inboxDir, () =>
-      this.#once({ ...message, folder: 'inbox' }, payload, (body, delivery) =>
+      this.#storeOnce({ ...message, folder: 'inbox' }, payload, (body, delivery) =>
         this.#inbox.store(message, body, delivery),
       ),
     )
@@ -147,41 +146,40 @@ export class Mailbox {
   }
 
   /**
-   * Stores a file in the received folder, under a name made of the sender's. Pieces go to the disk as they
-   * come. One with a `messageId` is stored once, see {@link storeMessage}.
+   * Stores a file in the received folder, under a name made of the sender's `[received.name]`. Pieces go to the disk as
+   * they arrive. A file with a `messageId` is stored once, see {@link storeMessage}.
    *
-   * @throws {MailboxError} RECEIVED_FULL where the file does not fit; STORE_FAILED, the file system's error
-   * as `cause`; MAILBOX_CLOSED. What the pieces of the payload throw is rethrown as it is.
+   * @throws {MailboxError} RECEIVED_FULL if the file does not fit; STORE_FAILED, the file system's error as `cause`;
+   * MAILBOX_CLOSED. Errors that the pieces of the payload throw are rethrown.
    */
   async storeFile(file: FileInput, payload: Payload): Promise<StoredFile> {
     const { receivedDir } = this
     const identity = { from: '', ...file, type: 'FILE', folder: 'received' } as const
     const { name, duplicate } = await this.#track(receivedDir, () =>
-      this.#once(identity, payload, (body, delivery) => this.#received.store(file, body, delivery)),
+      this.#storeOnce(identity, payload, (body, delivery) => this.#received.store(file, body, delivery)),
     )
     const stored = { path: join(receivedDir, name), name, bytes: file.length, duplicate }
-    return duplicate ? stored : this.#offer(stored)
+    return duplicate ? stored : this.#queueUnpacking(stored)
   }
 
   /**
-   * Begins, or goes on with, a transfer that comes in chunks (section 4). What is there already is kept under
-   * `received/.partial/` and resumed from: see `Transfer.offset`. An open transfer of the same file and owner is
-   * closed first.
+   * Starts or resumes the transfer of a file in chunks. Its partial file is in `received/.partial/`; the resume offset is
+   * `Transfer.offset`. An open transfer of the same file and owner is closed first.
    *
-   * @throws {MailboxError} RECEIVED_FULL where the rest of the file does not fit; TRANSFERS_FULL where too many
-   * are open; STORE_FAILED, the file system's error as `cause`; MAILBOX_CLOSED
+   * @throws {MailboxError} RECEIVED_FULL if the rest of the file does not fit; TRANSFERS_FULL if too many are open;
+   * STORE_FAILED, the file system's error as `cause`; MAILBOX_CLOSED
    */
   openTransfer(transfer: TransferInput): Promise<Transfer> {
     return this.#track(this.receivedDir, () => this.#transfers.open(transfer))
   }
 
   /**
-   * Resolves when the stores under way have settled; later ones reject with MAILBOX_CLOSED. Open transfers are
-   * closed, and their partial files stay. What is being unpacked is gone on with by the next one.
+   * Closes the mailbox. Resolves when the running stores have settled; later ones reject with MAILBOX_CLOSED. Open
+   * transfers are closed, and their partial files stay. The next mailbox resumes unpacking.
    */
   async close(): Promise<void> {
     this.#closed = true
-    await Promise.allSettled(this.#underWay)
+    await Promise.allSettled(this.#running)
     await this.#transfers.close()
     await this.#unpacker?.close()
     await this.#idLog.close()
@@ -193,12 +191,12 @@ export class Mailbox {
     await this.#transfers.load()
   }
 
-  async #offer(stored: StoredFile): Promise<StoredFile> {
+  async #queueUnpacking(stored: StoredFile): Promise<StoredFile> {
     const unpacking = await this.#unpacker?.take(stored.name)
     return unpacking ? { ...stored, unpacking } : stored
   }
 
-  async #once(
+  async #storeOnce(
     identity: Omit<DeliveryIdentity, 'messageId'> & { messageId?: string },
     payload: Payload,
     store: (payload: Payload, delivery?: Delivery) => Promise<string | undefined>,
@@ -211,11 +209,11 @@ export class Mailbox {
   async #track<T>(dir: string, store: () => Promise<T>): Promise<T> {
     if (this.#closed) throw new MailboxError('MAILBOX_CLOSED', 'the mailbox has been closed')
     const running = store()
-    this.#underWay.add(running)
+    this.#running.add(running)
     try {
       return await orStoreFailure(dir, running)
     } finally {
-      this.#underWay.delete(running)
+      this.#running.delete(running)
     }
   }
 }
@@ -232,7 +230,7 @@ async function prepare(folder: DurableFolder, load: () => Promise<void>, logger:
     for (const path of [dir, temporaries])
       await access(path, constants.R_OK | constants.W_OK | constants.X_OK)
     const swept = await sweepTemporaries(folder.layout)
-    if (swept > 0) logger.info({ dir, swept }, 'removed what an earlier process left half-written')
+    if (swept > 0) logger.info({ dir, swept }, 'temporary files of dead processes were deleted')
     await load()
   } catch (error) {
     throw storeFailure(dir, error)

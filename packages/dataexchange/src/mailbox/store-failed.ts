@@ -1,6 +1,6 @@
 import { MailboxError } from '../errors.ts'
 
-/** `error`, which came up while something was stored in `dir`, as a MailboxError: STORE_FAILED unless it is one. */
+/** Wraps an error of a store in `dir` as STORE_FAILED, unless it is a MailboxError already. */
 export function storeFailure(dir: string, error: unknown): MailboxError {
   if (error instanceof MailboxError) return error
   const reason = error instanceof Error ? error.message : String(error)

@@ -6,7 +6,7 @@ import { type Payload, pieces, watched } from '../payload.ts'
 import type { IdLogFile } from './id-log-file.ts'
 import type { IdRecord } from './id-record.ts'
 
-/** What identifies a delivery, apart from its bytes `[tagged.same-delivery]`. */
+/** The identity of a delivery, apart from its bytes `[tagged.same-delivery]`. */
 export interface DeliveryIdentity {
   /** The folder to store it in. */
   readonly folder: IdRecord['folder']

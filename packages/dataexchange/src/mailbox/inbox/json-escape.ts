@@ -1,4 +1,4 @@
-/** How many bytes UTF-8 `bytes` take inside a JSON string. */
+/** The size of UTF-8 `bytes` inside a JSON string. */
 export function escapedLength(bytes: Uint8Array): number {
   let length = bytes.length
   for (let i = 0; i < bytes.length; i++) length += EXTRA[bytes[i]!]!
@@ -6,10 +6,10 @@ export function escapedLength(bytes: Uint8Array): number {
 }
 
 /**
- * UTF-8 `bytes` as they stand inside a JSON string; `bytes` itself where nothing needs escaping. Works on
- * bytes and on any piece of a text, so that a text of hundreds of MiB never has to be one string.
+ * Escapes UTF-8 `bytes` for a JSON string, and returns `bytes` itself if nothing needs escaping. It works on bytes and on
+ * any piece of a text, so that a text of hundreds of MiB never becomes one string.
  *
- * @param length what {@link escapedLength} says of `bytes`, where that is known
+ * @param length the {@link escapedLength} of `bytes`, if known
  */
 export function escapeJson(bytes: Uint8Array, length: number = escapedLength(bytes)): Uint8Array {
   if (length === bytes.length) return bytes
@@ -25,9 +25,9 @@ export function escapeJson(bytes: Uint8Array, length: number = escapedLength(byt
 }
 
 const LONGEST = '\\u0000'.length
-/** The escapes of the controls, the quote and the backslash, each at its byte times {@link LONGEST}. */
+/** The escapes of control characters, quote and backslash, at the byte's value times {@link LONGEST}. */
 const ESCAPES = new Uint8Array(256 * LONGEST)
-/** By how much each byte grows. */
+/** The additional bytes for each byte. */
 const EXTRA = new Uint8Array(256)
 for (const byte of [...Array(0x20).keys(), 0x22, 0x5c]) {
   const escaped = Buffer.from(JSON.stringify(String.fromCharCode(byte)).slice(1, -1))

@@ -1,7 +1,7 @@
 /**
- * `bytes` as valid UTF-8: every byte that is part of no valid sequence becomes U+FFFD, each for itself, as
- * Go's conversion to text does and readers of the original's inbox know it (section 3). A TextDecoder would
- * make one U+FFFD of a whole broken sequence. A byte order mark is kept.
+ * `bytes` as valid UTF-8. Every byte outside of a valid sequence becomes U+FFFD `[inbox.data-replacement]`, as in Go's
+ * conversion to text, which readers of the original's inbox know. A TextDecoder would replace a whole broken sequence by
+ * one U+FFFD. A byte order mark is kept.
  */
 export function lossyUtf8(bytes: Uint8Array): Uint8Array {
   const out = Buffer.allocUnsafe(lossyLength(bytes))
@@ -18,7 +18,7 @@ export function lossyUtf8(bytes: Uint8Array): Uint8Array {
   return out
 }
 
-/** How many bytes {@link lossyUtf8} makes of `bytes`. */
+/** The size of the result of {@link lossyUtf8}. */
 export function lossyLength(bytes: Uint8Array): number {
   let count = 0
   for (let i = 0; i < bytes.length; ) {
@@ -29,7 +29,7 @@ export function lossyLength(bytes: Uint8Array): number {
   return count
 }
 
-/** The longest start of `bytes` of at most `max` bytes that does not end inside a code point. */
+/** The longest prefix of `bytes` of at most `max` bytes that does not end inside a code point. */
 export function cutAtCodePoint(bytes: Uint8Array, max: number): Uint8Array {
   if (bytes.length <= max) return bytes
   let end = max
@@ -37,7 +37,7 @@ export function cutAtCodePoint(bytes: Uint8Array, max: number): Uint8Array {
   return bytes.subarray(0, end)
 }
 
-/** Bytes of the valid sequence that starts at `i`, or 0 where none does. */
+/** The length of the valid sequence at `i`, or 0 if there is none. */
 function sequenceLength(bytes: Uint8Array, i: number): number {
   const lead = bytes[i]!
   if (lead < 0x80) return 1
@@ -45,7 +45,7 @@ function sequenceLength(bytes: Uint8Array, i: number): number {
   const second = bytes[i + 1]
   if (!isContinuation(second)) return 0
   if (lead < 0xe0) return 2
-  // Overlong forms, surrogates, and what lies beyond U+10FFFF are told by the second byte.
+  // The second byte shows overlong forms, surrogates, and code points beyond U+10FFFF.
   if (second < (SECOND_FROM[lead] ?? 0x80) || second > (SECOND_TO[lead] ?? 0xbf)) return 0
   if (!isContinuation(bytes[i + 2])) return 0
   if (lead < 0xf0) return 3

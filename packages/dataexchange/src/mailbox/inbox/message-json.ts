@@ -4,48 +4,50 @@ import { escapedLength, escapeJson } from './json-escape.ts'
 import { cutAtCodePoint, lossyLength, lossyUtf8 } from './lossy-utf8.ts'
 import { Utf8Check } from './utf8-check.ts'
 
-/** What an inbox file says of a message, next to its payload (section 3). */
+/** The fields of a message besides its payload. */
 export interface MessageRecord {
-  /** The NAME of the frame's type. */
+  /** The name of the frame's type. */
   readonly type: string
   /** The sender's address. */
   readonly from: string
-  /** RFC 3339. */
+  /** Time of arrival, RFC 3339. */
   readonly receivedAt: string
-  /** The sender's id of the message, where it gave one. */
+  /** The sender's id of the message. */
   readonly messageId?: string
-  /** The id this message answers, where the sender gave one. */
+  /** The id of the message that this one answers. */
   readonly replyTo?: string
 }
 
-/** What must be known of a payload before its JSON can be laid out. */
+/** The facts about a payload that determine its JSON. */
 export interface PayloadFacts {
-  /** Bytes. */
+  /** Size in bytes. */
   readonly length: number
   /** Whether it is valid UTF-8. */
   readonly utf8: boolean
-  /** Bytes that it takes inside a JSON string. */
+  /** Size in bytes inside a JSON string. */
   readonly escapedLength: number
-  /** Its start: all of a payload of up to 256 KiB, at least 1 KiB + 3 bytes of a larger one. */
+  /** All of a payload up to 256 KiB, at least the first 1 KiB + 3 bytes of a larger one. */
   readonly start: Uint8Array
 }
 
-/** The text of one inbox file, in order: bytes, or how to make them, or the whole payload in one of its two forms. */
+/** The JSON of a message before it is rendered. */
 export interface MessageLayout {
+  /** In order: bytes, a function that makes them, or the whole payload in one of its two forms. */
   readonly parts: readonly (Uint8Array | Lossy | 'text' | 'base64')[]
-  /** Bytes that the payload takes as `text`. */
+  /** Size of the payload in the form `text`, in bytes. */
   readonly escapedLength: number
-  /** Bytes of the whole file. */
+  /** Size of the file in bytes. */
   readonly size: number
 }
 
 /**
- * Lays out the JSON of a message: `data` always (each byte that is not UTF-8 as U+FFFD), `data_encoding`
- * always, `data_b64` with `includeBase64`, for BINARY and for what is not UTF-8 (section 3).
+ * Lays out the JSON of a message. It always has `data` `[inbox.data]`, with U+FFFD for each byte that is not UTF-8
+ * `[inbox.data-replacement]`, and `data_encoding`. It has `data_b64` for BINARY `[inbox.b64-binary]`, for a payload that is
+ * not UTF-8 `[inbox.b64-not-utf8]`, and with `includeBase64` `[inbox.b64-option]`.
  *
- * A payload over 256 KiB that cannot be read back from `data`, and a text whose JSON would reach 256 MiB (a
- * JavaScript reader ends at 2^29 characters), is written as `data_b64`, with its first KiB as `data` and
- * `"data_truncated":true`.
+ * Two kinds of payload have only their first KiB in `data`, with `"data_truncated":true`, and all of it in `data_b64`:
+ * one over 256 KiB that `data` cannot represent, and a text whose JSON would reach 256 MiB (a JavaScript string is
+ * limited to 2^29 characters).
  */
 export function layoutMessage(
   record: MessageRecord,
@@ -80,7 +82,7 @@ export function layoutMessage(
   return { parts, escapedLength: payload.escapedLength, size }
 }
 
-/** The text of `layout` as bytes, where `payload` is whole in memory. */
+/** Renders the JSON of a payload that is in memory. */
 export function renderMessage(layout: MessageLayout, payload: Uint8Array): Uint8Array[] {
   return layout.parts.map(part => {
     if (typeof part !== 'string') return bytesOf(part)
@@ -89,8 +91,8 @@ export function renderMessage(layout: MessageLayout, payload: Uint8Array): Uint8
 }
 
 /**
- * The text of `layout` piece by piece. `chunks` gives the payload from its start each time it is called, in
- * chunks of a multiple of three bytes but for the last.
+ * Renders the JSON in pieces. Each call of `chunks` reads the payload from its start. All chunks but the last have a
+ * multiple of three bytes, as base64 needs it.
  */
 export async function* streamMessage(
   layout: MessageLayout,
@@ -102,7 +104,7 @@ export async function* streamMessage(
   }
 }
 
-/** The {@link PayloadFacts} of a payload that is whole in memory. */
+/** The {@link PayloadFacts} of a payload that is in memory. */
 export function payloadFacts(payload: Uint8Array): PayloadFacts {
   return {
     length: payload.length,
@@ -112,7 +114,7 @@ export function payloadFacts(payload: Uint8Array): PayloadFacts {
   }
 }
 
-/** Gathers {@link PayloadFacts} from a large payload that comes in pieces, and keeps only its start. */
+/** Collects the {@link PayloadFacts} of a large payload from its pieces, and keeps only its start. */
 export class PayloadScan {
   readonly #check = new Utf8Check()
   #start: Uint8Array = new Uint8Array(0)
@@ -137,15 +139,15 @@ export class PayloadScan {
   }
 }
 
-/** Whether a payload is written with all of its text, whatever its bytes are. */
+/** Whether `data` has the whole payload, whatever its bytes are. */
 export function isSmall(length: number): boolean {
   return length <= LIMITS.wholeFrame.value
 }
 
 const MAX_TEXT_SIZE = 256 * 1024 * 1024
-const SHORT_DATA = 1024
-/** Room for a code point that crosses the end of the short data. */
-const START_SIZE = SHORT_DATA + 3
+const TRUNCATED_SIZE = 1024
+/** With the rest of a code point that crosses the end. */
+const START_SIZE = TRUNCATED_SIZE + 3
 
 const FORMS = {
   text: escapeJson,
@@ -153,15 +155,15 @@ const FORMS = {
     Buffer.from(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64'), 'latin1'),
 }
 
-/** A text that is made when it is written: it may take six times as many bytes as what it is made of. */
+/** Bytes that are made only when they are written: they can take six times the memory of the payload. */
 interface Lossy {
   readonly length: number
   make(): Uint8Array
 }
 
 function lossyData({ start, length, escapedLength }: PayloadFacts, whole: boolean): Uint8Array | Lossy {
-  if (!whole) return escapeJson(lossyUtf8(cutAtCodePoint(start, SHORT_DATA)))
-  // What needs escaping is never what is replaced.
+  if (!whole) return escapeJson(lossyUtf8(cutAtCodePoint(start, TRUNCATED_SIZE)))
+  // A byte is never both escaped and replaced.
   const size = lossyLength(start) + escapedLength - length
   return { length: size, make: () => escapeJson(lossyUtf8(start), size) }
 }

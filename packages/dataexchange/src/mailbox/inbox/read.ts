@@ -7,55 +7,60 @@ import { addTombstones } from '../journal/tombstones.ts'
 import { MESSAGE_SUFFIX } from '../layout.ts'
 import { messageAge } from '../names.ts'
 
-/** A message of the inbox, read (section 3). Records of the original and of newer versions are read alike. */
+/** A message of the inbox `[inbox.object]`, written by this package, a newer version of it or the original. */
 export interface InboxMessage {
   /** The file's name without `.json`. */
   readonly id: string
   readonly type: string
-  /** The sender's address, as text. */
+  /** The sender's address as text. */
   readonly from: string
-  /** RFC 3339. */
+  /** Time of arrival, RFC 3339. */
   readonly receivedAt: string
-  /** Bytes of the payload. */
+  /** Size of the payload in bytes. */
   readonly bytes: number
-  /** The payload as text; where `payload` is not text, with losses. */
+  /** The payload as text. A payload that is not UTF-8 loses bytes here, see {@link messagePayload}. */
   readonly data: string
-  /** `base64` where `data` does not hold the payload. */
+  /** `utf8` if `data` is the whole payload, `base64` if it is not. */
   readonly encoding: 'utf8' | 'base64'
-  /** The payload as base64, where the record has it. */
+  /** The payload as base64, if the message has it. */
   readonly base64?: string
+  /** The sender's id of the message. */
   readonly messageId?: string
+  /** The id of the message that this one answers. */
   readonly replyTo?: string
 }
 
-/** A file of the inbox that is no readable message. */
+/** A file of the inbox that cannot be read as a message. */
 export interface DamagedMessage {
+  /** The file's name without `.json`. */
   readonly id: string
-  /** What is wrong with it. */
+  /** The reason, for people. */
   readonly damaged: string
 }
 
-/** What {@link listMessages} selects. */
+/** Selects messages for {@link listMessages}. */
 export interface MessageFilter {
-  /** How many are read, at most. @default all */
+  /** Maximum number of messages to read. @default all */
   limit?: number
-  /** Only of this sender, an address as text. @default all */
+  /** Only messages of this sender, an address as text. @default all */
   from?: string
-  /** Only those whose file was written at this time or later, ms since the Unix epoch. @default all */
+  /** Only messages whose file was written at this time or later: ms since the Unix epoch. @default all */
   since?: number
 }
 
-/** The newest messages, and how many there are. */
+/** The newest messages, and their total number. */
 export interface MessageList {
   /** Newest first. */
   readonly messages: readonly (InboxMessage | DamagedMessage)[]
-  /** All that the filter selects, those over the limit included. */
+  /** The number of messages that the filter selects, without its limit. */
   readonly total: number
 }
 
 /**
- * Reads the newest messages of the inbox `dir`. Names tell their order, so that only those wanted are read;
- * `from` needs them all. A damaged file is told as such. A folder that is missing is empty.
+ * Reads the newest messages of the inbox `dir`. The order is in the names, so only the selected messages are read; with
+ * `from`, all of them. A damaged file is returned as a {@link DamagedMessage}. A missing folder is empty.
+ *
+ * @throws the file system's error, such as ENOTDIR, if the folder cannot be read
  */
 export async function listMessages(dir: string, filter: MessageFilter = {}): Promise<MessageList> {
   const { limit = Number.POSITIVE_INFINITY, from, since } = filter
@@ -76,7 +81,7 @@ export async function listMessages(dir: string, filter: MessageFilter = {}): Pro
   return { messages, total }
 }
 
-/** Reads the message `id`, or undefined where there is none. */
+/** Reads the message `id`. Undefined if it does not exist. */
 export async function readMessage(
   dir: string,
   id: string,
@@ -91,21 +96,23 @@ export async function readMessage(
 }
 
 /**
- * The payload of `message`, byte for byte.
+ * The payload of `message`, byte for byte `[inbox.lossless]`.
  *
- * @throws {DeliveryError} SOURCE_UNREADABLE where the record does not hold all of it
+ * @throws {DeliveryError} SOURCE_UNREADABLE if the message does not contain all of it
  */
 export function messagePayload(message: InboxMessage): Uint8Array {
   if (message.base64 !== undefined) return Buffer.from(message.base64, 'base64')
   if (message.encoding === 'base64') {
-    throw new DeliveryError('SOURCE_UNREADABLE', `${message.id} does not hold its payload`)
+    throw new DeliveryError('SOURCE_UNREADABLE', `${message.id} does not contain its payload`)
   }
   return Buffer.from(message.data, 'utf8')
 }
 
 /**
- * Removes the messages of the inbox `dir`; with `before`, ms since the Unix epoch, only those whose file was
- * written earlier. Nothing else in the folder is touched.
+ * Removes the messages of the inbox `dir`. With `before`, in ms since the Unix epoch, only messages whose file was
+ * written earlier. Other files stay. Resolves when no power cut can bring the messages back from the journal.
+ *
+ * @throws the file system's error, such as ENOTDIR
  */
 export async function clearMessages(
   dir: string,
@@ -124,7 +131,7 @@ export async function clearMessages(
   return { cleared: cleared.length, remaining }
 }
 
-/** How many messages the inbox `dir` holds, and the bytes of their files. */
+/** The number of messages in the inbox `dir`, and the size of their files in bytes. */
 export async function countMessages(dir: string): Promise<{ files: number; bytes: number }> {
   let bytes = 0
   const names = await messageNames(dir)
@@ -132,17 +139,17 @@ export async function countMessages(dir: string): Promise<{ files: number; bytes
   return { files: names.length, bytes }
 }
 
-/** Whether `name` is a file name that other programs read as a message: hidden ones are not. */
+/** Whether `name` is the file name of a message. Hidden files are not messages. */
 export function isMessageName(name: string): boolean {
   return name.endsWith(MESSAGE_SUFFIX) && !name.startsWith('.')
 }
 
-/** The ids of all messages of the inbox `dir`, oldest first. A folder that is missing is empty. */
+/** The ids of all messages in the inbox `dir`, oldest first. A missing folder is empty. */
 export async function messageIds(dir: string): Promise<string[]> {
   return (await messageNames(dir)).map(idOf).reverse()
 }
 
-/** Names of the messages of the inbox `dir`, newest first; names without a time count as oldest. */
+/** The file names of all messages in the inbox `dir`, newest first. A name without a time counts as oldest. */
 export async function messageNames(dir: string): Promise<string[]> {
   const entries = await ifThere(readdir(dir, { withFileTypes: true }), [])
   return entries
@@ -153,8 +160,8 @@ export async function messageNames(dir: string): Promise<string[]> {
 }
 
 /**
- * When the file was written, by the file system: the time in its name is local, and so one of two hours when
- * the clocks go back. Undefined where it is gone.
+ * The modification time of the file in ms, or undefined if it is gone. The time in its name is local, and ambiguous when
+ * the clocks go back.
  */
 async function modifiedAt(dir: string, name: string): Promise<number | undefined> {
   return (await lstat(join(dir, name)).catch(() => undefined))?.mtimeMs
@@ -166,13 +173,13 @@ function idOf(name: string): string {
 
 function parseMessage(id: string, json: string): InboxMessage | DamagedMessage {
   const record: unknown = JSON.parse(json)
-  if (typeof record !== 'object' || record === null) return { id, damaged: 'it is no JSON object' }
+  if (typeof record !== 'object' || record === null) return { id, damaged: 'it is not a JSON object' }
   const fields = record as Record<string, unknown>
   const { type, from, received_at: receivedAt, bytes, data, data_b64: base64 } = fields
   if (typeof type !== 'string' || typeof from !== 'string' || typeof receivedAt !== 'string') {
     return { id, damaged: 'type, from or received_at is missing' }
   }
-  if (typeof data !== 'string' && typeof base64 !== 'string') return { id, damaged: 'it holds no data' }
+  if (typeof data !== 'string' && typeof base64 !== 'string') return { id, damaged: 'data is missing' }
   const text = typeof data === 'string' ? data : ''
   return {
     id,

@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer'
 
-/** Tells whether pieces, put together, are valid UTF-8; a piece may end anywhere inside a code point. */
+/** Checks whether the concatenation of pieces is valid UTF-8. A piece may end inside a code point. */
 export class Utf8Check {
   #valid = true
-  /** The start of a code point at the end of the last piece. */
+  /** The incomplete code point at the end of the last piece. */
   #open: number[] = []
 
   push(piece: Uint8Array): void {
@@ -14,12 +14,12 @@ export class Utf8Check {
     this.#open.push(...rest.subarray(cut))
   }
 
-  /** Whether all pieces so far are valid, and the last one ended between two code points. */
+  /** Whether all pieces so far are valid, and the last one ended with a whole code point. */
   get valid(): boolean {
     return this.#valid && this.#open.length === 0
   }
 
-  /** Completes the open code point from the start of `piece`, and returns what follows it. */
+  /** Completes the open code point from the start of `piece`, and returns the rest of `piece`. */
   #complete(piece: Uint8Array): Uint8Array {
     const missing = expectedLength(this.#open[0]!) - this.#open.length
     this.#open.push(...piece.subarray(0, missing))
@@ -31,7 +31,7 @@ export class Utf8Check {
   }
 }
 
-/** How many bytes at the end of `bytes` begin a code point that needs more of them. */
+/** The length of the incomplete code point at the end of `bytes`. */
 function openLength(bytes: Uint8Array): number {
   for (let back = 1; back <= 3 && back <= bytes.length; back++) {
     const byte = bytes[bytes.length - back]!
