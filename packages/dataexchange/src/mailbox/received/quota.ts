@@ -44,7 +44,7 @@ export class ReceivedRoom {
    */
   async reserve(count: Count): Promise<void> {
     // No turn of others between a look that finds room and the taking of it.
-    while (!this.#fits(count)) await this.check(count)
+    while (!this.#fits(count)) await this.#makeRoom(count)
     this.#reserved = sum(this.#reserved, count)
   }
 
@@ -60,7 +60,7 @@ export class ReceivedRoom {
   async open(from: string, length: number): Promise<Reservation> {
     const whole = { files: 1, bytes: length }
     const isTaken = this.#open.isWithinShare(from, length)
-    if (isTaken) while (!this.#fits(whole)) await this.check(whole)
+    if (isTaken) while (!this.#fits(whole)) await this.#makeRoom(whole)
     // A length that takes no room removes nothing either: partial files make way when the bytes come.
     else if (!this.#fits(this.#besidesIdle(whole))) {
       await this.#lookAgain(whole)
@@ -77,7 +77,7 @@ export class ReceivedRoom {
   async grow(file: Reservation, bytes: number): Promise<void> {
     if (file.isWhole) return
     const more = { files: 0, bytes }
-    while (!this.#fits(more)) await this.check(more)
+    while (!this.#fits(more)) await this.#makeRoom(more)
     file.take(bytes)
   }
 
@@ -88,8 +88,12 @@ export class ReceivedRoom {
    * @throws {MailboxError} RECEIVED_FULL
    */
   async check(more: Count = NOTHING): Promise<void> {
-    if (!this.#fits(more)) await this.#lookAgain(more)
-    // Where that would not be enough, nothing is removed.
+    if (!this.#fits(more)) await this.#makeRoom(more)
+  }
+
+  /** Lists the folder again, then removes idle partial files if that is enough for `more`; throws if it is not. */
+  async #makeRoom(more: Count): Promise<void> {
+    await this.#lookAgain(more)
     while (!this.#fits(more) && this.#fits(this.#besidesIdle(more))) {
       const idle = this.partials.leastValuable()
       if (idle !== undefined) await this.partials.remove(idle)
