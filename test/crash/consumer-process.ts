@@ -1,4 +1,4 @@
-import type { ConsumerOptions } from '#lib/mailbox/consumers/inbox-consumer.js'
+import type { ConsumerOptions } from '#lib/mailbox/consumers/consumer-options.js'
 import { Child } from './child-process.js'
 
 /** How a {@link ConsumerProcess} works. */

@@ -40,12 +40,8 @@ export {
 export { LIMITS, type Limit, type LimitName, MAX_FRAME_SIZE } from './limits.ts'
 export type { Logger, LogLine } from './logger.ts'
 export type { MailboxConfig } from './mailbox/config.ts'
-export {
-  type ConsumerOptions,
-  InboxConsumer,
-  type MessagesOptions,
-  type NextOptions,
-} from './mailbox/consumers/inbox-consumer.ts'
+export type { ConsumerOptions, MessagesOptions, NextOptions } from './mailbox/consumers/consumer-options.ts'
+export { InboxConsumer } from './mailbox/consumers/inbox-consumer.ts'
 export type { LeasedMessage } from './mailbox/consumers/leased-message.ts'
 export type { DamagedMessage, InboxMessage } from './mailbox/inbox/read.ts'
 export { Mailbox } from './mailbox/mailbox.ts'

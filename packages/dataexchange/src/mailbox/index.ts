@@ -2,12 +2,8 @@
 
 export { watchFolder } from '../disk/watch-folder.ts'
 export type { MailboxConfig } from './config.ts'
-export {
-  type ConsumerOptions,
-  InboxConsumer,
-  type MessagesOptions,
-  type NextOptions,
-} from './consumers/inbox-consumer.ts'
+export type { ConsumerOptions, MessagesOptions, NextOptions } from './consumers/consumer-options.ts'
+export { InboxConsumer } from './consumers/inbox-consumer.ts'
 export type { LeasedMessage } from './consumers/leased-message.ts'
 export {
   clearMessages,

@@ -1,3 +1,37 @@
+// Leases of messages
+// ==================
+//
+// A group of consumers shares an inbox. Each group has a hidden subfolder, `.consumers/<group>/`, and all that the group
+// knows lies in the names and times of empty files there. So processes share it without a lock, a crashed process
+// leaves no lock behind, no log has to be compacted, and no process has to run in between.
+//
+//   <id>.<n>    The message <id> was handed out for the nth time. The file's modification time is the end of the lease.
+//   <id>.done   The message has been acknowledged.
+//   <id>.dead   The message was handed out too often: a dead letter.
+//
+// Taking a lease. A consumer reads the state of the message. If the last lease has expired, it makes <id>.<n + 1> with
+// link(), which succeeds in one process only. The time is set on a temporary file before the link, so nobody sees a
+// lease without its end. After the link the consumer looks for <id>.done and <id>.dead, and for <id>.<n>. If its view
+// was out of date, it removes its own lease again. An acknowledgement makes <id>.done before it removes leases, so a
+// consumer that has made a lease and then finds no <id>.done holds a message that is not acknowledged.
+//
+// Extending a lease, and giving a message back, set the time of <id>.<n>. The lease was lost if <id>.<n> is gone or
+// <id>.<n + 1> exists.
+//
+// Acknowledging makes <id>.done and syncs the folder; then the acknowledgement resolves. Leases are removed afterwards.
+// A crash in between leaves lease files beside <id>.done, which mean nothing. Leases are never synced: after a power
+// cut a message may be handed out before its old lease would have expired, but an acknowledged one never is.
+//
+// Dead letters. When the last lease that a message may have has expired, the next consumer renames it to <id>.dead.
+// Reviving removes the leases first and <id>.dead last, so that a half-revived message is still dead.
+//
+// Forgetting. State of messages that are no longer in the inbox is removed, so a group never holds more than the inbox
+// does. Before that, the removal of the message itself is made durable: tombstones beside the journal, then a sync
+// of the inbox. Otherwise a power cut could bring the message back without its <id>.done.
+//
+// Clocks. Leases compare wall-clock times. If the clock jumps ahead, they expire early. If it is set back, they last
+// longer by as much; a lease that ends more than 25 hours from now counts as expired.
+
 import { lstat, open, readdir, rename, unlink, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { coalesce } from '../../async/coalesce.ts'
@@ -10,143 +44,124 @@ import { systemCode } from '../../errors.ts'
 import { addTombstones } from '../journal/tombstones.ts'
 import { groupLayout, MESSAGE_SUFFIX } from '../layout.ts'
 
-/** What a group of consumers knows of one message. */
+/** The state of one message in a group. */
 export interface LeaseState {
   /** Acknowledged. */
   readonly done: boolean
-  /** Handed out too often: nobody gets it until it is given back. */
+  /** A dead letter: not handed out until it is revived. */
   readonly dead: boolean
-  /** How often it has been handed out. */
+  /** How many times it has been handed out. */
   readonly attempt: number
-  /** When it may be handed out again: ms since the Unix epoch. */
+  /** When its last lease ends, in ms since the Unix epoch; 0 without a lease. */
   readonly until: number
 }
 
-/**
- * The state of one group of consumers, in the hidden subfolder `.consumers/<group>/` of an inbox. It is all in
- * the names and times of empty files, so that processes share it without a lock:
- *
- * - `<id>.<n>`: the message was handed out for the nth time. Made by link(), which one process only can do; the
- *   time of the file is the end of the lease. A lease that has run out is taken over by making `<id>.<n + 1>`.
- * - `<id>.done`: acknowledged, durably. Made before the leases are removed: so who makes a lease, and finds no
- *   `.done` after that, has a message that is not acknowledged.
- * - `<id>.dead`: handed out too often.
- */
+/** The state of one group of consumers on the disk. */
 export class LeaseFolder {
   readonly #layout: FolderLayout
   readonly #inbox: DirectorySync
-  #removed: string[] = []
-  readonly #noteRemoved: () => Promise<void>
   readonly #directory: DirectorySync
   readonly #durable: boolean
+  /** File names that the next tombstones are for. */
+  #removed: string[] = []
+  readonly #addTombstones: () => Promise<void>
 
-  /** Of the group `group` of the inbox `dir`. */
+  /** The state of the group `group` of the inbox `dir`. Without `durable` nothing is synced. */
   constructor(dir: string, group: string, durable: boolean) {
     this.#layout = groupLayout(dir, group)
     const inbox = folderLayout(dir)
-    this.#noteRemoved = coalesce(() => addTombstones(inbox, this.#removed.splice(0)))
+    this.#addTombstones = coalesce(() => addTombstones(inbox, this.#removed.splice(0)))
     this.#inbox = new DirectorySync(dir)
     this.#directory = new DirectorySync(this.#layout.dir)
     this.#durable = durable
   }
 
-  /** Makes the folder where it is missing, and removes what processes that died were making. */
+  /** Creates the folder if it is missing, and removes temporary files of dead processes. */
   async open(): Promise<void> {
     await this.#make()
     await sweepTemporaries(this.#layout)
   }
 
-  /** All that the group knows. The times are not looked up, and zero. */
-  async states(): Promise<Map<string, LeaseState>> {
+  /** The states of all messages that the group has files of. Their `until` is not read and is 0. */
+  async readAll(): Promise<Map<string, LeaseState>> {
     const states = new Map<string, LeaseState>()
     for (const name of await ifThere(readdir(this.#layout.dir), [])) {
-      const [, id, what] = STATE_NAME.exec(name) ?? []
-      if (id === undefined || what === undefined) continue
-      const { done, dead, attempt } = states.get(id) ?? UNKNOWN
+      const [, id, kind] = STATE_NAME.exec(name) ?? []
+      if (id === undefined || kind === undefined) continue
+      const { done, dead, attempt } = states.get(id) ?? NO_STATE
       states.set(id, {
-        done: done || what === 'done',
-        dead: dead || what === 'dead',
-        attempt: Math.max(attempt, Number(what) || 0),
+        done: done || kind === 'done',
+        dead: dead || kind === 'dead',
+        attempt: Math.max(attempt, Number(kind) || 0),
         until: 0,
       })
     }
     return states
   }
 
-  /** What the group knows of one message. */
-  async look(id: string): Promise<LeaseState> {
+  /** The state of the message `id`. */
+  async read(id: string): Promise<LeaseState> {
     const [done, dead] = await Promise.all([this.#has(id, 'done'), this.#has(id, 'dead')])
     let attempt = 0
     let until = 0
-    for (let time = await this.until(id, 1); time !== undefined; time = await this.until(id, attempt + 1)) {
+    for (let end = await this.#endOf(id, 1); end !== undefined; end = await this.#endOf(id, attempt + 1)) {
       attempt++
-      until = time
+      until = end
     }
     return { done, dead, attempt, until }
   }
 
   /**
-   * Hands the message out for the nth time, until `until`. False where somebody else was faster, or where what
-   * the caller knew of it holds no longer.
+   * Makes the lease number `attempt`, which ends at `until`. Resolves with false if another consumer was first, or if
+   * the state that the caller has read is out of date.
    */
-  async claim(id: string, attempt: number, until: number): Promise<boolean> {
+  async acquire(id: string, attempt: number, until: number): Promise<boolean> {
     if (!(await this.#link(id, attempt, until))) return false
-    // The order matters: whoever revives a dead message removes its leases before its `.dead`.
-    const settled = (await this.#has(id, 'done')) || (await this.#has(id, 'dead'))
+    // The order matters: reviving a dead letter removes its leases before its `.dead`.
+    const isOver = (await this.#has(id, 'done')) || (await this.#has(id, 'dead'))
     const follows = attempt === 1 || (await this.#has(id, attempt - 1))
-    if (!settled && follows) return true
+    if (!isOver && follows) return true
     await this.release(id, attempt)
     return false
   }
 
-  /** Takes a claim back, as if it had not been made. */
+  /** Removes a lease, so that it does not count as an attempt. */
   async release(id: string, attempt: number): Promise<void> {
     await this.#remove(id, attempt)
   }
 
-  /** When the nth lease of a message ends; undefined where there is none. */
-  async until(id: string, attempt: number): Promise<number | undefined> {
-    const stats = await ifThere(lstat(this.#path(id, attempt)), undefined)
-    if (stats === undefined) return undefined
-    // A clock that was set back must not keep a message for years. Up: seconds as a fraction come back a little less.
-    return stats.mtimeMs > Date.now() + CLOCK_SET_BACK_MS ? 0 : Math.ceil(stats.mtimeMs)
-  }
-
-  /** Moves the end of the nth lease. False where it is no longer the message's last one. */
+  /** Moves the end of a lease to `until`. Resolves with false if it is no longer the last lease of the message. */
   async setUntil(id: string, attempt: number, until: number): Promise<boolean> {
     const seconds = until / 1000
     const isThere = utimes(this.#path(id, attempt), seconds, seconds).then(() => true)
     return (await ifThere(isThere, false)) && !(await this.#has(id, attempt + 1))
   }
 
-  /** The message is acknowledged; durably, once this resolves. */
-  async finish(id: string): Promise<void> {
+  /** Acknowledges the message; resolves when that is durable. */
+  async setDone(id: string): Promise<void> {
     await this.#inFolder(async () => (await open(this.#path(id, 'done'), 'a', FILE_MODE)).close())
     if (this.#durable) await this.#directory.sync()
-    await this.clean(id)
+    await this.removeLeases(id)
   }
 
-  /** Removes all but what says that the message is acknowledged. */
-  async clean(id: string): Promise<void> {
+  /** Removes all state of the message but its acknowledgement. */
+  async removeLeases(id: string): Promise<void> {
     await this.#remove(id, 'dead')
     for (let attempt = 1; await this.#remove(id, attempt); ) attempt++
   }
 
-  /** The nth lease has run out, and was the last that the message gets. */
-  async bury(id: string, attempt: number): Promise<void> {
+  /** Turns the expired lease number `attempt` into a dead letter. */
+  async setDead(id: string, attempt: number): Promise<void> {
     await ifThere(rename(this.#path(id, attempt), this.#path(id, 'dead')), undefined)
   }
 
-  /** A dead message is as if it had never been handed out. */
+  /** Resets a dead letter, as if it had never been handed out. */
   async revive(id: string): Promise<void> {
     for (let attempt = 1; await this.#remove(id, attempt); ) attempt++
     await this.#remove(id, 'dead')
   }
 
-  /**
-   * Forgets messages that are no longer in the inbox. That they are gone is made durable first: one that a
-   * power cut brings back must not be handed out again.
-   */
+  /** Removes the state of messages that are no longer in the inbox, once their removal is durable. */
   async forget(ids: Iterable<string>): Promise<void> {
     const gone = new Set(ids)
     if (gone.size === 0) return
@@ -158,16 +173,23 @@ export class LeaseFolder {
   }
 
   /**
-   * Makes it durable that the messages `ids` were removed from the inbox: also from what its service has in a journal. They
-   * are to be removed once more after it, see `addTombstones`; where one was there again, that is to be made durable too.
+   * Makes the removal of the messages `ids` durable, also against recovery from a journal. The caller then removes
+   * the files once more, since a recovery may just have written them again, and calls this again if any was there;
+   * see `addTombstones`.
    */
   async syncRemoval(ids: readonly string[]): Promise<void> {
     if (!this.#durable) return
     this.#removed.push(...ids.map(id => `${id}${MESSAGE_SUFFIX}`))
-    await Promise.all([this.#noteRemoved(), this.#inbox.sync()])
+    await Promise.all([this.#addTombstones(), this.#inbox.sync()])
   }
 
-  /** The time is set before the name is given: nobody sees a lease that has not begun. */
+  async #endOf(id: string, attempt: number): Promise<number | undefined> {
+    const stats = await ifThere(lstat(this.#path(id, attempt)), undefined)
+    if (stats === undefined) return undefined
+    // Rounded up, since fractions of a second come back slightly smaller.
+    return stats.mtimeMs > Date.now() + CLOCK_SET_BACK_MS ? 0 : Math.ceil(stats.mtimeMs)
+  }
+
   #link(id: string, attempt: number, until: number): Promise<boolean> {
     return this.#inFolder(async () => {
       const temporary = temporaryPath(this.#layout)
@@ -181,7 +203,7 @@ export class LeaseFolder {
     })
   }
 
-  /** Runs `task`; where the folder has been removed meanwhile, once more in a new one. */
+  /** Runs `task`. If the folder has been removed, creates it and runs `task` once more. */
   async #inFolder<T>(task: () => Promise<T>): Promise<T> {
     try {
       return await task()
@@ -196,21 +218,23 @@ export class LeaseFolder {
     await makeFolder(this.#layout.temporaries, this.#durable)
   }
 
-  async #has(id: string, what: 'done' | 'dead' | number): Promise<boolean> {
-    return (await ifThere(lstat(this.#path(id, what)), undefined)) !== undefined
+  async #has(id: string, kind: StateKind): Promise<boolean> {
+    return (await ifThere(lstat(this.#path(id, kind)), undefined)) !== undefined
   }
 
-  /** False where it was not there. */
-  async #remove(id: string, what: 'dead' | number): Promise<boolean> {
-    return removeFile(this.#path(id, what))
+  async #remove(id: string, kind: StateKind): Promise<boolean> {
+    return removeFile(this.#path(id, kind))
   }
 
-  #path(id: string, what: 'done' | 'dead' | number): string {
-    return join(this.#layout.dir, `${id}.${what}`)
+  #path(id: string, kind: StateKind): string {
+    return join(this.#layout.dir, `${id}.${kind}`)
   }
 }
 
+/** The ending of a state file; a number is an attempt. */
+type StateKind = 'done' | 'dead' | number
+
 const STATE_NAME = /^(.+)\.(done|dead|[1-9]\d{0,3})$/s
-const UNKNOWN: LeaseState = { done: false, dead: false, attempt: 0, until: 0 }
-/** Over the longest lease, and the longest delay, that there is. */
+const NO_STATE: LeaseState = { done: false, dead: false, attempt: 0, until: 0 }
+/** Longer than the longest lease and the longest delay. */
 const CLOCK_SET_BACK_MS = 25 * 3_600_000

@@ -1,63 +1,66 @@
 import { MailboxError } from '../../errors.ts'
 import { type InboxMessage, messagePayload } from '../inbox/read.ts'
 
-/** A message that a consumer has for the time of its lease. */
+/** A message that is leased to a consumer. */
 export interface LeasedMessage extends InboxMessage {
-  /** How often it has been handed out, this time included. */
+  /** How many times the message has been handed out, including this time. */
   readonly attempt: number
-  /** When the lease ends: ms since the Unix epoch. Then another consumer gets the message. */
+  /** When the lease ends, in ms since the Unix epoch. After that another consumer may get the message. */
   readonly leaseUntil: number
   /**
-   * The payload, byte for byte.
+   * Returns the payload, byte for byte.
    *
-   * @throws {DeliveryError} SOURCE_UNREADABLE where the message does not hold all of it
+   * @throws {DeliveryError} SOURCE_UNREADABLE if the message does not hold all of it
    */
   payload(): Uint8Array
   /**
-   * The message has been handled: no consumer of the group gets it again. Resolves when that is durable. Also
-   * where the lease has run out, and where it has been acknowledged before.
+   * Acknowledges the message: no consumer of the group gets it again. Resolves when that is durable. Works also
+   * after the lease has expired, and more than once.
    *
    * @throws {MailboxError} STORE_FAILED
    */
   ack(): Promise<void>
   /**
-   * Gives the message back: it comes again after `delayMs`, at most 24 hours, or is dead where it has been
-   * handed out too often.
+   * Gives the message back: it is handed out again after `delayMs`, or becomes a dead letter if this was its last
+   * attempt.
    *
-   * @param delayMs @default 0
-   * @throws {MailboxError} LEASE_LOST where the lease has run out, or the message has been acknowledged
-   * meanwhile; STORE_FAILED
-   * @throws {PluginError} CONFIG_INVALID where the delay is longer
+   * @param delayMs milliseconds, at most 24 hours. @default 0
+   * @throws {MailboxError} LEASE_LOST if the lease has expired or the message was acknowledged meanwhile; STORE_FAILED
+   * @throws {PluginError} CONFIG_INVALID if the delay is too long
    */
   nack(delayMs?: number): Promise<void>
   /**
-   * Lets the lease end `ms` from now, at most 24 hours.
+   * Moves the end of the lease to `ms` from now; this may also shorten it.
    *
-   * @param ms @default the lease of the consumer
-   * @throws {MailboxError} LEASE_LOST where the lease has run out, or the message has been acknowledged
-   * meanwhile; STORE_FAILED
-   * @throws {PluginError} CONFIG_INVALID where the time is longer
+   * @param ms milliseconds, at most 24 hours. @default `leaseMs` of the consumer
+   * @throws {MailboxError} LEASE_LOST if the lease has expired or the message was acknowledged meanwhile; STORE_FAILED
+   * @throws {PluginError} CONFIG_INVALID if the time is too long
    */
   extend(ms?: number): Promise<void>
 }
 
-/** What a lease can be told to do. */
+/** A lease that has been acquired. */
 export interface Lease {
   readonly attempt: number
-  /** Of {@link LeasedMessage.extend}, in ms. */
+  /** Milliseconds that {@link LeasedMessage.extend} uses by default. */
   readonly defaultMs: number
-  finish(): Promise<void>
-  /** Moves its end to `ms` from now; resolves with when that is, or undefined where there is no such lease any more. */
-  move(ms: number): Promise<number | undefined>
+  acknowledge(): Promise<void>
+  /** Moves the end of the lease to `ms` from now. Resolves with that time, or with undefined if the lease was lost. */
+  expireIn(ms: number): Promise<number | undefined>
 }
 
-/** `message`, with what its consumer can do. */
+/** Adds the methods of `lease` to `message`. */
 export function leasedMessage(message: InboxMessage, lease: Lease, leaseUntil: number): LeasedMessage {
   let until = leaseUntil
-  const move = async (ms: number) => {
-    const moved = Date.now() < until ? await lease.move(ms) : undefined
-    if (moved !== undefined) until = moved
-    else throw new MailboxError('LEASE_LOST', `the lease of ${message.id} has ended: another may have it`)
+  const expireIn = async (ms: number) => {
+    const moved = Date.now() < until ? await lease.expireIn(ms) : undefined
+    if (moved === undefined) {
+      throw new MailboxError(
+        'LEASE_LOST',
+        `the lease of ${message.id} has ended: another consumer may have it`,
+      )
+    }
+    until = moved
   }
   return {
     ...message,
@@ -66,8 +69,8 @@ export function leasedMessage(message: InboxMessage, lease: Lease, leaseUntil: n
       return until
     },
     payload: () => messagePayload(message),
-    ack: () => lease.finish(),
-    nack: (delayMs = 0) => move(delayMs),
-    extend: (ms = lease.defaultMs) => move(ms),
+    ack: () => lease.acknowledge(),
+    nack: (delayMs = 0) => expireIn(delayMs),
+    extend: (ms = lease.defaultMs) => expireIn(ms),
   }
 }

@@ -88,7 +88,7 @@ export async function readMessage(
 ): Promise<InboxMessage | DamagedMessage | undefined> {
   if (!isMessageName(`${id}${MESSAGE_SUFFIX}`) || /[/\\]/.test(id)) return undefined
   try {
-    const json = await ifThere(readFile(join(dir, `${id}${MESSAGE_SUFFIX}`), 'utf8'), undefined)
+    const json = await ifThere(readFile(messagePath(dir, id), 'utf8'), undefined)
     return json === undefined ? undefined : parseMessage(id, json)
   } catch (error) {
     return { id, damaged: error instanceof Error ? error.message : String(error) }
@@ -142,6 +142,19 @@ export async function countMessages(dir: string): Promise<{ files: number; bytes
 /** Whether `name` is the file name of a message. Hidden files are not messages. */
 export function isMessageName(name: string): boolean {
   return name.endsWith(MESSAGE_SUFFIX) && !name.startsWith('.')
+}
+
+/** Whether the inbox `dir` has a regular file under the name of the message `id`. */
+export function isMessage(dir: string, id: string): Promise<boolean> {
+  return lstat(messagePath(dir, id)).then(
+    stats => stats.isFile(),
+    () => false,
+  )
+}
+
+/** The path of the message `id` of the inbox `dir`. */
+export function messagePath(dir: string, id: string): string {
+  return join(dir, `${id}${MESSAGE_SUFFIX}`)
 }
 
 /** The ids of all messages in the inbox `dir`, oldest first. A missing folder is empty. */
