@@ -42,7 +42,6 @@ export type LimitName =
   | 'streamedStoreWait'
   | 'streamedStores'
   | 'gatheredBytes'
-  | 'gatherWait'
   | 'unwrittenBytes'
   | 'spooledBytes'
   | 'largeMessages'
@@ -274,14 +273,7 @@ export const LIMITS: Readonly<Record<LimitName, Limit>> = {
     value: 32 * MiB,
     unit: 'bytes',
     about:
-      'messages of up to wholeFrame that arrive while memory is tight (see bytesHeld), a quarter of it for one peer; more of them wait for those of the same peer, or go to the disk as they arrive',
-    option: null,
-  },
-  gatherWait: {
-    value: 3_000,
-    unit: 'ms',
-    about:
-      'longest time that such a message waits for others of its peer; then it goes to the disk as it arrives, as a larger one',
+      'messages of up to wholeFrame that arrive while memory is tight (see bytesHeld), a quarter of it for one peer; more of them go to the disk as they arrive',
     option: null,
   },
   unwrittenBytes: {

@@ -43,7 +43,7 @@ test('no limit stands in the way of another', () => {
   assert.ok(LIMITS.wholeFrame.value <= LIMITS.bytesInFlight.value)
   assert.ok(LIMITS.reconnectMin.value < LIMITS.reconnectMax.value)
   // A store that waits at every step is still answered before its sender gives up.
-  const waits = LIMITS.gatherWait.value + LIMITS.streamedStoreWait.value + 4 * LIMITS.descriptorWait.value
+  const waits = LIMITS.streamedStoreWait.value + 4 * LIMITS.descriptorWait.value
   assert.ok(waits < LIMITS.answerTimeout.value)
   assert.ok(LIMITS.maxFrameSizeFloor.value < LIMITS.maxFrameSize.value)
   assert.ok(LIMITS.maxFrameSize.value < LIMITS.maxFrameSizeCeiling.value)

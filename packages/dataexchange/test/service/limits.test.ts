@@ -176,7 +176,6 @@ test('rates hold for a peer over all of its connections', async t => {
 test('frames that wait for their turn do not keep those that have it from their end', async t => {
   setLimit(t, 'bytesHeldPerPeer', 400_000)
   setLimit(t, 'gatheredBytes', 4 * 200_000)
-  setLimit(t, 'gatherWait', 60_000)
   const node = await startService(t)
   const whole = Buffer.concat(encodeFrame(text('x'.repeat(200_000))))
   const peers = await Promise.all(Array.from({ length: 6 }, () => node.dial()))

@@ -137,9 +137,7 @@ export class Inbox {
   async #store(storing: Storing, payload: Payload): Promise<boolean> {
     const { from, length } = storing.record
     if (payload instanceof Uint8Array) return this.#storeWhole(storing, whole(payload, length))
-    const isGathered =
-      isSmall(length) && (await this.#gathered.acquireWithin(LIMITS.gatherWait.value, from, length))
-    if (!isGathered) {
+    if (!isSmall(length) || !this.#gathered.acquire(from, length)) {
       const spooled = () => this.#storeSpooled(storing, pieces(payload, length))
       return this.#options.slots.streamed(from, spooled)
     }
