@@ -3,9 +3,9 @@ import { DriverError } from '../errors.ts'
 /** Options for what waits. */
 export interface WaitOptions {
   /** Gives up when it fires: the call rejects with code ABORTED, the signal's reason as its cause. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   /** Gives up after this many milliseconds: the call rejects with code TIMED_OUT. */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
 }
 
 /**

@@ -21,7 +21,7 @@ import type { FileSource } from './source/file-source.ts'
 /** Options of {@link Client}. */
 export interface ClientOptions {
   /** Bytes of the largest frame sent or received. @default PILOT_DATAEXCHANGE_MAX_FRAME, else 256 MiB */
-  maxFrameSize?: number
+  maxFrameSize?: number | undefined
 }
 
 /**
@@ -30,9 +30,9 @@ export interface ClientOptions {
  */
 export interface DeliverOptions extends WaitOptions, MessageIds {
   /** Milliseconds from the last byte written to the answer. @default 30000 */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
   /** Told of every piece of a file that has been written: bytes so far, bytes in all. */
-  onProgress?: (written: number, total: number) => void
+  onProgress?: ((written: number, total: number) => void) | undefined
 }
 
 /**

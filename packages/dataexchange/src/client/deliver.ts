@@ -16,7 +16,7 @@ export interface DeliverOnceOptions extends ClientOptions, DeliverOptions {
    * does not know ids.
    * @default true
    */
-  resend?: boolean
+  resend?: boolean | undefined
 }
 
 /**

@@ -20,13 +20,13 @@ export type Message =
    * A FILE frame. `name` defaults to the base name of a path. `size` (bytes) spares the spooling of a stream
    * that knows its length.
    */
-  | { file: FileSource; name?: string; size?: number }
+  | { file: FileSource; name?: string | undefined; size?: number | undefined }
   /** A TRACE frame around a frame of `innerType` (see FrameType) with the payload `data`. */
-  | { trace: Uint8Array; innerType?: number }
+  | { trace: Uint8Array; innerType?: number | undefined }
   /** A frame of `type` whose payload is read while it is sent, perhaps twice; the caller closes it. */
-  | { type: number; source: OpenSource; filename?: string }
+  | { type: number; source: OpenSource; filename?: string | undefined }
   /** Any frame, as it is. */
-  | { type: number; payload: Uint8Array; filename?: string }
+  | { type: number; payload: Uint8Array; filename?: string | undefined }
 
 /** A message that is ready to be written. */
 export interface Outgoing {

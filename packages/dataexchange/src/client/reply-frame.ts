@@ -9,9 +9,9 @@ import type { Receipt } from './receipt.ts'
 /** Options of {@link Client.request}. */
 export interface RequestOptions extends WaitOptions, MessageIds {
   /** Milliseconds for the whole exchange, from the last byte of the request written. @default 40000 */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
   /** Told as soon as the peer has acknowledged the request and works out its reply. */
-  onAcknowledged?: (receipt: Receipt) => void
+  onAcknowledged?: ((receipt: Receipt) => void) | undefined
 }
 
 /**

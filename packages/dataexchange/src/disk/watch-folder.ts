@@ -7,9 +7,9 @@ export interface WatchOptions {
   /** Which names count. */
   accepts: (name: string) => boolean
   /** Called once what is there already has been taken down: what comes from then on is told. */
-  onReady?: () => void
+  onReady?: (() => void) | undefined
   /** Ends the iteration when it fires. @default never */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 /**

@@ -18,23 +18,23 @@ export interface EmbeddedDaemonOptions {
    *
    * @default not kept: a new address at each start
    */
-  identityFile?: string
+  identityFile?: string | undefined
   /**
    * The name wanted. Where another node on this machine has it, a number is added.
    *
    * @default the one in `identityFile`, else the machine's host name
    */
-  hostname?: string
+  hostname?: string | undefined
   /** @default the one in `identityFile`, else a random one in network 0 */
-  address?: Address
+  address?: Address | undefined
   /**
    * The folder where the nodes of this user on this machine find each other, mode 0700.
    *
    * @default `$XDG_RUNTIME_DIR/pilot-dx`, else `pilot-dx-<uid>` in the system's folder for temporary files
    */
-  directory?: string
+  directory?: string | undefined
   /** @default silent */
-  logger?: Logger
+  logger?: Logger | undefined
 }
 
 /**

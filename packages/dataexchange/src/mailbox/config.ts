@@ -7,76 +7,76 @@ export interface MailboxConfig {
    * Folder of the messages.
    * @default ~/.pilot/inbox
    */
-  inboxDir?: string
+  inboxDir?: string | undefined
   /**
    * Folder of the files.
    * @default ~/.pilot/received
    */
-  receivedDir?: string
+  receivedDir?: string | undefined
   /**
    * Writes `data_b64` into every message, not only into messages whose payload `data` cannot hold.
    * @default false
    */
-  includeBase64?: boolean
+  includeBase64?: boolean | undefined
   /**
    * Maximum number of messages in the inbox. Past it the oldest are evicted. Zero or less means the default.
    * @default 10,000
    */
-  inboxMaxFiles?: number
+  inboxMaxFiles?: number | undefined
   /**
    * Maximum size in bytes of all messages in the inbox. Past it the oldest are evicted, down to 90 %. Zero means the
    * default, a negative number no limit.
    * @default 256 MiB
    */
-  inboxMaxBytes?: number
+  inboxMaxBytes?: number | undefined
   /**
    * At the limits of the inbox, `evict` removes the oldest messages and `refuse` rejects new ones (INBOX_FULL).
    * @default evict
    */
-  whenFull?: 'evict' | 'refuse'
+  whenFull?: 'evict' | 'refuse' | undefined
   /**
    * The fraction of the inbox's limits that one sender may use: more than 0, at most 1. Past it the sender's own
    * oldest messages are evicted, or its new ones are refused.
    * @default 1
    */
-  inboxShare?: number
+  inboxShare?: number | undefined
   /**
    * Maximum size in bytes of all received files, including files being written. A file that does not fit is refused.
    * One sender can reserve at most a quarter by the lengths that it declares; beyond that its files count by the bytes
    * that have arrived. Zero means the default, a negative number no limit.
    * @default 2 GiB
    */
-  receivedMaxBytes?: number
+  receivedMaxBytes?: number | undefined
   /**
    * Maximum number of received files, including files being written and the content of unpacked folders. A file past
    * it is refused. Zero means the default, a negative number no limit.
    * @default 200,000
    */
-  receivedMaxFiles?: number
+  receivedMaxFiles?: number | undefined
   /**
    * Milliseconds until the partial file of an interrupted transfer expires. Zero means the default, a negative number
    * never.
    * @default 3600000
    */
-  partialTimeout?: number
+  partialTimeout?: number | undefined
   /**
    * Milliseconds without progress until an open transfer is closed. Its partial file stays. Zero means the default, a
    * negative number never.
    * @default 60000
    */
-  transferTimeout?: number
+  transferTimeout?: number | undefined
   /**
    * Unpacks the archives of folders and replaces each with its folder. Every path is checked first. An invalid archive
    * stays as a file, like any archive that was sent as a plain file.
    * @default true
    */
-  unpack?: boolean
+  unpack?: boolean | undefined
   /**
    * `full`: stored data survives a power cut. `os`: it survives the death of this process only, since nothing is
    * synced; everything else is the same.
    * @default full
    */
-  durability?: 'full' | 'os'
+  durability?: 'full' | 'os' | undefined
 }
 
 /** The limits of a {@link Mailbox} in force. A limit that is off is `Infinity`. */

@@ -31,7 +31,7 @@ export type { UnpackOutcome } from './unpacking/unpacker.ts'
 /** The callbacks of a {@link Mailbox}. */
 export interface MailboxEvents {
   /** The archive of a folder, stored as `unpacking`, was unpacked or stays as a file. */
-  onUnpacked?: (outcome: UnpackOutcome) => void
+  onUnpacked?: ((outcome: UnpackOutcome) => void) | undefined
 }
 
 /**

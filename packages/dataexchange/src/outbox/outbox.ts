@@ -18,13 +18,13 @@ import { isRunning, waitForLock } from './run/runner-lock.ts'
 /** Options of {@link Outbox.open}. Limits: zero means the default, a negative value off. */
 export interface OutboxOptions {
   /** The folder. @default ~/.pilot/outbox */
-  dir?: string
+  dir?: string | undefined
   /** Messages that it may hold. @default 100,000 */
-  maxEntries?: number
+  maxEntries?: number | undefined
   /** Bytes that it may hold. @default 1 GiB */
-  maxBytes?: number
+  maxBytes?: number | undefined
   /** Bytes of the largest frame. @default PILOT_DATAEXCHANGE_MAX_FRAME, else 256 MiB */
-  maxFrameSize?: number
+  maxFrameSize?: number | undefined
 }
 
 /** Options of {@link Outbox.run}. */
@@ -35,21 +35,21 @@ export interface RunOptions {
    */
   driver: Network | (() => Promise<Network>)
   /** Ends the run; what is being sent is given up and stays. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   /** Ends the run when nothing is left to be tried. @default false */
-  untilEmpty?: boolean
+  untilEmpty?: boolean | undefined
   /** Told of `outbox.delivered` and `outbox.failed`, as an EventBus is. @default nobody */
-  events?: { publish<T extends keyof OutboxEvents>(topic: T, payload: OutboxEvents[T]): void }
+  events?: { publish<T extends keyof OutboxEvents>(topic: T, payload: OutboxEvents[T]): void } | undefined
   /** @default says nothing */
-  logger?: Logger
+  logger?: Logger | undefined
   /** Milliseconds before the second try to reach a peer. @default 1,000 */
-  retryMin?: number
+  retryMin?: number | undefined
   /** Longest time between two tries to reach a peer, in milliseconds. @default 5 minutes */
-  retryMax?: number
+  retryMax?: number | undefined
   /** Peers that are sent to at once. @default 16 */
-  peersAtOnce?: number
+  peersAtOnce?: number | undefined
   /** Milliseconds to wait for an answer. @default 30,000 */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
 }
 
 /** How much an outbox holds. */

@@ -13,9 +13,9 @@ export interface RuntimeDriver extends Streams, Resolver {
 export interface RuntimeOptions {
   driver: RuntimeDriver
   /** @default says nothing */
-  logger?: Logger
+  logger?: Logger | undefined
   /** @default none: services that ask for trust get none */
-  trust?: TrustChecker
+  trust?: TrustChecker | undefined
 }
 
 /** Hosts services on a driver (section 9): the part of the original's daemon that plugins see. */

@@ -16,7 +16,7 @@ export interface ServiceDeps {
   readonly resolver: Resolver
   readonly events: EventBus
   readonly logger: Logger
-  readonly trust?: TrustChecker
+  readonly trust?: TrustChecker | undefined
 }
 
 /** A service that a host can run (section 9). */

@@ -14,11 +14,11 @@ export type FrameHandler = (stream: Stream, frame: Frame) => void | Promise<void
 /** Options of {@link Server}. */
 export interface ServerOptions {
   /** @default 1001 */
-  port?: number
+  port?: number | undefined
   /** Bytes of the largest frame accepted. @default PILOT_DATAEXCHANGE_MAX_FRAME, else 256 MiB */
-  maxFrameSize?: number
+  maxFrameSize?: number | undefined
   /** @default says nothing */
-  logger?: Logger
+  logger?: Logger | undefined
 }
 
 /**

@@ -20,25 +20,25 @@ import { type AnswerHook, Answering } from './requests/answering.ts'
  */
 export interface ServiceConfig extends MailboxConfig, AdmissionRules {
   /** Milliseconds without a byte of payload after which a connection is closed. @default 120000 */
-  idleTimeout?: number
+  idleTimeout?: number | undefined
   /** Milliseconds for one frame to arrive, and what has come of it at 4 KiB a second on top. @default 60000 */
-  frameTimeout?: number
+  frameTimeout?: number | undefined
   /** Connections at once. @default 1000 */
-  maxConnections?: number
+  maxConnections?: number | undefined
   /** Connections of one peer at once. @default 64 */
-  maxConnectionsPerPeer?: number
+  maxConnectionsPerPeer?: number | undefined
   /** Most of what one peer may send; what is over is refused. @default no limit */
-  rates?: Rates
+  rates?: Rates | undefined
   /**
    * Answers requests (AUTOANSWER) on the connections they come on, instead of storing them (section 6). At
    * most 16 at once, 4 of one peer; requests have at most 256 KiB.
    * @default requests are stored like TEXT
    */
-  answer?: AnswerHook
+  answer?: AnswerHook | undefined
   /** Milliseconds for one reply, at most 40,000. @default 30000 */
-  replyTimeout?: number
+  replyTimeout?: number | undefined
   /** Bytes of the largest frame accepted. @default PILOT_DATAEXCHANGE_MAX_FRAME, else 256 MiB */
-  maxFrameSize?: number
+  maxFrameSize?: number | undefined
 }
 
 /**

@@ -7,7 +7,7 @@ import { FRAME_HEADER_SIZE, type Frame, FrameType } from './frame.ts'
 /** Options for writing frames. */
 export interface EncodeOptions {
   /** The largest payload, in bytes. @default MAX_FRAME_SIZE (256 MiB) */
-  maxFrameSize?: number
+  maxFrameSize?: number | undefined
 }
 
 /** A frame before its payload is at hand: what {@link encodeHeader} needs. */
@@ -17,7 +17,7 @@ export interface FrameHead {
   /** Bytes of the payload; for FILE without the name. */
   length: number
   /** FILE only, see {@link Frame.filename}. @default '' */
-  filename?: string
+  filename?: string | undefined
 }
 
 /**

@@ -19,7 +19,7 @@ export interface ByteTarget {
 /** Options for writing frames to a stream. */
 export interface WriteOptions extends EncodeOptions {
   /** With one of them the frame is written inside a TAGGED one (section 5). @default none */
-  ids?: MessageIds
+  ids?: MessageIds | undefined
 }
 
 /**

@@ -7,7 +7,7 @@ import { FRAME_HEADER_SIZE, FrameType } from './frame.ts'
 /** Options for reading frames. */
 export interface DecodeOptions {
   /** The largest payload, in bytes; a longer frame fails as soon as its header is there. @default MAX_FRAME_SIZE (256 MiB) */
-  maxFrameSize?: number
+  maxFrameSize?: number | undefined
 }
 
 /** Receives what a {@link FrameParser} finds, in order: `start`, any number of `data`, `end`, for each frame. */

@@ -34,7 +34,7 @@ export interface Frame {
    * FILE only: the file's name. Empty where the sender gave none; undefined where the payload has no
    * room for the name it declares (the payload is then whole, length field and all).
    */
-  filename?: string
+  filename?: string | undefined
 }
 
 const NAMES: ReadonlyMap<number, string> = new Map([

@@ -13,9 +13,9 @@ export const TAGGED_TYPE_SIZE = 4
 /** The ids that a message may carry (section 5). */
 export interface MessageIds {
   /** Chosen by the sender, fresh for each message. */
-  messageId?: string
+  messageId?: string | undefined
   /** The `messageId` of the message that this one answers. */
-  replyTo?: string
+  replyTo?: string | undefined
 }
 
 /** What stands before the inner payload of a TAGGED frame. */

@@ -15,11 +15,11 @@ import { ReplyChoice } from './reply-choice.ts'
 /** Options of {@link ReplyWatch.reply}; a `Receipt` has the first two. */
 export interface ReplyOptions extends WaitOptions {
   /** The id of the message that was sent. @default none */
-  messageId?: string
+  messageId?: string | undefined
   /** Whether that id has reached the peer: one that knows no ids cannot name it. @default true where there is one */
-  tagged?: boolean
+  tagged?: boolean | undefined
   /** Milliseconds from the call. @default 30000 */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
 }
 
 /**
@@ -52,7 +52,10 @@ export class ReplyWatch {
    *
    * @throws a system error where the folder cannot be read
    */
-  static async start(peer: Address | string, options: { inboxDir?: string } = {}): Promise<ReplyWatch> {
+  static async start(
+    peer: Address | string,
+    options: { inboxDir?: string | undefined } = {},
+  ): Promise<ReplyWatch> {
     const dir = resolve(options.inboxDir ?? defaultInboxDir())
     let ready = () => {}
     const isReady = new Promise<void>(done => {

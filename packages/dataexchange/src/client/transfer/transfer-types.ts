@@ -8,17 +8,17 @@ export interface TransferOptions extends WaitOptions {
    * where it is missing.
    * @default that of the path or the File
    */
-  name?: string
+  name?: string | undefined
   /** Of a folder: leave out links, devices, sockets and FIFOs, which else are an error. @default false */
-  skipSpecial?: boolean
+  skipSpecial?: boolean | undefined
   /** `file` sends one FILE frame and tries nothing else. @default 'stream' */
-  transport?: 'stream' | 'file'
+  transport?: 'stream' | 'file' | undefined
   /** Whether a peer that does not speak FILESTREAM gets a FILE frame. @default true */
-  fallback?: boolean
+  fallback?: boolean | undefined
   /** Bytes of the largest FILE frame. @default PILOT_DATAEXCHANGE_MAX_FRAME, else 256 MiB */
-  maxFrameSize?: number
+  maxFrameSize?: number | undefined
   /** Told of every change; what it throws ends the transfer. {@link FileTransfer.progress} spares the slow. */
-  onProgress?: (progress: TransferProgress) => void
+  onProgress?: ((progress: TransferProgress) => void) | undefined
 }
 
 /** What came of a transfer: the peer has the file. */

@@ -33,9 +33,9 @@ export interface MessageInput {
   /** Size of the payload in bytes. */
   readonly length: number
   /** The sender's id of the message. @default none: the message is stored however often it comes */
-  readonly messageId?: string
+  readonly messageId?: string | undefined
   /** The id of the message that this one answers. @default none */
-  readonly replyTo?: string
+  readonly replyTo?: string | undefined
 }
 
 /** A stored message: durable, complete and visible. */

@@ -41,11 +41,11 @@ export interface DamagedMessage {
 /** Selects messages for {@link listMessages}. */
 export interface MessageFilter {
   /** Maximum number of messages to read. @default all */
-  limit?: number
+  limit?: number | undefined
   /** Only messages of this sender, an address as text. @default all */
-  from?: string
+  from?: string | undefined
   /** Only messages whose file was written at this time or later: ms since the Unix epoch. @default all */
-  since?: number
+  since?: number | undefined
 }
 
 /** The newest messages, and their total number. */

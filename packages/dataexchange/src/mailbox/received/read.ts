@@ -26,9 +26,9 @@ export interface ReceivedFile extends Partial<Omit<FileRecord, 'bytes'>> {
 /** What {@link listReceived} selects. */
 export interface ReceivedFilter {
   /** How many are returned, at most. @default all */
-  limit?: number
+  limit?: number | undefined
   /** Only those written at this time or later, ms since the Unix epoch. @default all */
-  since?: number
+  since?: number | undefined
 }
 
 /**

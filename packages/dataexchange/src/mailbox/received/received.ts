@@ -17,13 +17,13 @@ export interface FileInput {
   /** Bytes of the file. */
   readonly length: number
   /** The sender's address, as text; with {@link messageId} it is part of what makes two deliveries the same. */
-  readonly from?: string
+  readonly from?: string | undefined
   /** The NAME of the type of the frame that it came in. @default FILE */
-  readonly type?: string
+  readonly type?: string | undefined
   /** The sender's id of the file, where it gave one. */
-  readonly messageId?: string
+  readonly messageId?: string | undefined
   /** The id that this file answers, where the sender gave one. */
-  readonly replyTo?: string
+  readonly replyTo?: string | undefined
 }
 
 /** A whole file, whose content is durable, under a name that nobody reads. */

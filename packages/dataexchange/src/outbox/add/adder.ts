@@ -14,16 +14,16 @@ import { Room, type RoomLimits } from './quota.ts'
 /** Options of `Outbox.add`. */
 export interface AddOptions {
   /** The message's id, the same at every try. @default newMessageId() */
-  messageId?: string
+  messageId?: string | undefined
   /** The id of the message that this one answers. */
-  replyTo?: string
+  replyTo?: string | undefined
   /** Milliseconds for which it is tried; Infinity is for ever. @default 7 days */
-  expiresIn?: number
+  expiresIn?: number | undefined
   /**
    * Copies a file that is given by its path. Without, it is read when it is sent, and must be what it was when
    * it was added. @default false
    */
-  copy?: boolean
+  copy?: boolean | undefined
 }
 
 /** Writes new entries, in the order of the calls. */
@@ -38,7 +38,11 @@ export class Adder {
   #lastSeq: number
 
   /** `lastSeq` is that of the newest entry in the folder. */
-  constructor(store: EntryStore, limits: RoomLimits & { maxFrameSize?: number }, lastSeq: number) {
+  constructor(
+    store: EntryStore,
+    limits: RoomLimits & { maxFrameSize?: number | undefined },
+    lastSeq: number,
+  ) {
     this.#store = store
     this.#limits = limits
     this.#room = new Room(store, limits)

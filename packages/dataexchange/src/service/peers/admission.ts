@@ -30,15 +30,15 @@ export interface AdmissionRules {
    * Addresses (`N:NNNN.HHHH.LLLL`) and networks (`N:*`) that may send; all others may not.
    * @default everybody may
    */
-  allow?: readonly string[]
+  allow?: readonly string[] | undefined
   /** Addresses and networks that may not send, whatever `allow` says. @default nobody */
-  deny?: readonly string[]
+  deny?: readonly string[] | undefined
   /**
    * Asked for every frame that the lists let pass; for a TRACE, then also for the frame inside; for a TAGGED only
    * for that; for a file that comes in chunks once, before the first of them.
    * @default every frame is accepted
    */
-  accept?: AcceptHook
+  accept?: AcceptHook | undefined
 }
 
 /**

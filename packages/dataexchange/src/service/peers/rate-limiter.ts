@@ -1,9 +1,9 @@
 /** Most of what one peer may send. Zero and negative values mean no limit, as undefined does. */
 export interface Rates {
   /** @default no limit */
-  framesPerSecond?: number
+  framesPerSecond?: number | undefined
   /** @default no limit */
-  bytesPerSecond?: number
+  bytesPerSecond?: number | undefined
 }
 
 /**
