@@ -28,6 +28,7 @@ const ALLOWED: Record<string, string[]> = {
 
 /** The only places of the library that read the environment: the variables that the protocol names. */
 const ENVIRONMENT: Record<string, string[]> = {
+  PILOT_HOME: ['home.ts'],
   PILOT_SOCKET: ['pilot/socket-path.ts'],
   XDG_RUNTIME_DIR: ['pilot/socket-path.ts', 'embedded/'],
   PILOT_DATAEXCHANGE_MAX_FRAME: ['max-frame-size.ts'],

@@ -37,6 +37,7 @@ export {
   systemCode,
   WireError,
 } from './errors.ts'
+export { defaultHome } from './home.ts'
 export { LIMITS, type Limit, type LimitName, MAX_FRAME_SIZE } from './limits.ts'
 export type { Logger, LogLine } from './logger.ts'
 export type { MailboxConfig } from './mailbox/config.ts'

@@ -5,12 +5,12 @@ import { configuredLimit, LIMITS } from '../limits.ts'
 export interface MailboxConfig {
   /**
    * Folder of the messages.
-   * @default ~/.pilot/inbox
+   * @default `inbox` in `defaultHome()`, that is ~/.pilot/inbox
    */
   inboxDir?: string | undefined
   /**
    * Folder of the files.
-   * @default ~/.pilot/received
+   * @default `received` in `defaultHome()`, that is ~/.pilot/received
    */
   receivedDir?: string | undefined
   /**

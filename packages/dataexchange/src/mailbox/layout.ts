@@ -1,6 +1,6 @@
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { type FolderLayout, folderLayout } from '../disk/layout.ts'
+import { defaultHome } from '../home.ts'
 
 /** The hidden subfolder of the inbox with the log of message ids, for messages and files. */
 export function idsDir(inbox: FolderLayout): string {
@@ -12,14 +12,14 @@ export function journalDir(layout: FolderLayout): string {
   return join(layout.dir, JOURNAL)
 }
 
-/** `~/.pilot/inbox` */
+/** `inbox` in the home folder. */
 export function defaultInboxDir(): string {
-  return join(homedir(), '.pilot', 'inbox')
+  return join(defaultHome(), 'inbox')
 }
 
-/** `~/.pilot/received` */
+/** `received` in the home folder. */
 export function defaultReceivedDir(): string {
-  return join(homedir(), '.pilot', 'received')
+  return join(defaultHome(), 'received')
 }
 
 /** The ending of the file name of a message `[inbox.name]`. */

@@ -1,9 +1,9 @@
-import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Semaphore } from '../async/semaphore.ts'
 import type { Message } from '../client/outgoing.ts'
 import { FolderBell } from '../disk/folder-watcher.ts'
 import { OutboxError, PilotError, PluginError, systemCode } from '../errors.ts'
+import { defaultHome } from '../home.ts'
 import { configuredLimit, LIMITS } from '../limits.ts'
 import { type Logger, silentLogger } from '../logger.ts'
 import type { Address } from '../pilot/address.ts'
@@ -17,7 +17,7 @@ import { isRunning, waitForLock } from './run/runner-lock.ts'
 
 /** Options of {@link Outbox.open}. Limits: zero means the default, a negative value off. */
 export interface OutboxOptions {
-  /** The folder. @default ~/.pilot/outbox */
+  /** The folder. @default `outbox` in {@link defaultHome}, that is ~/.pilot/outbox */
   dir?: string | undefined
   /** Messages that it may hold. @default 100,000 */
   maxEntries?: number | undefined
@@ -93,7 +93,7 @@ export class Outbox {
    * @throws {OutboxError} OUTBOX_FAILED
    */
   static async open(options: OutboxOptions = {}): Promise<Outbox> {
-    const store = new EntryStore(resolve(options.dir ?? join(homedir(), '.pilot', 'outbox')))
+    const store = new EntryStore(resolve(options.dir ?? join(defaultHome(), 'outbox')))
     return explained(async () => {
       const { entries } = await store.look()
       return new Outbox(store, entries.at(-1)?.seq ?? 0, options)

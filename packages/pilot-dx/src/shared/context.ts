@@ -1,6 +1,5 @@
-import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { defaultSocketPath } from 'pilot-dataexchange'
+import { defaultHome, defaultSocketPath } from 'pilot-dataexchange'
 import type { Output } from './output.ts'
 
 /** Options that every verb takes. */
@@ -21,7 +20,11 @@ export interface Context {
 
 /** Fills the global options from the environment. */
 export function contextOf({ socket, home }: GlobalOptions, output: Output): Context {
-  return { socketPath: resolve(socket || defaultSocketPath()), home: resolve(home || defaultHome()), output }
+  return {
+    socketPath: resolve(socket || defaultSocketPath()),
+    home: home ? resolve(home) : defaultHome(),
+    output,
+  }
 }
 
 /** The folder of messages, unless a command is told another. */
@@ -37,9 +40,4 @@ export function receivedDir(context: Context, dir?: string): string {
 /** The folder of what waits to be sent, unless a command is told another. */
 export function outboxDir(context: Context, dir?: string): string {
   return dir === undefined ? join(context.home, 'outbox') : resolve(dir)
-}
-
-/** `$PILOT_HOME`, else `~/.pilot`. */
-function defaultHome(): string {
-  return process.env.PILOT_HOME || join(homedir(), '.pilot')
 }

@@ -6,7 +6,7 @@ import type { DamagedMessage } from '../inbox/read.ts'
 export interface ConsumerOptions {
   /**
    * Folder of the messages.
-   * @default ~/.pilot/inbox
+   * @default `inbox` in `defaultHome()`, that is ~/.pilot/inbox
    */
   dir?: string | undefined
   /**
