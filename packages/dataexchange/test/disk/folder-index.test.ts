@@ -3,7 +3,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { FolderIndex } from '#lib/disk/folder-index.js'
-import { tempDir } from '../mailbox/temp-mailbox.js'
+import { tempDir } from '../helpers/temp-mailbox.js'
 
 test('counts files that it accepts, and follows what others do at each listing', async t => {
   const dir = await tempDir(t)

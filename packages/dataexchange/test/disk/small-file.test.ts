@@ -5,8 +5,8 @@ import { type TestContext, test } from 'node:test'
 import { makeFolder } from '#lib/disk/directory-sync.js'
 import { type FolderLayout, folderLayout } from '#lib/disk/layout.js'
 import { SmallFile } from '#lib/disk/small-file.js'
-import { failure, replaceSyncFs } from '../mailbox/faulty-fs.js'
-import { namesIn, tempDir, temporariesIn } from '../mailbox/temp-mailbox.js'
+import { failure, replaceSyncFs } from '../helpers/faulty-fs.js'
+import { namesIn, tempDir, temporariesIn } from '../helpers/temp-mailbox.js'
 
 async function tempLayout(t: TestContext): Promise<FolderLayout> {
   const layout = folderLayout(await tempDir(t))

@@ -6,8 +6,8 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { TemporaryFile } from '#lib/disk/temporary-file.js'
 import { LIMITS } from '#lib/limits.js'
 import { setLimit } from '../../../../test/helpers/set-limit.ts'
-import { failure, replaceHandle } from '../mailbox/faulty-fs.ts'
-import { tempDir } from '../mailbox/temp-mailbox.ts'
+import { failure, replaceHandle } from '../helpers/faulty-fs.js'
+import { tempDir } from '../helpers/temp-mailbox.js'
 
 const PIECE = 16 * 1024
 const PIECES = 24

@@ -6,7 +6,7 @@ import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { Mailbox } from '#lib/mailbox/mailbox.js'
-import { type Call, failure, replaceFs, replaceHandle } from './faulty-fs.js'
+import { type Call, failure, replaceFs, replaceHandle } from '../helpers/faulty-fs.js'
 import {
   contentOf,
   inPieces,
@@ -15,7 +15,7 @@ import {
   tempDir,
   tempMailbox,
   temporariesIn,
-} from './temp-mailbox.js'
+} from '../helpers/temp-mailbox.js'
 
 /** Not in the short way, which is for smaller ones. */
 function store(mailbox: Mailbox, text = 'hello') {

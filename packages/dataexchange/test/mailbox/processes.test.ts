@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Mailbox } from '#lib/mailbox/mailbox.js'
-import { namesIn, readMessage, tempDir, tempMailbox, temporariesIn } from './temp-mailbox.js'
+import { namesIn, readMessage, tempDir, tempMailbox, temporariesIn } from '../helpers/temp-mailbox.js'
 
-const CHILD = fileURLToPath(new URL('store-child.js', import.meta.url))
+const CHILD = fileURLToPath(new URL('../helpers/store-child.js', import.meta.url))
 
 interface Report {
   path: string

@@ -16,7 +16,7 @@ import { encodeTaggedHeader } from '#lib/wire/tagged.js'
 import { traceToFrame } from '#lib/wire/trace.js'
 import { setLimit } from '../../../../test/helpers/set-limit.ts'
 import { SERVER_ADDRESS } from '../../../../test/helpers/socket-streams.ts'
-import { namesIn, readMessage, tempMailbox, temporariesIn } from '../mailbox/temp-mailbox.ts'
+import { namesIn, readMessage, tempMailbox, temporariesIn } from '../helpers/temp-mailbox.js'
 
 const never = Number.POSITIVE_INFINITY
 

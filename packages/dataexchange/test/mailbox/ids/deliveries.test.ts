@@ -14,7 +14,14 @@ import { IdLog } from '#lib/mailbox/ids/id-log.js'
 import { Mailbox, type MessageInput } from '#lib/mailbox/mailbox.js'
 import { recordingLogger } from '../../../../../test/helpers/service-harness.js'
 import { setLimit } from '../../../../../test/helpers/set-limit.js'
-import { inPieces, namesIn, readMessage, tempDir, tempMailbox, temporariesIn } from '../temp-mailbox.js'
+import {
+  inPieces,
+  namesIn,
+  readMessage,
+  tempDir,
+  tempMailbox,
+  temporariesIn,
+} from '../../helpers/temp-mailbox.js'
 
 const LARGE = Buffer.alloc(600_000, 'large ')
 

@@ -9,8 +9,8 @@ import { silentLogger } from '#lib/logger.js'
 import { IdLog } from '#lib/mailbox/ids/id-log.js'
 import type { IdLogFile } from '#lib/mailbox/ids/id-log-file.js'
 import type { IdRecord } from '#lib/mailbox/ids/id-record.js'
-import { failHandles } from '../faulty-fs.js'
-import { tempDir, tempMailbox } from '../temp-mailbox.js'
+import { failHandles } from '../../helpers/faulty-fs.js'
+import { tempDir, tempMailbox } from '../../helpers/temp-mailbox.js'
 
 function record(digest: string): IdRecord {
   return {

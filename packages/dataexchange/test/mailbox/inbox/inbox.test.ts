@@ -4,6 +4,8 @@ import { homedir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import { DurableFolder } from '#lib/disk/durable-folder.js'
+import { LIMITS } from '#lib/limits.js'
 import { Mailbox, type MessageInput, type StoredMessage } from '#lib/mailbox/mailbox.js'
 import { setLimit } from '../../../../../test/helpers/set-limit.ts'
 import {
@@ -16,7 +18,7 @@ import {
   tempDir,
   tempMailbox,
   temporariesIn,
-} from '../temp-mailbox.js'
+} from '../../helpers/temp-mailbox.js'
 
 const TEXT: Omit<MessageInput, 'length'> = { type: 'TEXT', from: '0:0000.0000.0001' }
 
@@ -310,4 +312,45 @@ test('durability "os" stores the same', async t => {
   const { path } = await storeText(mailbox, 'x')
   assert.equal((await readMessage(path)).data, 'x')
   assert.deepEqual(await temporariesIn(mailbox.inboxDir), [])
+})
+
+test('large messages become JSON few at once, and of one sender half of them', async t => {
+  const mailbox = await tempMailbox(t, { durability: 'os' })
+  const { write } = DurableFolder.prototype
+  const running = { all: 0, most: 0 }
+  t.mock.method(
+    DurableFolder.prototype,
+    'write',
+    async function (this: DurableFolder, ...args: Parameters<typeof write>) {
+      running.all++
+      running.most = Math.max(running.most, running.all)
+      try {
+        return await write.apply(this, args)
+      } finally {
+        running.all--
+      }
+    },
+  )
+  const size = 300 * 1024
+  const store = (from: string) =>
+    mailbox.storeMessage({ type: 'TEXT', from, length: size }, inPieces(Buffer.alloc(size, 1), 64 * 1024))
+  await Promise.all(Array.from({ length: 8 }, () => store('a')))
+  assert.equal(running.most, LIMITS.largeMessages.value / 2)
+  await Promise.all(Array.from({ length: 12 }, (_, i) => store(`${i}`)))
+  assert.equal(running.most, LIMITS.largeMessages.value)
+  assert.equal((await namesIn(mailbox.inboxDir)).length, 20)
+})
+
+test('whichever way they are written, messages with long JSON are the same', async t => {
+  const mailbox = await tempMailbox(t, { includeBase64: true })
+  for (const size of [10_000, 30_000, 60_000, 200_000]) {
+    for (const first of ['\x01', '\xff']) {
+      const payload = Buffer.alloc(size, 1)
+      payload.write(first, 'latin1')
+      const message = { type: 'TEXT', from: '0:0000.0000.0001', length: size }
+      const { data, data_b64 } = await readMessage((await mailbox.storeMessage(message, payload)).path)
+      assert.equal(data, `${payload[0] === 1 ? '\x01' : '\uFFFD'}${'\x01'.repeat(size - 1)}`)
+      assert.equal(data_b64, payload.toString('base64'))
+    }
+  }
 })

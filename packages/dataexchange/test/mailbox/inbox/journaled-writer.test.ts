@@ -7,9 +7,9 @@ import { LIMITS } from '#lib/limits.js'
 import { silentLogger } from '#lib/logger.js'
 import { JournaledWriter } from '#lib/mailbox/inbox/journaled-writer.js'
 import { Mailbox } from '#lib/mailbox/mailbox.js'
-import { failHandles, failure, replaceFs, replaceHandle, replaceSyncFs } from '../faulty-fs.js'
-import { cutPower, openMailbox } from '../journal/planted-journal.js'
-import { namesIn, readMessage, tempDir, tempMailbox, temporariesIn } from '../temp-mailbox.js'
+import { failHandles, failure, replaceFs, replaceHandle, replaceSyncFs } from '../../helpers/faulty-fs.js'
+import { cutPower, openMailbox } from '../../helpers/planted-journal.js'
+import { namesIn, readMessage, tempDir, tempMailbox, temporariesIn } from '../../helpers/temp-mailbox.js'
 
 function store(mailbox: Mailbox, text: string, messageId?: string) {
   const message = {

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { escapedLength, escapeJson } from '#lib/mailbox/inbox/json-escape.js'
 import { cutAtCodePoint, lossyUtf8 } from '#lib/mailbox/inbox/lossy-utf8.js'
 import { Utf8Check } from '#lib/mailbox/inbox/utf8-check.js'
-import { goText } from '../temp-mailbox.js'
+import { goText } from '../../helpers/temp-mailbox.js'
 
 const bad = '\uFFFD'
 const TABLE: [hex: string, text: string][] = [

@@ -8,7 +8,7 @@ import {
   renderMessage,
   streamMessage,
 } from '#lib/mailbox/inbox/message-json.js'
-import { goText, inPieces } from '../temp-mailbox.js'
+import { goText, inPieces } from '../../helpers/temp-mailbox.js'
 
 const RECORD: MessageRecord = {
   type: 'TEXT',

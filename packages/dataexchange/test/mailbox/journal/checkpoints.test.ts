@@ -15,9 +15,9 @@ import {
   tombstonesPath,
 } from '#lib/mailbox/journal/journal-folder.js'
 import { encodeBatch, encodeHeader } from '#lib/mailbox/journal/journal-format.js'
-import { failHandles, failure, replaceFs, replaceHandle, replaceSyncFs } from '../faulty-fs.js'
-import { tempDir } from '../temp-mailbox.js'
-import { countSyncs, fakeSync, NOT_LINUX } from './fake-sync.js'
+import { countSyncs, fakeSync, NOT_LINUX } from '../../helpers/fake-sync.js'
+import { failHandles, failure, replaceFs, replaceHandle, replaceSyncFs } from '../../helpers/faulty-fs.js'
+import { tempDir } from '../../helpers/temp-mailbox.js'
 
 interface SegmentOptions {
   readonly settled?: Promise<void>

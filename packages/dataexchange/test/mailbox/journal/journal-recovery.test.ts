@@ -22,9 +22,17 @@ import { decodeSegment } from '#lib/mailbox/journal/journal-format.js'
 import { addTombstones, readTombstones } from '#lib/mailbox/journal/tombstones.js'
 import type { Mailbox } from '#lib/mailbox/mailbox.js'
 import { pretendReboot } from '../../../../../test/helpers/other-boot.js'
-import { failure, replaceFs, replaceSyncFs } from '../faulty-fs.js'
-import { namesIn, tempDir, tempMailbox, temporariesIn } from '../temp-mailbox.js'
-import { ALIVE, cutPower, DEAD, entry, loseStoredIds, openMailbox, plantSegment } from './planted-journal.js'
+import { failure, replaceFs, replaceSyncFs } from '../../helpers/faulty-fs.js'
+import {
+  ALIVE,
+  cutPower,
+  DEAD,
+  entry,
+  loseStoredIds,
+  openMailbox,
+  plantSegment,
+} from '../../helpers/planted-journal.js'
+import { namesIn, tempDir, tempMailbox, temporariesIn } from '../../helpers/temp-mailbox.js'
 
 async function tempInbox(t: TestContext): Promise<string> {
   const dir = join(await tempDir(t), 'inbox')

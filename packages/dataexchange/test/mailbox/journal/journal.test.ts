@@ -9,8 +9,8 @@ import { Checkpoints } from '#lib/mailbox/journal/checkpoints.js'
 import { Journal } from '#lib/mailbox/journal/journal.js'
 import { type ClosedSegment, JournalFolder, segmentsInUse } from '#lib/mailbox/journal/journal-folder.js'
 import { decodeSegment, type JournalEntry } from '#lib/mailbox/journal/journal-format.js'
-import { failHandles, failure, replaceFs, replaceHandle, replaceSyncFs } from '../faulty-fs.js'
-import { tempDir } from '../temp-mailbox.js'
+import { failHandles, failure, replaceFs, replaceHandle, replaceSyncFs } from '../../helpers/faulty-fs.js'
+import { tempDir } from '../../helpers/temp-mailbox.js'
 
 interface Temp {
   readonly dir: string

@@ -4,8 +4,8 @@ import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { tempDir } from '../temp-mailbox.js'
-import { countSyncs, fakeSync, NOT_LINUX, setPath } from './fake-sync.js'
+import { countSyncs, fakeSync, NOT_LINUX, setPath } from '../../helpers/fake-sync.js'
+import { tempDir } from '../../helpers/temp-mailbox.js'
 
 type Module = typeof import('#lib/mailbox/journal/sync-messages.js')
 

@@ -7,9 +7,16 @@ import { InboxConsumer } from '#lib/mailbox/consumers/inbox-consumer.js'
 import { clearMessages } from '#lib/mailbox/inbox/read.js'
 import { addTombstones, readTombstones } from '#lib/mailbox/journal/tombstones.js'
 import type { Mailbox, StoredMessage } from '#lib/mailbox/mailbox.js'
-import { failHandles, replaceFs } from '../faulty-fs.js'
-import { namesIn, tempDir, tempMailbox } from '../temp-mailbox.js'
-import { ALIVE, cutPower, entry, loseStoredIds, openMailbox, plantSegment } from './planted-journal.js'
+import { failHandles, replaceFs } from '../../helpers/faulty-fs.js'
+import {
+  ALIVE,
+  cutPower,
+  entry,
+  loseStoredIds,
+  openMailbox,
+  plantSegment,
+} from '../../helpers/planted-journal.js'
+import { namesIn, tempDir, tempMailbox } from '../../helpers/temp-mailbox.js'
 
 function storeOne(mailbox: Mailbox, text: string): Promise<StoredMessage> {
   return mailbox.storeMessage(

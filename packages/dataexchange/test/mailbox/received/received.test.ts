@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import { mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { test } from 'node:test'
-import { heldBack, inPieces, namesIn, tempDir, tempMailbox, temporariesIn } from '../temp-mailbox.js'
+import {
+  heldBack,
+  inPieces,
+  namesIn,
+  tempDir,
+  tempMailbox,
+  temporariesIn,
+} from '../../helpers/temp-mailbox.js'
 
 const FULL = { code: 'RECEIVED_FULL', name: 'MailboxError' }
 

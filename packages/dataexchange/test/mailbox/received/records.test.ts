@@ -11,7 +11,7 @@ import { ReceivedRoom } from '#lib/mailbox/received/quota.js'
 import { clearReceived, listReceived, statReceived } from '#lib/mailbox/received/read.js'
 import { Received } from '#lib/mailbox/received/received.js'
 import { StoreSlots } from '#lib/mailbox/store-slots.js'
-import { inPieces, namesIn, tempDir, tempMailbox, temporariesIn } from '../temp-mailbox.js'
+import { inPieces, namesIn, tempDir, tempMailbox, temporariesIn } from '../../helpers/temp-mailbox.js'
 
 const FROM = '0:0000.0000.0001'
 

@@ -18,7 +18,7 @@ import {
   tarOf,
 } from '../../../../../test/helpers/folder-tree.js'
 import { tempDir } from '../../../../../test/helpers/temp-dir.js'
-import { namesIn, temporariesIn } from '../temp-mailbox.js'
+import { namesIn, temporariesIn } from '../../helpers/temp-mailbox.js'
 
 /** A mailbox whose outcomes can be waited for. */
 class Opened {

@@ -5,8 +5,8 @@ import { bootId } from '#lib/disk/boot-id.js'
 import type { Logger } from '#lib/logger.js'
 import { encodeBatch, encodeHeader, type JournalEntry } from '#lib/mailbox/journal/journal-format.js'
 import { Mailbox } from '#lib/mailbox/mailbox.js'
-import { otherBootId, pretendReboot } from '../../../../../test/helpers/other-boot.js'
-import { tempDir } from '../temp-mailbox.js'
+import { otherBootId, pretendReboot } from '../../../../test/helpers/other-boot.js'
+import { tempDir } from './temp-mailbox.js'
 
 /** Who wrote a segment that {@link plantSegment} makes: the name without its end. @default a process that has ended */
 export const DEAD = '2147483646-0123456789abcdef-1'

@@ -11,7 +11,7 @@ import {
 } from '#lib/mailbox/inbox/read.js'
 import { Mailbox } from '#lib/mailbox/mailbox.js'
 import { clearReceived, listReceived, statReceived } from '#lib/mailbox/received/read.js'
-import { tempDir } from '../../../../test/helpers/temp-dir.js'
+import { tempDir } from '../../../../../test/helpers/temp-dir.js'
 
 const FROM = '0:0000.0000.0001'
 

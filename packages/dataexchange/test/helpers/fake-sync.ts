@@ -1,8 +1,8 @@
 import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { replaceHandle } from '../faulty-fs.js'
-import { tempDir } from '../temp-mailbox.js'
+import { replaceHandle } from './faulty-fs.js'
+import { tempDir } from './temp-mailbox.js'
 
 /** Why a test of it cannot be run here; else false. */
 export const NOT_LINUX: string | false = process.platform !== 'linux' && 'sync takes no option here'

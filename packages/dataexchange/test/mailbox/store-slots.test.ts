@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { failure, replaceHandle } from './faulty-fs.js'
-import { readMessage, tempMailbox } from './temp-mailbox.js'
+import { failure, replaceHandle } from '../helpers/faulty-fs.js'
+import { tempMailbox } from '../helpers/temp-mailbox.js'
 
 const MiB = 1024 * 1024
 
@@ -49,15 +49,3 @@ for (const [what, payload, count] of [
     assert.ok(more < 32 * MiB, `${Math.round(more / MiB)} MiB more are held`)
   })
 }
-
-test('whichever way they are written, messages with long JSON are the same', async t => {
-  const mailbox = await tempMailbox(t, { includeBase64: true })
-  for (const size of [10_000, 30_000, 60_000, 200_000]) {
-    for (const payload of [controls(size), Buffer.concat([Buffer.of(0xff), controls(size - 1)])]) {
-      const message = { type: 'TEXT', from: '0:0000.0000.0001', length: size }
-      const { data, data_b64 } = await readMessage((await mailbox.storeMessage(message, payload)).path)
-      assert.equal(data, `${payload[0] === 1 ? '\x01' : '\uFFFD'}${'\x01'.repeat(size - 1)}`)
-      assert.equal(data_b64, payload.toString('base64'))
-    }
-  }
-})
