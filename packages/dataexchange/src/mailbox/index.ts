@@ -1,6 +1,5 @@
 /** `pilot-dataexchange/mailbox`: the inbox and the received folder on disk, and consumers of the inbox. */
 
-export { watchFolder } from '../disk/watch-folder.ts'
 export type { MailboxConfig } from './config.ts'
 export type { ConsumerOptions, MessagesOptions, NextOptions } from './consumers/consumer-options.ts'
 export { InboxConsumer } from './consumers/inbox-consumer.ts'
@@ -10,18 +9,24 @@ export {
   countMessages,
   type DamagedMessage,
   type InboxMessage,
-  isMessageName,
   listMessages,
+  type MessageFilter,
+  type MessageList,
+  type MessageMatch,
   messagePayload,
   readMessage,
 } from './inbox/read.ts'
+export { type WatchInboxOptions, watchInbox } from './inbox/watch.ts'
 export { Mailbox } from './mailbox.ts'
-export { messageAge } from './names.ts'
 export {
   clearPartials,
   clearReceived,
-  isReceivedName,
   listReceived,
   type ReceivedFile,
+  type ReceivedFilter,
+  type ReceivedList,
+  type ReceivedMatch,
   statReceived,
 } from './received/read.ts'
+export type { FileRecord } from './received/records.ts'
+export { type WatchReceivedOptions, watchReceived } from './received/watch.ts'

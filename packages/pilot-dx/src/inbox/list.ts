@@ -3,11 +3,8 @@ import {
   clearMessages,
   type DamagedMessage,
   type InboxMessage,
-  isMessageName,
   listMessages,
-  messageAge,
-  readMessage,
-  watchFolder,
+  watchInbox,
 } from 'pilot-dataexchange/mailbox'
 import { type Context, inboxDir } from '../shared/context.ts'
 import { CliError } from '../shared/errors.ts'
@@ -78,14 +75,8 @@ async function watch(
     if (output.json) output.result({ watching: dir }, () => '')
     else output.note(`watching ${safeLine(dir)}; Ctrl-C ends it`)
   }
-  for await (const names of watchFolder(dir, { accepts: isMessageName, onReady })) {
-    const inOrder = names.sort((a, b) => (messageAge(a, 0) < messageAge(b, 0) ? -1 : 1))
-    for (const name of inOrder) {
-      const message = await readMessage(dir, name.replace(/\.json$/, ''))
-      if (message === undefined) continue
-      if (from !== undefined && ('damaged' in message || message.from !== from)) continue
-      output.item(messageData(message, full), () => (full ? `${fullText(message)}\n` : listText([message])))
-    }
+  for await (const message of watchInbox(dir, { from, onReady })) {
+    output.item(messageData(message, full), () => (full ? `${fullText(message)}\n` : listText([message])))
   }
 }
 

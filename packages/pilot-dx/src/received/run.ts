@@ -1,11 +1,9 @@
 import {
   clearPartials,
   clearReceived,
-  isReceivedName,
   listReceived,
   type ReceivedFile,
-  statReceived,
-  watchFolder,
+  watchReceived,
 } from 'pilot-dataexchange/mailbox'
 import { type Context, receivedDir } from '../shared/context.ts'
 import { CliError } from '../shared/errors.ts'
@@ -64,12 +62,8 @@ async function watch({ output }: Context, dir: string, full = false): Promise<vo
     if (output.json) output.result({ watching: dir }, () => '')
     else output.note(`watching ${safeLine(dir)}; Ctrl-C ends it`)
   }
-  for await (const names of watchFolder(dir, { accepts: isReceivedName, onReady })) {
-    for (const name of names.sort()) {
-      const file = await statReceived(dir, name)
-      if (file !== undefined)
-        output.item(fileData(file), () => (full ? `${fullText(file)}\n` : listText([file])))
-    }
+  for await (const file of watchReceived(dir, { onReady })) {
+    output.item(fileData(file), () => (full ? `${fullText(file)}\n` : listText([file])))
   }
 }
 

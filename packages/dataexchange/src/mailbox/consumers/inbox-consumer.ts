@@ -33,7 +33,6 @@ import { ReadyQueue } from './ready-queue.ts'
  * A consumer holds no resources between calls, so there is nothing to close.
  *
  * @example
- * const consumer = await InboxConsumer.open({ group: 'workers' })
  * for await (const message of consumer.messages()) {
  *   await handle(message.payload())
  *   await message.ack()
@@ -237,11 +236,10 @@ export class InboxConsumer {
 
   /** Tries a damaged message again: another program may still be writing it, or this process has no descriptors left. */
   async #retryDamaged(message: DamagedMessage, attempt: number): Promise<void> {
-    const { id } = message
     if (attempt >= this.#options.maxAttempts) {
-      await this.#setDead(id, attempt)
+      await this.#setDead(message.id, attempt)
       this.#onDamaged(message)
-    } else await this.#moveExpiry(id, attempt, Date.now() + DAMAGED_RETRY_MS)
+    } else await this.#moveExpiry(message.id, attempt, Date.now() + DAMAGED_RETRY_MS)
   }
 
   async #setDead(id: string, attempt: number): Promise<void> {

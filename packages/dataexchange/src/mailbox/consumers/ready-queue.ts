@@ -1,9 +1,8 @@
 import { Fifo } from '../../async/queue.ts'
 import type { Changes } from '../../disk/folder-watcher.ts'
 import { folderLayout } from '../../disk/layout.ts'
-import { isMessage, isMessageName, messageIds } from '../inbox/read.ts'
+import { isMessage, isMessageName, messageId, messageIds } from '../inbox/read.ts'
 import { isRecoveryDue } from '../journal/recovery-due.ts'
-import { MESSAGE_SUFFIX } from '../layout.ts'
 import type { LeaseFolder, LeaseState } from './lease-folder.ts'
 
 /**
@@ -86,7 +85,7 @@ export class ReadyQueue {
 
   async #addNamed(names: readonly string[]): Promise<void> {
     for (const name of names.filter(isMessageName)) {
-      const id = name.slice(0, -MESSAGE_SUFFIX.length)
+      const id = messageId(name)
       if (!this.#states.has(id) && (await isMessage(this.#dir, id))) this.#enqueue(id)
     }
   }

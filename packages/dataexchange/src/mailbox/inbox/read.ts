@@ -38,12 +38,18 @@ export interface DamagedMessage {
   readonly damaged: string
 }
 
-/** Selects messages for {@link listMessages}. */
-export interface MessageFilter {
-  /** Maximum number of messages to read. @default all */
-  limit?: number | undefined
+/** Which messages match. */
+export interface MessageMatch {
   /** Only messages of this sender, an address as text. @default all */
   from?: string | undefined
+  /** Only messages with this text in their payload; case does not matter. @default all */
+  text?: string | undefined
+}
+
+/** Selects messages for {@link listMessages}. */
+export interface MessageFilter extends MessageMatch {
+  /** Maximum number of messages to return. @default all */
+  limit?: number | undefined
   /** Only messages whose file was written at this time or later: ms since the Unix epoch. @default all */
   since?: number | undefined
 }
@@ -58,23 +64,25 @@ export interface MessageList {
 
 /**
  * Reads the newest messages of the inbox `dir`. The order is in the names, so only the selected messages are read; with
- * `from`, all of them. A damaged file is returned as a {@link DamagedMessage}. A missing folder is empty.
+ * `from` or `text`, all of them. A damaged file is returned as a {@link DamagedMessage}, but not with `from` or `text`.
+ * A missing folder is empty.
  *
  * @throws the file system's error, such as ENOTDIR, if the folder cannot be read
  */
 export async function listMessages(dir: string, filter: MessageFilter = {}): Promise<MessageList> {
-  const { limit = Number.POSITIVE_INFINITY, from, since } = filter
+  const { limit = Number.POSITIVE_INFINITY, from, text, since } = filter
+  const isMatching = from !== undefined || text !== undefined
   const messages: (InboxMessage | DamagedMessage)[] = []
   let total = 0
   for (const name of await messageNames(dir)) {
     if (since !== undefined && ((await modifiedAt(dir, name)) ?? 0) < since) continue
-    if (from === undefined && total >= limit) {
+    if (!isMatching && total >= limit) {
       total++
       continue
     }
-    const message = await readMessage(dir, idOf(name))
+    const message = await readMessage(dir, messageId(name))
     if (message === undefined) continue
-    if (from !== undefined && ('damaged' in message || message.from !== from)) continue
+    if (!matchesMessage(message, filter)) continue
     total++
     if (messages.length < limit) messages.push(message)
   }
@@ -144,12 +152,30 @@ export function isMessageName(name: string): boolean {
   return name.endsWith(MESSAGE_SUFFIX) && !name.startsWith('.')
 }
 
+/** Whether `message` matches; a damaged one matches only if nothing is asked for. */
+export function matchesMessage(
+  message: InboxMessage | DamagedMessage,
+  { from, text }: MessageMatch,
+): boolean {
+  if (from === undefined && text === undefined) return true
+  if ('damaged' in message || (from !== undefined && message.from !== from)) return false
+  if (text === undefined) return true
+  const { base64, data } = message
+  const payload = base64 === undefined ? data : Buffer.from(base64, 'base64').toString()
+  return payload.toLowerCase().includes(text.toLowerCase())
+}
+
 /** Whether the inbox `dir` has a regular file under the name of the message `id`. */
 export function isMessage(dir: string, id: string): Promise<boolean> {
   return lstat(messagePath(dir, id)).then(
     stats => stats.isFile(),
     () => false,
   )
+}
+
+/** The id of the message in the file `name`. */
+export function messageId(name: string): string {
+  return name.slice(0, -MESSAGE_SUFFIX.length)
 }
 
 /** The path of the message `id` of the inbox `dir`. */
@@ -159,7 +185,7 @@ export function messagePath(dir: string, id: string): string {
 
 /** The ids of all messages in the inbox `dir`, oldest first. A missing folder is empty. */
 export async function messageIds(dir: string): Promise<string[]> {
-  return (await messageNames(dir)).map(idOf).reverse()
+  return (await messageNames(dir)).map(messageId).reverse()
 }
 
 /** The file names of all messages in the inbox `dir`, newest first. A name without a time counts as oldest. */
@@ -178,10 +204,6 @@ export async function messageNames(dir: string): Promise<string[]> {
  */
 async function modifiedAt(dir: string, name: string): Promise<number | undefined> {
   return (await lstat(join(dir, name)).catch(() => undefined))?.mtimeMs
-}
-
-function idOf(name: string): string {
-  return name.slice(0, -MESSAGE_SUFFIX.length)
 }
 
 function parseMessage(id: string, json: string): InboxMessage | DamagedMessage {

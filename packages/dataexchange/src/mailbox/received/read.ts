@@ -8,52 +8,85 @@ import { isUnpackedName } from '../names.ts'
 import { isOwnerFileName, parsePartialName } from '../partial/partial-names.ts'
 import { type FileRecord, readRecord, removeRecord } from './records.ts'
 
-/** A file of the received folder, or a folder that was received, and where it came from: files of other programs have no record. */
+/**
+ * A file or unpacked folder in the received folder. The fields of {@link FileRecord} are there if the file has a record;
+ * files that another program has put there have none.
+ */
 export interface ReceivedFile extends Partial<Omit<FileRecord, 'bytes'>> {
-  /** Its name on the disk. */
+  /** Name on the disk. */
   readonly name: string
   readonly path: string
-  /** Bytes; of a folder, of all files in it. */
+  /** Size in bytes; for a folder, the sum over all files in it. */
   readonly bytes: number
-  /** How many files are in it; undefined for a file. */
+  /** Number of files in a folder; undefined for a file. */
   readonly files?: number
-  /** When it was written: ms since the Unix epoch. */
+  /** Time of the last change, in ms since the Unix epoch. */
   readonly modified: number
-  /** What is wrong with its record, where that cannot be trusted. */
+  /** Why the record cannot be used, for people. */
   readonly damagedRecord?: string
 }
 
-/** What {@link listReceived} selects. */
-export interface ReceivedFilter {
-  /** How many are returned, at most. @default all */
+/** Which received files match. */
+export interface ReceivedMatch {
+  /** Only files from this sender, an address as text. @default all */
+  from?: string | undefined
+  /** Only files with this text in their name, or in the name that the sender gave; case does not matter. @default all */
+  name?: string | undefined
+}
+
+/** Selects files for {@link listReceived}. */
+export interface ReceivedFilter extends ReceivedMatch {
+  /** Maximum number of files to return. @default all */
   limit?: number | undefined
-  /** Only those written at this time or later, ms since the Unix epoch. @default all */
+  /** Only files changed at this time or later, in ms since the Unix epoch. @default all */
   since?: number | undefined
 }
 
+/** The newest files, and their total number. */
+export interface ReceivedList {
+  /** Newest first. */
+  readonly files: readonly ReceivedFile[]
+  /** The number of files that the filter selects, without its limit. */
+  readonly total: number
+}
+
 /**
- * The newest files of the received folder `dir`, and how many the filter selects. Folders that were received count
- * as files; other subfolders and hidden files do not count. A folder that is missing is empty.
+ * Lists the newest files of the received folder `dir`. An unpacked folder counts as one file; other subfolders and
+ * hidden files are ignored. A missing folder is empty. `from` and `name` read the record of every file.
+ *
+ * @throws the file system's error, such as ENOTDIR, if the folder cannot be read
  */
-export async function listReceived(
-  dir: string,
-  { limit = Number.POSITIVE_INFINITY, since = 0 }: ReceivedFilter = {},
-): Promise<{ files: readonly ReceivedFile[]; total: number }> {
-  const files = (await allFiles(dir)).filter(file => file.modified >= since)
-  files.sort((a, b) => b.modified - a.modified || (a.name < b.name ? 1 : -1))
-  const shown = files.slice(0, limit)
-  return { files: await Promise.all(shown.map(file => inFull(dir, file))), total: files.length }
+export async function listReceived(dir: string, filter: ReceivedFilter = {}): Promise<ReceivedList> {
+  const { limit = Number.POSITIVE_INFINITY, since = 0 } = filter
+  const found = (await findFiles(dir)).filter(({ modified }) => modified >= since)
+  found.sort((a, b) => b.modified - a.modified || (a.name < b.name ? 1 : -1))
+  if (filter.from === undefined && filter.name === undefined) {
+    const files = await Promise.all(found.slice(0, limit).map(file => withRecord(dir, file)))
+    return { files, total: found.length }
+  }
+  const files: ReceivedFile[] = []
+  let total = 0
+  for (const file of found) {
+    const described = await withRecord(dir, file)
+    if (!matchesReceived(described, filter)) continue
+    total++
+    if (files.length < limit) files.push(described)
+  }
+  return { files, total }
 }
 
-/** The file or received folder `name` of the received folder, or undefined where there is none. */
+/** Describes the file or unpacked folder `name` of the received folder `dir`. Undefined if it does not exist. */
 export async function statReceived(dir: string, name: string): Promise<ReceivedFile | undefined> {
-  const file = await statFile(dir, name)
-  return file && inFull(dir, file)
+  const file = await findFile(dir, name)
+  return file && withRecord(dir, file)
 }
 
 /**
- * Removes the files of the received folder `dir`; with `before`, ms since the Unix epoch, only those written
- * earlier, and folders that were received. Other subfolders and hidden files stay.
+ * Removes files and unpacked folders from the received folder `dir`, with their records. Other subfolders and hidden
+ * files stay. Resolves with the number of files removed and the number of files that stay.
+ *
+ * @param before removes only files changed before this time, in ms since the Unix epoch. @default all
+ * @throws the file system's error if the folder cannot be read, or a file cannot be removed
  */
 export async function clearReceived(
   dir: string,
@@ -61,21 +94,24 @@ export async function clearReceived(
 ): Promise<{ cleared: number; remaining: number }> {
   let cleared = 0
   let remaining = 0
-  for (const { name, path, modified, isFolder } of await allFiles(dir)) {
+  for (const { name, path, modified, isFolder } of await findFiles(dir)) {
     if (modified >= before) {
       remaining++
       continue
     }
     if (await (isFolder ? removeFolder(dir, path) : removeFile(path))) cleared++
-    // After the file: a record alone is swept, a file alone would have lost its record for good.
+    // The file goes first: a record without a file is swept, but a file without its record has lost it.
     await removeRecord(dir, name)
   }
   return { cleared, remaining }
 }
 
 /**
- * Removes the partial files of the received folder `dir` (section 4), with `before` only those written earlier,
- * and returns how many that were. A transfer that is under way fails then, and can be sent again.
+ * Removes the partial files of the received folder `dir`, and resolves with their number. A transfer that is writing
+ * one fails, and its sender can send the file again.
+ *
+ * @param before removes only partial files changed before this time, in ms since the Unix epoch. @default all
+ * @throws the file system's error if the folder cannot be read, or a file cannot be removed
  */
 export async function clearPartials(dir: string, before: number = Number.POSITIVE_INFINITY): Promise<number> {
   const partials = partialDir(dir)
@@ -83,38 +119,46 @@ export async function clearPartials(dir: string, before: number = Number.POSITIV
   for (const name of await ifThere(readdir(partials), [])) {
     const isPartial = parsePartialName(name) !== undefined
     if (!isPartial && !isOwnerFileName(name)) continue
-    const file = await statReceived(partials, name)
+    const file = await findFile(partials, name)
     if (file !== undefined && file.modified < before && (await removeFile(file.path)) && isPartial) cleared++
   }
   return cleared
 }
 
-/** Whether `name` is one that other programs take for a received file: hidden ones are not. */
+/** Whether `name` can be the name of a received file: hidden files are not received files. */
 export function isReceivedName(name: string): boolean {
   return !name.startsWith('.')
 }
 
-/** What is seen from outside. */
-interface Found {
+/** Whether `file` matches; a file without a record matches no sender. */
+export function matchesReceived(file: ReceivedFile, { from, name }: ReceivedMatch): boolean {
+  if (from !== undefined && file.from !== from) return false
+  if (name === undefined) return true
+  const text = name.toLowerCase()
+  return [file.name, file.originalName ?? ''].some(own => own.toLowerCase().includes(text))
+}
+
+/** The part of a {@link ReceivedFile} that one lstat() returns. */
+interface FoundFile {
   readonly name: string
   readonly path: string
-  /** Of a file. */
+  /** Size of a file; meaningless for a folder. */
   readonly bytes: number
   readonly modified: number
   readonly isFolder: boolean
 }
 
-async function allFiles(dir: string): Promise<Found[]> {
+async function findFiles(dir: string): Promise<FoundFile[]> {
   const names = await ifThere(readdir(dir), [])
-  const files: Found[] = []
+  const files: FoundFile[] = []
   for (const name of names.filter(isReceivedName)) {
-    const file = await statFile(dir, name)
+    const file = await findFile(dir, name)
     if (file !== undefined) files.push(file)
   }
   return files
 }
 
-async function statFile(dir: string, name: string): Promise<Found | undefined> {
+async function findFile(dir: string, name: string): Promise<FoundFile | undefined> {
   const path = join(dir, name)
   const stats = await lstat(path).catch(() => undefined)
   const isFolder = stats?.isDirectory() === true && isUnpackedName(name)
@@ -122,18 +166,18 @@ async function statFile(dir: string, name: string): Promise<Found | undefined> {
   return { name, path, bytes: stats.size, modified: stats.mtimeMs, isFolder }
 }
 
-/** With what takes longer to find out. */
-async function inFull(dir: string, { isFolder, ...file }: Found): Promise<ReceivedFile> {
+/** Adds the record, and the size of a folder. */
+async function withRecord(dir: string, { isFolder, ...file }: FoundFile): Promise<ReceivedFile> {
   const size = isFolder ? await measureTree(file.path) : undefined
   const known = size === undefined ? file : { ...file, bytes: size.bytes, files: size.files }
   const record = await readRecord(dir, isFolder ? { name: file.name, isFolder } : file)
   if (record === undefined) return known
   if ('damaged' in record) return { ...known, damagedRecord: record.damaged }
-  // The record of a folder has the bytes of its archive.
+  // A folder has the record of its archive, with the archive's size.
   return { ...known, ...record, bytes: known.bytes }
 }
 
-/** A folder goes at once, as it came: nobody sees a part of it. */
+/** Renames the folder into the hidden subfolder first, so that no reader sees a part of it. */
 async function removeFolder(dir: string, path: string): Promise<boolean> {
   const hidden = temporaryPath(folderLayout(dir))
   const isHidden = await rename(path, hidden).then(

@@ -6,11 +6,11 @@ import {
   clearMessages,
   countMessages,
   listMessages,
+  type MessageFilter,
   messagePayload,
   readMessage,
 } from '#lib/mailbox/inbox/read.js'
 import { Mailbox } from '#lib/mailbox/mailbox.js'
-import { clearReceived, listReceived, statReceived } from '#lib/mailbox/received/read.js'
 import { tempDir } from '../../../../../test/helpers/temp-dir.js'
 
 const FROM = '0:0000.0000.0001'
@@ -57,16 +57,39 @@ test('links and folders are neither listed nor removed', async t => {
   mkdirSync(join(dir, 'TEXT-2.json'))
   assert.deepEqual(await listMessages(dir), { messages: [], total: 0 })
   assert.deepEqual(await clearMessages(dir), { cleared: 0, remaining: 0 })
-  assert.deepEqual(await listReceived(dir), { files: [], total: 0 })
-  assert.deepEqual(await clearReceived(dir), { cleared: 0, remaining: 0 })
-  assert.equal(await statReceived(dir, 'TEXT-1.json'), undefined)
   assert.ok(existsSync(outside) && existsSync(join(dir, 'TEXT-1.json')))
 })
 
 test('a path that is no folder is an error, not an empty folder', async t => {
   const file = join(tempDir(t), 'file')
   writeFileSync(file, '')
-  for (const use of [listMessages, clearMessages, countMessages, listReceived, clearReceived]) {
+  for (const use of [listMessages, clearMessages, countMessages]) {
     await assert.rejects(use(file), { code: 'ENOTDIR' })
   }
+})
+
+test('finds messages by their sender and by their text, also in large ones', async t => {
+  const dir = tempDir(t)
+  const inboxDir = join(dir, 'inbox')
+  const mailbox = await Mailbox.open({ inboxDir, receivedDir: join(dir, 'received'), durability: 'os' })
+  const large = Buffer.concat([Buffer.alloc(300_000, 'x'), Buffer.from(' Grüße')])
+  for (const [from, payload] of [
+    ['a', Buffer.from('grüße')],
+    ['b', Buffer.from('hello')],
+    ['b', large],
+  ] as const) {
+    await mailbox.storeMessage({ type: 'TEXT', from, length: payload.length }, payload)
+  }
+  await mailbox.close()
+  writeFileSync(join(inboxDir, 'TEXT-1.json'), '{')
+  const find = async (filter: MessageFilter) => {
+    const { messages, total } = await listMessages(inboxDir, filter)
+    return [total, ...messages.map(message => ('damaged' in message ? message.id : message.bytes))]
+  }
+  assert.deepEqual(await find({}), [4, large.length, 5, 7, 'TEXT-1'])
+  assert.deepEqual(await find({ text: 'GRÜSSE' }), [0])
+  assert.deepEqual(await find({ text: 'GRÜßE' }), [2, large.length, 7])
+  assert.deepEqual(await find({ text: 'grüße', limit: 1 }), [2, large.length])
+  assert.deepEqual(await find({ text: 'grüße', from: 'a' }), [1, 7])
+  assert.deepEqual(await find({ from: 'b' }), [2, large.length, 5])
 })
