@@ -386,7 +386,11 @@ export const PLANTED_FAULTS = [
   {
     name: 'a transfer does not connect again',
     edits: [
-      ['client/transfer/retries.js', 'return this.#failures < LIMITS', 'return this.#failures < 0 && LIMITS'],
+      [
+        'client/transfer/retries.js',
+        'return this.#failures < FIXED_LIMITS',
+        'return this.#failures < 0 && FIXED_LIMITS',
+      ],
     ],
     foundBy: { 'file-stream-cuts': 50 },
   },

@@ -1,7 +1,7 @@
 // Run as a child: `node service-child.js '<JSON: of each service its ServiceConfig and, as "socket" or "daemon", where to
 // serve>' [SEGMENT_BYTES]`, see `ServiceOptions`. Prints one line once it serves all of them, and lives until its standard input ends, or it is killed.
 import { keepYoungGenerationSmall } from '#cli/shared/young-generation.js'
-import { LIMITS } from '#lib/limits.js'
+import { FIXED_LIMITS } from '#lib/limits.js'
 import type { Streams } from '#lib/pilot/transport.js'
 import { EventBus } from '#lib/plugin/events.js'
 import { Service } from '#lib/service/service.js'
@@ -11,7 +11,7 @@ import { SERVER_ADDRESS as address, SocketStreams } from '../helpers/socket-stre
 keepYoungGenerationSmall()
 process.stdin.on('end', () => process.exit()).resume()
 const [, , config = '[]', segmentBytes] = process.argv
-if (segmentBytes !== undefined) Object.assign(LIMITS.journalSegment, { value: Number(segmentBytes) })
+if (segmentBytes !== undefined) Object.assign(FIXED_LIMITS.journalSegment, { value: Number(segmentBytes) })
 const services: { socket: string; daemon?: string }[] = JSON.parse(config)
 await Promise.all(
   services.map(async ({ socket, daemon, ...config }) => {

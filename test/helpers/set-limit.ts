@@ -1,9 +1,9 @@
 import type { TestContext } from 'node:test'
-import { LIMITS, type LimitName } from '#lib/limits.js'
+import { FIXED_LIMITS } from '#lib/limits.js'
 
-/** Another value of a limit, until the test is over. */
-export function setLimit(t: TestContext, name: LimitName, value: number): void {
-  const limit = LIMITS[name] as { value: number }
+/** Changes a limit until the test is over. */
+export function setLimit(t: TestContext, name: keyof typeof FIXED_LIMITS, value: number): void {
+  const limit = FIXED_LIMITS[name] as { value: number }
   const before = limit.value
   limit.value = value
   t.after(() => {

@@ -1,3 +1,10 @@
+/** Bytes of a kibibyte. */
+export const KiB = 1024
+/** Bytes of a mebibyte. */
+export const MiB: number = 1024 * KiB
+/** Bytes of a gibibyte. */
+export const GiB: number = 1024 * MiB
+
 /** `text` as UTF-8. Lone surrogates become U+FFFD, as everywhere in JavaScript. */
 export function utf8(text: string): Uint8Array {
   return encoder.encode(text)

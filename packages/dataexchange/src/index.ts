@@ -22,23 +22,21 @@ export type { TransferProgress } from './client/transfer/progress.ts'
 export { transferFile } from './client/transfer/transfer-file.ts'
 export type { FileReceipt, FileTransfer, TransferOptions } from './client/transfer/transfer-types.ts'
 export { rfc3339, wallClockNs } from './clock.ts'
+export { ERROR_CODES, type ErrorCode, type ErrorEntry } from './error-codes.ts'
 export {
   AddressError,
   AnswerError,
   DeliveryError,
   DriverError,
-  ERROR_CODES,
-  type ErrorCode,
-  type ErrorEntry,
   MailboxError,
   OutboxError,
   PilotError,
   PluginError,
-  systemCode,
   WireError,
 } from './errors.ts'
+export { MAX_FRAME_SIZE } from './frame-limits.ts'
 export { defaultHome } from './home.ts'
-export { LIMITS, type Limit, type LimitName, MAX_FRAME_SIZE } from './limits.ts'
+export { type DefaultLimits, LIMITS, type Limit, type LimitName } from './limits.ts'
 export type { Logger, LogLine } from './logger.ts'
 export type { MailboxConfig } from './mailbox/config.ts'
 export type { ConsumerOptions, MessagesOptions, NextOptions } from './mailbox/consumers/consumer-options.ts'
@@ -86,6 +84,7 @@ export type { Rates } from './service/peers/rate-limiter.ts'
 export type { AnswerHook, AnswerRequest } from './service/requests/answering.ts'
 export { type FrameHandler, Server, type ServerOptions } from './service/server.ts'
 export type { ServiceConfig } from './service/service.ts'
+export { systemCode } from './system-errors.ts'
 export { FrameDecoder } from './wire/decode.ts'
 export type { EncodeOptions } from './wire/encode.ts'
 export { encodeFrame } from './wire/encode.ts'

@@ -1,4 +1,4 @@
-import { MAX_FRAME_SIZE, maxFrameSizeFrom } from './limits.ts'
+import { MAX_FRAME_SIZE, maxFrameSizeFrom } from './frame-limits.ts'
 
 /** The frame cap where none is configured: PILOT_DATAEXCHANGE_MAX_FRAME if it is set and valid, else 256 MiB (section 1). */
 export function defaultMaxFrameSize(): number {

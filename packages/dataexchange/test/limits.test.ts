@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Client } from '#lib/client/client.js'
-import { configuredLimit, LIMITS, MAX_FRAME_SIZE, maxFrameSizeFrom } from '#lib/limits.js'
+import { DESCRIPTOR_WAIT_MS } from '#lib/disk/descriptors.js'
+import {
+  MAX_FILE_NAME,
+  MAX_FRAME_SIZE,
+  MAX_FRAME_SIZE_CEILING,
+  MAX_FRAME_SIZE_FLOOR,
+  maxFrameSizeFrom,
+} from '#lib/frame-limits.js'
+import { configuredLimit, FIXED_LIMITS, LIMITS } from '#lib/limits.js'
+import { STREAMED_STORE_WAIT_MS } from '#lib/mailbox/store-slots.js'
 import type { Stream, Streams } from '#lib/pilot/transport.js'
 import type { ServiceDeps } from '#lib/plugin/service.js'
 import { Server } from '#lib/service/server.js'
@@ -9,7 +18,7 @@ import { Service } from '#lib/service/service.js'
 import { FrameDecoder } from '#lib/wire/decode.js'
 import { encodeFrame } from '#lib/wire/encode.js'
 
-for (const [name, limit] of Object.entries(LIMITS)) {
+for (const [name, limit] of Object.entries({ ...LIMITS, ...FIXED_LIMITS })) {
   test(`${name} has a value, a unit and a text`, () => {
     if (limit.unit === 'part') assert.ok(limit.value > 0 && limit.value <= 1)
     else if (limit.value !== Number.POSITIVE_INFINITY)
@@ -33,20 +42,20 @@ test('[inbox.max-files-default] [inbox.max-bytes-default] [received.max-bytes-de
 })
 
 test('the daemon’s messages, stop and file names have the protocol’s bounds', () => {
-  assert.equal(LIMITS.ipcMessage.value, 2 ** 20)
-  assert.equal(LIMITS.stopTimeout.value, 5_000)
-  assert.equal(LIMITS.maxFileName.value, 255)
+  assert.equal(FIXED_LIMITS.ipcMessage.value, 2 ** 20)
+  assert.equal(FIXED_LIMITS.stopTimeout.value, 5_000)
+  assert.equal(MAX_FILE_NAME, 255)
 })
 
 test('no limit stands in the way of another', () => {
-  assert.ok(LIMITS.ipcSend.value + 5 <= LIMITS.ipcMessage.value)
-  assert.ok(LIMITS.wholeFrame.value <= LIMITS.bytesInFlight.value)
-  assert.ok(LIMITS.reconnectMin.value < LIMITS.reconnectMax.value)
+  assert.ok(FIXED_LIMITS.ipcSend.value + 5 <= FIXED_LIMITS.ipcMessage.value)
+  assert.ok(FIXED_LIMITS.wholeFrame.value <= FIXED_LIMITS.bytesInFlight.value)
+  assert.ok(FIXED_LIMITS.reconnectMin.value < FIXED_LIMITS.reconnectMax.value)
   // A store that waits at every step is still answered before its sender gives up.
-  const waits = LIMITS.streamedStoreWait.value + 4 * LIMITS.descriptorWait.value
+  const waits = STREAMED_STORE_WAIT_MS + 4 * DESCRIPTOR_WAIT_MS
   assert.ok(waits < LIMITS.answerTimeout.value)
-  assert.ok(LIMITS.maxFrameSizeFloor.value < LIMITS.maxFrameSize.value)
-  assert.ok(LIMITS.maxFrameSize.value < LIMITS.maxFrameSizeCeiling.value)
+  assert.ok(MAX_FRAME_SIZE_FLOOR < MAX_FRAME_SIZE)
+  assert.ok(MAX_FRAME_SIZE < MAX_FRAME_SIZE_CEILING)
 })
 
 test('undefined and zero mean the default, a negative value means off', () => {

@@ -1,8 +1,23 @@
-import { utf8 } from '../bytes.ts'
-import { LIMITS } from '../limits.ts'
+import { KiB, utf8 } from '../bytes.ts'
+import { MAX_FILE_NAME } from '../frame-limits.ts'
+import { FIXED_LIMITS } from '../limits.ts'
 import { archiveError } from './archive-error.ts'
 import type { FolderManifest } from './manifest.ts'
 import type { TarEntry } from './tar-entry.ts'
+
+/**
+ * Nesting of a folder that is sent, including the outermost; a deeper folder is refused, and is not unpacked
+ * by the receiver.
+ * @limit count
+ */
+const FOLDER_DEPTH = 100
+
+/**
+ * Longest path in a folder that is sent, from the name of the folder on; a folder with a longer one is
+ * refused, and is not unpacked by the receiver.
+ * @limit bytes
+ */
+const FOLDER_PATH = 2 * KiB
 
 /**
  * Decides whether the entries of a folder’s archive may be unpacked: each lies below the root, in a folder that
@@ -21,7 +36,7 @@ export class EntryChecker {
   /** @throws {MailboxError} ARCHIVE_INVALID for a manifest of more than is allowed */
   constructor(manifest: FolderManifest) {
     const { root, files, folders } = manifest
-    const most = LIMITS.folderEntries.value
+    const most = FIXED_LIMITS.folderEntries.value
     if (files + folders > most)
       throw archiveError(`it has ${files + folders} entries, and ${most} are allowed`)
     checkPath(root, root.split('/'))
@@ -69,8 +84,8 @@ export class EntryChecker {
 
 /** Why `path` is too much for any folder that is sent; undefined where it is not. */
 export function pathExcess(path: string): string | undefined {
-  const depth = LIMITS.folderDepth.value
-  const length = LIMITS.folderPath.value
+  const depth = FOLDER_DEPTH
+  const length = FOLDER_PATH
   if (path.split('/').length > depth) return `is more than ${depth} folders deep`
   return utf8(path).length > length ? `has a path of more than ${length} bytes` : undefined
 }
@@ -90,8 +105,8 @@ const MOST_SHOWN = 200
 function problemOf(name: string): string | undefined {
   if (name === '') return 'begins with a slash, or has an empty name in it'
   if (name === '.' || name === '..') return 'leads elsewhere'
-  if (utf8(name).length > LIMITS.maxFileName.value) {
-    return `has a name of more than ${LIMITS.maxFileName.value} bytes`
+  if (utf8(name).length > MAX_FILE_NAME) {
+    return `has a name of more than ${MAX_FILE_NAME} bytes`
   }
   if (UNSAFE.test(name)) return 'has a character that is not safe in names'
   if (process.platform === 'win32' && UNSAFE_ON_WINDOWS.test(name)) return 'cannot be a name on Windows'

@@ -2,7 +2,8 @@ import type { WaitOptions } from '../async/wait.ts'
 import { withWait } from '../async/wait.ts'
 import { decodeUtf8, utf8 } from '../bytes.ts'
 import { DeliveryError, DriverError, PilotError } from '../errors.ts'
-import { frameCap, LIMITS } from '../limits.ts'
+import { frameCap } from '../frame-limits.ts'
+import { FIXED_LIMITS, LIMITS } from '../limits.ts'
 import { defaultMaxFrameSize } from '../max-frame-size.ts'
 import { type Address, parseAddress, type SocketAddress } from '../pilot/address.ts'
 import { DATA_EXCHANGE_PORT, type Stream, type Streams } from '../pilot/transport.ts'
@@ -215,7 +216,7 @@ export class Client {
     const stream = this.#stream
     if (!stream.closed) {
       const closed = new Promise(resolve => stream.once('close', resolve))
-      const bound = setTimeout(() => stream.destroy(), LIMITS.closeTimeout.value)
+      const bound = setTimeout(() => stream.destroy(), FIXED_LIMITS.closeTimeout.value)
       // The bound holds for this wait too: a stream that is being sent may never end.
       void this.#lastWrite.then(() => {
         stream.end()

@@ -1,6 +1,9 @@
 import { DeliveryError } from '../errors.ts'
-import { LIMITS } from '../limits.ts'
+import { FIXED_LIMITS } from '../limits.ts'
 import type { Frame } from '../wire/frame.ts'
+
+/** Frames that a client keeps for `recv()`; at this number it stops reading. @limit count */
+const UNREAD_FRAMES = 1_024
 
 /** Who waits for a frame. */
 export interface FrameWaiter {
@@ -24,8 +27,7 @@ export class FrameInbox {
   /** True while somebody waits and there is room for frames that nobody waits for. */
   get wantsMore(): boolean {
     const waiting = this.#deliveries > 0 || this.#receivers.length > 0
-    const room =
-      this.#unread.length < LIMITS.unreadFrames.value && this.#unreadBytes < LIMITS.bytesInFlight.value
+    const room = this.#unread.length < UNREAD_FRAMES && this.#unreadBytes < FIXED_LIMITS.bytesInFlight.value
     return waiting && room && this.#end === undefined
   }
 

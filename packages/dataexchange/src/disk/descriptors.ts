@@ -3,8 +3,10 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Fifo } from '../async/queue.ts'
-import { systemCode } from '../errors.ts'
-import { LIMITS } from '../limits.ts'
+import { systemCode } from '../system-errors.ts'
+
+/** Time that one step of a store waits for a file descriptor; then the store fails. @limit ms */
+export const DESCRIPTOR_WAIT_MS = 2_000
 
 /** Descriptors that this process may have open; Infinity where the system does not tell. */
 export function descriptorLimit(): number {
@@ -29,10 +31,10 @@ export function descriptorsOfOthers(): number {
 
 /**
  * Opens a file as `open` does. Where the process has no descriptor left, and other files are open here, it
- * waits for one of those to be closed and tries again, for `LIMITS.descriptorWait` at most.
+ * waits for one of those to be closed and tries again, for `DESCRIPTOR_WAIT_MS` at most.
  */
 export async function openFile(path: string, flags: string, mode?: number): Promise<FileHandle> {
-  const deadline = performance.now() + LIMITS.descriptorWait.value
+  const deadline = performance.now() + DESCRIPTOR_WAIT_MS
   for (;;) {
     try {
       const handle = await opening(path, flags, mode)

@@ -1,7 +1,7 @@
 import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { coalesce } from '../async/coalesce.ts'
-import { systemCode } from '../errors.ts'
+import { systemCode } from '../system-errors.ts'
 import { DirectorySync, makeFolder } from './directory-sync.ts'
 import { ifThere } from './if-exists.ts'
 import { type FolderLayout, temporaryPath } from './layout.ts'

@@ -1,5 +1,5 @@
 import { unlink } from 'node:fs/promises'
-import { systemCode } from '../errors.ts'
+import { systemCode } from '../system-errors.ts'
 
 /** What `work` resolves with, or `otherwise` where the file or folder that it is about is missing. */
 export async function ifThere<T, U>(work: Promise<T>, otherwise: U): Promise<T | U> {

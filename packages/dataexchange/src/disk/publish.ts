@@ -1,6 +1,6 @@
 import { link, lstat, open, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { systemCode } from '../errors.ts'
+import { systemCode } from '../system-errors.ts'
 import { ifThere } from './if-exists.ts'
 import { claimPath, FILE_MODE, type FolderLayout } from './layout.ts'
 

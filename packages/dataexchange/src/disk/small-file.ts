@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, linkSync, openSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { systemCode } from '../errors.ts'
+import { systemCode } from '../system-errors.ts'
 import { FILE_MODE, type FolderLayout, temporaryPath } from './layout.ts'
 
 /**

@@ -1,6 +1,6 @@
 import { lstat, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { systemCode } from '../errors.ts'
+import { systemCode } from '../system-errors.ts'
 import { ifThere, removeFile } from './if-exists.ts'
 import { type FolderLayout, temporaryOwner } from './layout.ts'
 

@@ -1,6 +1,6 @@
 import { fstatSync } from 'node:fs'
 import { type FileHandle, unlink } from 'node:fs/promises'
-import { LIMITS } from '../limits.ts'
+import { FIXED_LIMITS } from '../limits.ts'
 import { openFile } from './descriptors.ts'
 import { FILE_MODE } from './layout.ts'
 
@@ -73,7 +73,7 @@ export class TemporaryFile {
           writeNext()
         })
     }
-    const mustWait = () => bytes >= MOST_GATHERED || unwritten > LIMITS.unwrittenBytes.value
+    const mustWait = () => bytes >= MOST_GATHERED || unwritten > FIXED_LIMITS.unwrittenBytes.value
     try {
       for await (const piece of source) {
         gathered.push(piece)

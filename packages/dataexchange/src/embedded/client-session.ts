@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
-import { DriverError, PilotError, systemCode } from '../errors.ts'
-import { LIMITS } from '../limits.ts'
+import { DriverError, PilotError } from '../errors.ts'
+import { FIXED_LIMITS } from '../limits.ts'
 import type { Logger } from '../logger.ts'
 import type { SocketAddress } from '../pilot/address.ts'
 import {
@@ -14,10 +14,26 @@ import {
   IpcDecoder,
   type IpcMessage,
 } from '../pilot/ipc-messages.ts'
+import { systemCode } from '../system-errors.ts'
 import { type Answer, REQUESTS, type Requester } from './commands.ts'
 import { acceptStream } from './handshake.ts'
 import type { LocalNode, PortOwner } from './local-node.ts'
 import { StreamEnd, type StreamOwner } from './stream-end.ts'
+
+/** Time after which a client of the embedded daemon is dropped because it reads nothing. @limit ms */
+export const CLIENT_STALL_MS = 10_000
+
+/**
+ * Unanswered requests of one client of the embedded daemon; at this number its socket is not read.
+ * @limit count
+ */
+const MAX_REQUESTS = 128
+
+/**
+ * Dials that wait for a client of the embedded daemon that reads too slowly; others are refused.
+ * @limit count
+ */
+export const DIAL_BACKLOG = 128
 
 /** What a session needs besides its node. */
 export interface SessionContext {
@@ -227,7 +243,7 @@ export class ClientSession implements Requester, PortOwner, StreamOwner {
     if (this.#socket.writableLength === 0 || this.#socket.destroyed) return
     this.#stallTimer = setTimeout(() => {
       this.#drop(new DriverError('STREAM_STALLED', 'the client did not read its socket'))
-    }, LIMITS.daemonClientStall.value)
+    }, CLIENT_STALL_MS)
   }
 
   #onDrain(): void {
@@ -240,8 +256,8 @@ export class ClientSession implements Requester, PortOwner, StreamOwner {
   #balance(): void {
     const mayRead =
       this.#full.size === 0 &&
-      this.#unanswered < LIMITS.daemonRequests.value &&
-      this.#socket.writableLength <= LIMITS.ipcMessage.value
+      this.#unanswered < MAX_REQUESTS &&
+      this.#socket.writableLength <= FIXED_LIMITS.ipcMessage.value
     if (mayRead) this.#socket.resume()
     else this.#socket.pause()
   }
@@ -249,7 +265,7 @@ export class ClientSession implements Requester, PortOwner, StreamOwner {
   /** Waits until the client can be told of one more stream. */
   async #room(): Promise<void> {
     while (this.#socket.writableNeedDrain && !this.#left) {
-      if (this.#waitingDials.length >= LIMITS.daemonBacklog.value) {
+      if (this.#waitingDials.length >= DIAL_BACKLOG) {
         throw new DriverError('DIAL_FAILED', 'connection refused: the listener does not keep up')
       }
       await new Promise<void>(resolve => {
@@ -272,7 +288,7 @@ export class ClientSession implements Requester, PortOwner, StreamOwner {
 /** Cancels any number of dials: as many as there may be requests in flight. */
 function dialController(): AbortController {
   const controller = new AbortController()
-  setMaxListeners(LIMITS.daemonRequests.value + 1, controller.signal)
+  setMaxListeners(MAX_REQUESTS + 1, controller.signal)
   return controller
 }
 

@@ -1,8 +1,9 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { link, mkdir, open, readFile, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { PluginError, systemCode } from '../errors.ts'
+import { PluginError } from '../errors.ts'
 import { Address, BROADCAST_NODE, parseAddress } from '../pilot/address.ts'
+import { systemCode } from '../system-errors.ts'
 
 /** What a node keeps between its runs. */
 export interface NodeIdentity {

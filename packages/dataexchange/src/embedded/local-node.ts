@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { withWait } from '../async/wait.ts'
-import { DriverError, systemCode } from '../errors.ts'
-import { LIMITS } from '../limits.ts'
+import { DriverError } from '../errors.ts'
+import { FIXED_LIMITS, LIMITS } from '../limits.ts'
 import { type Logger, silentLogger } from '../logger.ts'
 import { type Address, formatSocketAddress, type SocketAddress } from '../pilot/address.ts'
+import { systemCode } from '../system-errors.ts'
 import { askForStream, readHello, refuseStream } from './handshake.ts'
 import { checkedHostname, numberedHostname } from './hostname.ts'
 import type { NodeDirectory, NodeEntry } from './node-directory.ts'
@@ -223,7 +224,7 @@ export async function endAll(sockets: ReadonlySet<Socket>): Promise<void> {
   const closed = [...sockets].map(socket => new Promise(resolve => socket.once('close', resolve)))
   const timer = setTimeout(() => {
     for (const socket of sockets) socket.destroy()
-  }, LIMITS.closeTimeout.value)
+  }, FIXED_LIMITS.closeTimeout.value)
   for (const socket of sockets) socket.destroySoon()
   await Promise.all(closed)
   clearTimeout(timer)

@@ -1,10 +1,11 @@
 import { chmod, lstat, mkdir, readdir, readlink, symlink, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PluginError, systemCode } from '../errors.ts'
+import { PluginError } from '../errors.ts'
 import { type Address, decodeAddress, encodeAddress } from '../pilot/address.ts'
 import { takeName } from '../socket/exclusive-name.ts'
 import { isListening } from '../socket/socket-file.ts'
+import { systemCode } from '../system-errors.ts'
 
 /** A node that runs on this machine, as another one sees it. */
 export interface NodeEntry {

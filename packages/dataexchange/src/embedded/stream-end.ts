@@ -1,5 +1,12 @@
 import type { Socket } from 'node:net'
-import { LIMITS } from '../limits.ts'
+import { KiB } from '../bytes.ts'
+import { FIXED_LIMITS } from '../limits.ts'
+
+/**
+ * Bytes of one stream that the embedded daemon holds; at this size it does not read the socket of the client.
+ * @limit bytes
+ */
+const LOCAL_STREAM_BUFFER = 256 * KiB
 
 /** What a {@link StreamEnd} tells the client session that it belongs to. */
 export interface StreamOwner {
@@ -46,12 +53,12 @@ export class StreamEnd {
   /** The next bytes from the other node, at most 64 KiB, or null where none have come. */
   take(): Uint8Array | null {
     // Also with nothing there: it is this call that lets the stream come to its end.
-    return this.#socket.read(Math.min(this.#socket.readableLength, LIMITS.ipcSend.value) || undefined)
+    return this.#socket.read(Math.min(this.#socket.readableLength, FIXED_LIMITS.ipcSend.value) || undefined)
   }
 
   /** True while too much waits for the other node to take more. */
   get isFull(): boolean {
-    return !this.#socket.destroyed && this.#socket.writableLength > LIMITS.daemonStreamBuffer.value
+    return !this.#socket.destroyed && this.#socket.writableLength > LOCAL_STREAM_BUFFER
   }
 
   /** Sends `data` to the other node. Takes it also when full; the caller must then send no more. */

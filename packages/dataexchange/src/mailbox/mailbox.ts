@@ -4,7 +4,7 @@ import { DurableFolder } from '../disk/durable-folder.ts'
 import { folderLayout } from '../disk/layout.ts'
 import { sweepTemporaries } from '../disk/sweep.ts'
 import { MailboxError } from '../errors.ts'
-import { configuredLimit, LIMITS } from '../limits.ts'
+import { configuredLimit, FIXED_LIMITS, LIMITS } from '../limits.ts'
 import { type Logger, silentLogger } from '../logger.ts'
 import { type MailboxConfig, type MailboxLimits, mailboxLimits, senderShare } from './config.ts'
 import { Deliveries, type Outcome } from './ids/deliveries.ts'
@@ -20,6 +20,13 @@ import { type FileInput, Received, type StoredFile } from './received/received.t
 import { storeFailure } from './store-failed.ts'
 import { StoreSlots } from './store-slots.ts'
 import { Unpacker, type UnpackOutcome } from './unpacking/unpacker.ts'
+
+/**
+ * Message ids that are remembered, also after a restart; beyond it the sender with the most ids loses its
+ * oldest.
+ * @limit count
+ */
+export const IDS_REMEMBERED = 8_192
 
 export type { MessageInput, StoredMessage } from './inbox/inbox.ts'
 export type { Transfer } from './partial/transfer.ts'
@@ -90,7 +97,7 @@ export class Mailbox {
       logger,
     })
     this.#idLog = new IdLog(idsDir(folders.inbox.layout), config.durability !== 'os')
-    const remembered = { lifetime: LIMITS.idLifetime.value, max: LIMITS.idsRemembered.value }
+    const remembered = { lifetime: FIXED_LIMITS.idLifetime.value, max: IDS_REMEMBERED }
     this.#deliveries = new Deliveries(this.#idLog, { ...remembered, logger })
   }
 

@@ -1,6 +1,6 @@
 import { ARCHIVE_SUFFIX } from '../archive/manifest.ts'
 import { fileTimestamp } from '../clock.ts'
-import { LIMITS } from '../limits.ts'
+import { MAX_FILE_NAME } from '../frame-limits.ts'
 import { HIDDEN_NAME_ADDITION, MESSAGE_SUFFIX } from './layout.ts'
 
 /** The file name of a message, `<NAME>-<YYYYMMDD-HHMMSS.mmm>-<%06d seq>.json` in local time `[inbox.name]`. */
@@ -21,7 +21,7 @@ export function receivedFileName(filename: string, atNs: bigint, seq: number): s
   const base = replaceUnsafe(dot < 0 ? whole : whole.slice(0, dot))
   const ext = replaceUnsafe(dot < 0 ? '' : whole.slice(dot))
   const unique = uniquePart(atNs, seq)
-  const longest = LIMITS.maxFileName.value - HIDDEN_NAME_ADDITION
+  const longest = MAX_FILE_NAME - HIDDEN_NAME_ADDITION
   const max = longest - unique.length - RESERVED_PREFIX.length
   const maxExt = Math.max(Math.floor(max / 2), max - Buffer.byteLength(base))
   const shortExt = cutUtf8(ext, maxExt)

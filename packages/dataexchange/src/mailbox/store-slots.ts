@@ -1,6 +1,15 @@
 import { NoSlotError, Semaphore } from '../async/semaphore.ts'
 import { descriptorLimit, descriptorsOfOthers } from '../disk/descriptors.ts'
-import { LIMITS } from '../limits.ts'
+import { FIXED_LIMITS } from '../limits.ts'
+
+/** Time that a large frame waits to be stored; then it is refused with ERR. @limit ms */
+export const STREAMED_STORE_WAIT_MS = 15_000
+
+/**
+ * Large frames that are stored at once, half of them for one peer; fewer if file descriptors are scarce.
+ * @limit count
+ */
+const STREAMED_STORES = 1_024
 
 /**
  * The number of concurrent stores of a mailbox, so that there are enough descriptors for all of them. Senders take
@@ -13,9 +22,9 @@ export class StoreSlots {
 
   /** Counts the free descriptors of the process. */
   constructor() {
-    const free = descriptorLimit() - descriptorsOfOthers() - LIMITS.descriptorReserve.value
+    const free = descriptorLimit() - descriptorsOfOthers() - FIXED_LIMITS.descriptorReserve.value
     const slots = Math.floor(free / DESCRIPTORS_PER_STREAM)
-    const streamed = Math.max(MIN_STREAMED_SLOTS, Math.min(slots, LIMITS.streamedStores.value))
+    const streamed = Math.max(MIN_STREAMED_SLOTS, Math.min(slots, STREAMED_STORES))
     this.#streamed = new Semaphore(streamed, Math.ceil(streamed / SENDERS))
   }
 
@@ -31,11 +40,11 @@ export class StoreSlots {
 
   /**
    * Runs a store for the sender `from` whose payload arrives in pieces, and so takes as long as the sender likes. Waits
-   * for a slot for up to `LIMITS.streamedStoreWait`, then fails with EMFILE.
+   * for a slot for up to `STREAMED_STORE_WAIT_MS`, then fails with EMFILE.
    */
   async streamed<T>(from: string, store: () => Promise<T>): Promise<T> {
     try {
-      return await this.#streamed.run(from, store, LIMITS.streamedStoreWait.value)
+      return await this.#streamed.run(from, store, STREAMED_STORE_WAIT_MS)
     } catch (error) {
       if (!(error instanceof NoSlotError)) throw error
       const message = 'too many large frames are being stored at once'

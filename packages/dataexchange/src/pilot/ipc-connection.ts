@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net'
-import { DriverError, systemCode } from '../errors.ts'
-import { LIMITS } from '../limits.ts'
+import { MiB } from '../bytes.ts'
+import { DriverError } from '../errors.ts'
+import { systemCode } from '../system-errors.ts'
 import {
   type Accepted,
   Command,
@@ -12,6 +13,9 @@ import {
   IpcDecoder,
   type IpcMessage,
 } from './ipc-messages.ts'
+
+/** Bytes that are kept for streams that the daemon has not announced yet. @limit bytes */
+export const EARLY_BYTES: number = MiB
 
 /** What a stream is told by the socket that carries it. */
 export interface StreamEvents {
@@ -36,7 +40,7 @@ export interface ListenerEvents {
  * the stream or listener that it is for. Connects at once; what is written before is sent then.
  *
  * Bytes and ends of connections that no stream stands for yet are kept, since they may overtake the message
- * that announces the connection. More than `LIMITS.earlyBytes` of them end the socket: to drop some would
+ * that announces the connection. More than `EARLY_BYTES` of them end the socket: to drop some would
  * leave a stream with a hole that nobody sees. Those of connections that were forgotten are dropped.
  */
 export class IpcConnection {
@@ -198,8 +202,8 @@ export class IpcConnection {
     early.cost += cost
     this.#earlyBytes += cost
     this.#early.set(connId, early)
-    if (this.#earlyBytes > LIMITS.earlyBytes.value) {
-      throw notPilot(`it sent over ${LIMITS.earlyBytes.value} bytes for streams that it has not announced`)
+    if (this.#earlyBytes > EARLY_BYTES) {
+      throw notPilot(`it sent over ${EARLY_BYTES} bytes for streams that it has not announced`)
     }
   }
 

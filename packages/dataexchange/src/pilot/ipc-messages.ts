@@ -1,6 +1,6 @@
 import { ByteCollector, concat, decodeUtf8, utf8, viewOf } from '../bytes.ts'
 import { DriverError } from '../errors.ts'
-import { LIMITS } from '../limits.ts'
+import { FIXED_LIMITS } from '../limits.ts'
 import { ADDRESS_SIZE, type Address, decodeAddress, encodeAddress, type SocketAddress } from './address.ts'
 
 /** Commands of the daemon's socket that data exchange needs (section 8). */
@@ -180,10 +180,10 @@ export function decodeJson(payload: Uint8Array): Record<string, unknown> {
 }
 
 function checkedLength(length: number): number {
-  if (length >= 1 && length <= LIMITS.ipcMessage.value) return length
+  if (length >= 1 && length <= FIXED_LIMITS.ipcMessage.value) return length
   throw new DriverError(
     'DAEMON_NOT_PILOT',
-    `a message of ${length} bytes came over the socket; 1 to ${LIMITS.ipcMessage.value} are allowed`,
+    `a message of ${length} bytes came over the socket; 1 to ${FIXED_LIMITS.ipcMessage.value} are allowed`,
   )
 }
 

@@ -1,10 +1,19 @@
 import { Duplex } from 'node:stream'
-import { ByteCollector } from '../bytes.ts'
+import { ByteCollector, MiB } from '../bytes.ts'
 import { DriverError } from '../errors.ts'
-import { LIMITS } from '../limits.ts'
+import { FIXED_LIMITS } from '../limits.ts'
 import { formatSocketAddress, type SocketAddress } from './address.ts'
 import type { IpcConnection, WriteCallback } from './ipc-connection.ts'
 import type { Stream } from './transport.ts'
+
+/**
+ * Bytes of one stream that wait for its reader; at this size the socket of the daemon is not read.
+ * @limit bytes
+ */
+export const STREAM_BUFFER: number = MiB
+
+/** Time after which a stream is reset because its reader leaves its buffer full. @limit ms */
+export const STREAM_STALL_MS = 5_000
 
 /** What a {@link PilotStream} is made of. */
 export interface PilotStreamParts {
@@ -22,16 +31,16 @@ export interface PilotStreamParts {
 
 /**
  * A stream between two agents, over the daemon's socket (section 8). There is no half-close: `end()` writes
- * what is left, then CLOSE, and waits for CLOSE-OK for at most 5 s (`LIMITS.closeTimeout`; after that the
+ * what is left, then CLOSE, and waits for CLOSE-OK for at most 5 s (`FIXED_LIMITS.closeTimeout`; after that the
  * stream is destroyed); what the peer sends until then can be read. Where the peer ends the stream, reading
  * ends after the bytes that have arrived, and writing fails.
  *
  * A write's callback is called when the socket has taken the bytes, which is all that a daemon lets know:
  * only an answer of the peer shows that it has them.
  *
- * Up to 1 MiB (`LIMITS.streamBuffer`) waits for the reader; then the socket is not read until half of it is
+ * Up to 1 MiB (`STREAM_BUFFER`) waits for the reader; then the socket is not read until half of it is
  * taken. On a listener's socket, which its streams share, a reader that leaves the buffer full for 5 s
- * (`LIMITS.streamStall`) has its stream reset (STREAM_STALLED), so that the others go on; one that takes
+ * (`STREAM_STALL_MS`) has its stream reset (STREAM_STALLED), so that the others go on; one that takes
  * a little lets the socket be read a little. A dialled stream has its socket to itself and is never reset
  * here. It pushes back on the daemon, which drops a client that does not read for 10 s while bytes wait for
  * it: the stream then fails with DAEMON_GONE, and no other does.
@@ -56,7 +65,7 @@ export class PilotStream extends Duplex implements Stream {
   #finished: WriteCallback | undefined
 
   constructor(parts: PilotStreamParts) {
-    super({ allowHalfOpen: false, writableHighWaterMark: LIMITS.ipcSend.value })
+    super({ allowHalfOpen: false, writableHighWaterMark: FIXED_LIMITS.ipcSend.value })
     this.#parts = parts
     this.localAddress = parts.localAddress
     this.remoteAddress = parts.remoteAddress
@@ -119,7 +128,7 @@ export class PilotStream extends Duplex implements Stream {
     this.#closeTimer = setTimeout(() => {
       callback()
       this.destroy()
-    }, LIMITS.closeTimeout.value)
+    }, FIXED_LIMITS.closeTimeout.value)
   }
 
   override _destroy(error: Error | null, callback: WriteCallback): void {
@@ -199,22 +208,22 @@ export class PilotStream extends Duplex implements Stream {
       this.off('end', settle).off('close', settle)
       callback(this.#closedError())
     }
-    const timer = setTimeout(settle, LIMITS.closeTimeout.value)
+    const timer = setTimeout(settle, FIXED_LIMITS.closeTimeout.value)
     this.on('end', settle).on('close', settle)
   }
 
   /** Stops and starts the reading of the socket by how much waits here. */
   #settleFlow(): void {
     const waiting = this.readableLength + this.#incomingBytes
-    if (this.#holding && waiting <= LIMITS.streamBuffer.value / 2) this.#letGo()
-    else if (!this.#holding && waiting >= LIMITS.streamBuffer.value && this.#state !== 'over') this.#hold()
+    if (this.#holding && waiting <= STREAM_BUFFER / 2) this.#letGo()
+    else if (!this.#holding && waiting >= STREAM_BUFFER && this.#state !== 'over') this.#hold()
   }
 
   #hold(): void {
     const { ipc, connId, shared } = this.#parts
     this.#holding = true
     ipc.hold(connId)
-    if (shared) this.#stallTimer = setTimeout(() => this.#stalled(), LIMITS.streamStall.value)
+    if (shared) this.#stallTimer = setTimeout(() => this.#stalled(), STREAM_STALL_MS)
   }
 
   #letGo(): void {
@@ -224,14 +233,14 @@ export class PilotStream extends Duplex implements Stream {
   }
 
   #stalled(): void {
-    if (this.readableLength + this.#incomingBytes < LIMITS.streamBuffer.value) {
+    if (this.readableLength + this.#incomingBytes < STREAM_BUFFER) {
       this.#letGo()
       return
     }
     this.destroy(
       new DriverError(
         'STREAM_STALLED',
-        `the stream from ${formatSocketAddress(this.remoteAddress)} was reset: nothing of its full buffer was read for ${LIMITS.streamStall.value} ms`,
+        `the stream from ${formatSocketAddress(this.remoteAddress)} was reset: nothing of its full buffer was read for ${STREAM_STALL_MS} ms`,
       ),
     )
   }
@@ -244,10 +253,10 @@ export class PilotStream extends Duplex implements Stream {
   }
 }
 
-/** `chunks` in order, cut and joined so that each batch has at most `LIMITS.ipcSend` bytes. Nothing is copied. */
+/** `chunks` in order, cut and joined so that each batch has at most `FIXED_LIMITS.ipcSend` bytes. Nothing is copied. */
 function* sendBatches(chunks: readonly Uint8Array[]): Generator<Uint8Array[], undefined> {
   let batch: Uint8Array[] = []
-  let room = LIMITS.ipcSend.value
+  let room = FIXED_LIMITS.ipcSend.value
   for (const chunk of chunks) {
     let rest = chunk
     while (rest.length > 0) {
@@ -258,7 +267,7 @@ function* sendBatches(chunks: readonly Uint8Array[]): Generator<Uint8Array[], un
       if (room === 0) {
         yield batch
         batch = []
-        room = LIMITS.ipcSend.value
+        room = FIXED_LIMITS.ipcSend.value
       }
     }
   }

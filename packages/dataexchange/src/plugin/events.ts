@@ -1,5 +1,7 @@
-import { LIMITS } from '../limits.ts'
 import { type Logger, silentLogger } from '../logger.ts'
+
+/** Events that wait for a slow subscriber; beyond it the oldest are dropped. @limit count */
+const EVENT_QUEUE = 1_024
 
 /** The events of data exchange and their payloads (section 3). */
 export interface DataExchangeEvents {
@@ -89,7 +91,7 @@ class Subscription {
 
   offer(event: PublishedEvent): void {
     if (!this.#topic.test(event.topic)) return
-    if (this.#waiting.length >= LIMITS.eventQueue.value) {
+    if (this.#waiting.length >= EVENT_QUEUE) {
       this.#waiting.shift()
       // One line now and one when it is over: a peer must not fill the log through a slow subscriber.
       if (this.#dropped++ === 0) {

@@ -1,6 +1,6 @@
 import { withWait } from '../async/wait.ts'
 import { PluginError } from '../errors.ts'
-import { LIMITS } from '../limits.ts'
+import { FIXED_LIMITS } from '../limits.ts'
 import type { PluginService, ServiceDeps } from './service.ts'
 
 /** Starts and stops services in their order (section 9). */
@@ -72,7 +72,7 @@ export class ServiceRegistry {
     const failures: { name: string; error: unknown }[] = []
     for (const service of running) {
       try {
-        const timeoutMs = LIMITS.stopTimeout.value
+        const timeoutMs = FIXED_LIMITS.stopTimeout.value
         await withWait(`the stop of ${service.name}`, { timeoutMs }, signal => service.stop(signal))
       } catch (error) {
         failures.push({ name: service.name, error })

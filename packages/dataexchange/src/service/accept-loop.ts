@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { backoffMs } from '../async/backoff.ts'
-import { LIMITS } from '../limits.ts'
+import { FIXED_LIMITS } from '../limits.ts'
 import type { Logger } from '../logger.ts'
 import type { Listener, Stream, Streams } from '../pilot/transport.ts'
 
@@ -50,7 +50,7 @@ async function acceptAll(listener: Listener, { onStream, signal }: AcceptOptions
 }
 
 async function listenAgain({ streams, port, signal, logger }: AcceptOptions): Promise<Listener | undefined> {
-  const bounds = { min: LIMITS.reconnectMin.value, max: LIMITS.reconnectMax.value }
+  const bounds = { min: FIXED_LIMITS.reconnectMin.value, max: FIXED_LIMITS.reconnectMax.value }
   for (let tries = 1; ; tries++) {
     try {
       await delay(backoffMs(tries, bounds), undefined, { signal })

@@ -1,6 +1,7 @@
 import { Gate } from '../async/condition.ts'
+import { KiB } from '../bytes.ts'
 import { PilotError } from '../errors.ts'
-import { LIMITS } from '../limits.ts'
+import { FIXED_LIMITS } from '../limits.ts'
 import type { Logger } from '../logger.ts'
 import type { Mailbox } from '../mailbox/mailbox.ts'
 import { formatSocketAddress } from '../pilot/address.ts'
@@ -21,6 +22,21 @@ import type { Peer } from './peers/peers.ts'
 import type { RefusalLog } from './peers/refusal-log.ts'
 import type { Answering } from './requests/answering.ts'
 import { Conversations } from './requests/conversations.ts'
+
+/** Frames of one connection that are being stored; at this number reading pauses. @limit count */
+const FRAMES_IN_FLIGHT = 64
+
+/** Answers that a peer has not read yet; at this size reading from it pauses. @limit bytes */
+const UNREAD_ANSWERS = 256 * KiB
+
+/** Time after which a peer that reads none of its answers is disconnected. @limit ms */
+const UNREAD_ANSWERS_TIMEOUT_MS = 30_000
+
+/**
+ * Time for a peer to read its last answers before this side closes: a daemon may drop them at a close.
+ * @limit ms
+ */
+export const CLOSE_LINGER_MS = 500
 
 /** What the connections of a service share. */
 export interface ConnectionOptions {
@@ -117,7 +133,7 @@ export class Connection {
    * Reads no more, answers the frames that have arrived whole, drops one that has not, and closes.
    * Replies that are being worked out have `patience` milliseconds. Resolves when the connection is closed.
    */
-  async drain(patience: number = LIMITS.stopTimeout.value / 2): Promise<void> {
+  async drain(patience: number = FIXED_LIMITS.stopTimeout.value / 2): Promise<void> {
     this.#draining = true
     this.#transfers.stop()
     this.#reader.stop()
@@ -174,11 +190,11 @@ export class Connection {
       this.#stream.destroyed ||
       // Those who wait for their turn may hold all of the budget: those who have it must come to their end.
       ((this.#peer.budget.hasRoom || this.#intake.isWanted) &&
-        this.#intake.frames < LIMITS.framesInFlight.value &&
-        this.#intake.bytes < LIMITS.bytesInFlight.value &&
+        this.#intake.frames < FRAMES_IN_FLIGHT &&
+        this.#intake.bytes < FIXED_LIMITS.bytesInFlight.value &&
         !this.#intake.isWaiting &&
         !this.#transfers.isPacing &&
-        this.#answers.unread < LIMITS.unreadAnswers.value)
+        this.#answers.unread < UNREAD_ANSWERS)
     )
   }
 
@@ -186,7 +202,7 @@ export class Connection {
     this.#deadlines.pause()
     const timer = setTimeout(() => {
       if (this.#answers.unread > 0) this.#giveUp('it does not read its answers')
-    }, LIMITS.unreadAnswersTimeout.value)
+    }, UNREAD_ANSWERS_TIMEOUT_MS)
     await this.#gate.until(() => this.#hasRoom)
     clearTimeout(timer)
     this.#deadlines.resume()
@@ -242,8 +258,8 @@ export class Connection {
     this.#answers.finish()
     if (stream.closed) return
     await new Promise<void>(resolve => {
-      const linger = setTimeout(() => stream.end(), LIMITS.closeLinger.value)
-      const bound = setTimeout(() => stream.destroy(), LIMITS.closeTimeout.value)
+      const linger = setTimeout(() => stream.end(), CLOSE_LINGER_MS)
+      const bound = setTimeout(() => stream.destroy(), FIXED_LIMITS.closeTimeout.value)
       stream.once('close', () => {
         clearTimeout(linger)
         clearTimeout(bound)

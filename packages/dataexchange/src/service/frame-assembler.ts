@@ -1,7 +1,7 @@
-import { ByteCollector } from '../bytes.ts'
+import { ByteCollector, KiB } from '../bytes.ts'
 import { wallClockNs } from '../clock.ts'
 import { WireError } from '../errors.ts'
-import { LIMITS } from '../limits.ts'
+import { FIXED_LIMITS } from '../limits.ts'
 import type { Payload } from '../mailbox/mailbox.ts'
 import type { FrameHead } from '../wire/encode.ts'
 import type { FrameSink } from '../wire/frame-parser.ts'
@@ -9,6 +9,9 @@ import { Body } from './arriving-payload.ts'
 import type { IncomingFrame } from './handlers/handler.ts'
 import type { ByteBudget } from './peers/byte-budget.ts'
 import type { Deadlines } from './peers/deadlines.ts'
+
+/** Largest payload that is handled in memory while memory is scarce (see `bytesHeld`). @limit bytes */
+const TIGHT_FRAME = 4 * KiB
 
 /** What an {@link Intake} works with. */
 export interface IntakeOptions {
@@ -59,7 +62,7 @@ export class Intake implements FrameSink {
    * the room of those whose turn it is.
    */
   get isWaiting(): boolean {
-    return this.#body?.isWaiting === true && this.#body.backlog > LIMITS.tightFrame.value
+    return this.#body?.isWaiting === true && this.#body.backlog > TIGHT_FRAME
   }
 
   /** Whether the large frame that is arriving has its turn, and waits for more: what comes of it is not held. */
@@ -88,8 +91,8 @@ export class Intake implements FrameSink {
    * is declared costs nothing here.
    */
   #isForTheDisk(coming: number): boolean {
-    const least = LIMITS.tightFrame.value
-    const isLarge = this.#head.length > LIMITS.wholeFrame.value
+    const least = TIGHT_FRAME
+    const isLarge = this.#head.length > FIXED_LIMITS.wholeFrame.value
     if (!isLarge && !(this.#head.length > least && this.#options.budget.isTight)) return false
     return this.#small.length + coming >= least
   }

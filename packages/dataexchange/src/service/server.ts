@@ -1,4 +1,4 @@
-import { frameCap } from '../limits.ts'
+import { frameCap } from '../frame-limits.ts'
 import { type Logger, silentLogger } from '../logger.ts'
 import { defaultMaxFrameSize } from '../max-frame-size.ts'
 import { DATA_EXCHANGE_PORT, type Listener, type Stream, type Streams } from '../pilot/transport.ts'

@@ -1,4 +1,5 @@
-import { configuredLimit, LIMITS, MAX_FRAME_SIZE } from '../limits.ts'
+import { MAX_FRAME_SIZE } from '../frame-limits.ts'
+import { configuredLimit, FIXED_LIMITS, LIMITS } from '../limits.ts'
 import type { Logger } from '../logger.ts'
 import type { MailboxConfig } from '../mailbox/config.ts'
 import { Mailbox } from '../mailbox/mailbox.ts'
@@ -138,9 +139,9 @@ export class Service implements PluginService {
       const cut = () => {
         clearTimeout(timer)
         for (const connection of connections) connection.destroy()
-        timer = setTimeout(resolve, LIMITS.stopTimeout.value * AFTER_THE_CUT, false)
+        timer = setTimeout(resolve, FIXED_LIMITS.stopTimeout.value * AFTER_THE_CUT, false)
       }
-      timer = setTimeout(cut, LIMITS.stopTimeout.value * (1 - AFTER_THE_CUT))
+      timer = setTimeout(cut, FIXED_LIMITS.stopTimeout.value * (1 - AFTER_THE_CUT))
       signal?.addEventListener('abort', cut, { once: true, signal: ended.signal })
       if (signal?.aborted) cut()
     })

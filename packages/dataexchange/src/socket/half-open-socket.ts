@@ -1,5 +1,5 @@
 import { Socket } from 'node:net'
-import { systemCode } from '../errors.ts'
+import { systemCode } from '../system-errors.ts'
 
 /**
  * Lets `socket` be read to its end although the other side is gone for writing. Node destroys a socket at the

@@ -1,6 +1,6 @@
 import { isU32 } from '../bytes.ts'
 import { WireError } from '../errors.ts'
-import { frameCap } from '../limits.ts'
+import { frameCap } from '../frame-limits.ts'
 import { encodeFilePrefix } from './file.ts'
 import { FRAME_HEADER_SIZE, type Frame, FrameType } from './frame.ts'
 

@@ -1,6 +1,6 @@
 import { decodeUtf8, utf8, viewOf } from '../bytes.ts'
 import { WireError } from '../errors.ts'
-import { LIMITS } from '../limits.ts'
+import { MAX_FILE_NAME } from '../frame-limits.ts'
 
 /** Bytes of the length field before a file's name in a FILE payload (section 1). */
 export const FILE_NAME_LENGTH_SIZE = 2
@@ -49,10 +49,10 @@ export function decodeFileName(bytes: Uint8Array): string {
 }
 
 function checkLength(length: number): void {
-  if (length > LIMITS.maxFileName.value) {
+  if (length > MAX_FILE_NAME) {
     throw new WireError(
       'FILENAME_TOO_LONG',
-      `the file name has ${length} bytes; at most ${LIMITS.maxFileName.value} are allowed`,
+      `the file name has ${length} bytes; at most ${MAX_FILE_NAME} are allowed`,
     )
   }
 }

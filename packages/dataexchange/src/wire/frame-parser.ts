@@ -1,5 +1,5 @@
 import { WireError } from '../errors.ts'
-import { frameCap } from '../limits.ts'
+import { frameCap } from '../frame-limits.ts'
 import type { FrameHead } from './encode.ts'
 import { decodeFileName, FILE_NAME_LENGTH_SIZE, fileNameLength } from './file.ts'
 import { FRAME_HEADER_SIZE, FrameType } from './frame.ts'

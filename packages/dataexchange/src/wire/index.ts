@@ -3,16 +3,9 @@
  * browsers, Deno and Bun. Every name here is public API.
  */
 
-export {
-  type CodeOf,
-  DriverError,
-  ERROR_CODES,
-  type ErrorCode,
-  type ErrorEntry,
-  PilotError,
-  WireError,
-} from '../errors.ts'
-export { MAX_FRAME_SIZE, maxFrameSizeFrom } from '../limits.ts'
+export { type CodesByClass, ERROR_CODES, type ErrorCode, type ErrorEntry } from '../error-codes.ts'
+export { DriverError, PilotError, WireError } from '../errors.ts'
+export { MAX_FRAME_SIZE, maxFrameSizeFrom } from '../frame-limits.ts'
 export {
   type Answer,
   ackText,

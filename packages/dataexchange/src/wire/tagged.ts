@@ -1,6 +1,6 @@
 import { decodeUtf8, isU32, utf8, viewOf } from '../bytes.ts'
 import { WireError } from '../errors.ts'
-import { frameCap } from '../limits.ts'
+import { frameCap } from '../frame-limits.ts'
 import { type EncodeOptions, encodeHeader, type FrameHead } from './encode.ts'
 import { FRAME_HEADER_SIZE, type Frame, FrameType } from './frame.ts'
 import { checkMessageId } from './message-id.ts'

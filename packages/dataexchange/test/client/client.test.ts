@@ -6,7 +6,7 @@ import { PassThrough, Readable } from 'node:stream'
 import { ReadableStream } from 'node:stream/web'
 import { test } from 'node:test'
 import type { Message } from '#lib/client/outgoing.js'
-import { LIMITS } from '#lib/limits.js'
+import { FIXED_LIMITS } from '#lib/limits.js'
 import { type Frame, FrameType } from '#lib/wire/frame.js'
 import { readFrame, writeFrame } from '#lib/wire/frame-io.js'
 import { readTracePayload } from '#lib/wire/trace.js'
@@ -242,7 +242,7 @@ test('a stream that never ends keeps neither an abort nor close from what they d
   })
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const over = client.close()
-  t.mock.timers.tick(LIMITS.closeTimeout.value)
+  t.mock.timers.tick(FIXED_LIMITS.closeTimeout.value)
   await Promise.all([over, delivery])
   assert.ok(endless.destroyed)
 })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { TemporaryFile } from '#lib/disk/temporary-file.js'
-import { LIMITS } from '#lib/limits.js'
+import { FIXED_LIMITS } from '#lib/limits.js'
 import { setLimit } from '../../../../test/helpers/set-limit.ts'
 import { failure, replaceHandle } from '../helpers/faulty-fs.js'
 import { tempDir } from '../helpers/temp-mailbox.js'
@@ -85,7 +85,7 @@ test('on a slow disk all files together gather no more than they may, and each o
   const disk = await SlowDisk.start(t)
   const outcomes = await disk.settle(disk.files.map(file => file.writeAll(disk.source())))
   assert.ok(outcomes.every(({ status }) => status === 'fulfilled'))
-  const most = LIMITS.unwrittenBytes.value + FILES * PIECE
+  const most = FIXED_LIMITS.unwrittenBytes.value + FILES * PIECE
   assert.ok(disk.most <= most, `${disk.most / PIECE} pieces were held`)
   for (const file of disk.files) {
     assert.equal(file.size, PIECES * PIECE)

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { LIMITS } from '#lib/limits.js'
+import { CLIENT_STALL_MS, DIAL_BACKLOG } from '#lib/embedded/client-session.js'
 import { Command } from '#lib/pilot/ipc-messages.js'
 import { connectTo, startDaemon } from '../../../../test/helpers/embedded.js'
 import { IpcClient } from '../../../../test/helpers/ipc-client.js'
@@ -134,7 +134,7 @@ test('what waits in the kernel when a client leaves arrives, although writes to 
 test('dials wait for a listener that is behind; more than the backlog are refused', async t => {
   const { a, listener } = await stalled(t)
   const clients = await Promise.all([0, 1].map(() => connectTo(t, a)))
-  const half = LIMITS.daemonBacklog.value / 2
+  const half = DIAL_BACKLOG / 2
   const dials = clients.flatMap(client => Array.from({ length: half }, () => client.dial(a.address, 7)))
   const late = await connectTo(t, a)
   // Refused at the latest when those before it have arrived in the queue.
@@ -156,7 +156,7 @@ test('[ipc.slow-client] a client that takes nothing for 10 s is dropped; its str
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const { a, listener, feeder, connId } = await stalled(t)
   const other = await connectTo(t, a)
-  t.mock.timers.tick(LIMITS.daemonClientStall.value - 1)
+  t.mock.timers.tick(CLIENT_STALL_MS - 1)
   await assert.rejects(other.bind(7), /already bound/)
   t.mock.timers.tick(1)
   await feeder.ended(connId)
@@ -171,7 +171,7 @@ test('a client that takes something now and then, and one for which nothing wait
   const idle = await connectTo(t, a)
   const total = () => listener.received.get(accepted)?.reduce((sum, piece) => sum + piece.length, 0) ?? 0
   for (let round = 0; round < 5; round++) {
-    t.mock.timers.tick(LIMITS.daemonClientStall.value - 1)
+    t.mock.timers.tick(CLIENT_STALL_MS - 1)
     const enough = total() + MiB
     const took = new Promise<void>(resolve => {
       listener.socket.on('recv', () => {

@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { utf8 } from '#lib/bytes.js'
-import { LIMITS } from '#lib/limits.js'
+import { FIXED_LIMITS } from '#lib/limits.js'
 import { parseAddress } from '#lib/pilot/address.js'
 import { Driver } from '#lib/pilot/driver.js'
+import { EARLY_BYTES } from '#lib/pilot/ipc-connection.js'
 import { Command, decodeDial, decodePort, encodeConnId, encodeError } from '#lib/pilot/ipc-messages.js'
 import type { PilotStream } from '#lib/pilot/stream.js'
 import { FakeDaemon, message, NODE, PEER, recv } from '../../../../test/helpers/fake-daemon.js'
@@ -290,14 +291,14 @@ describe('dial', () => {
   })
 
   it('refuses to keep more than the limit for streams that are not announced', async () => {
-    for (const bytes of [new Uint8Array(LIMITS.ipcSend.value), new Uint8Array(0)]) {
+    for (const bytes of [new Uint8Array(FIXED_LIMITS.ipcSend.value), new Uint8Array(0)]) {
       await using daemon = await FakeDaemon.start()
       await using driver = await Driver.connect(daemon.path)
       const dialling = driver.dial(address, 1001)
       const refused = assert.rejects(dialling, { code: 'DAEMON_NOT_PILOT' })
       const client = await daemon.client()
       await client.expect(Command.Dial)
-      const count = Math.ceil(LIMITS.earlyBytes.value / (bytes.length + 64)) + 1
+      const count = Math.ceil(EARLY_BYTES / (bytes.length + 64)) + 1
       client.send(...Array.from({ length: count }, () => recv(6, bytes)))
       await refused
       await client.closed

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { concat, utf8 } from '#lib/bytes.js'
-import { LIMITS } from '#lib/limits.js'
+import { FIXED_LIMITS } from '#lib/limits.js'
 import { Address } from '#lib/pilot/address.js'
 import {
   Command,
@@ -154,7 +154,7 @@ describe('IpcDecoder', () => {
   })
 
   it('[ipc.max-message] takes 1 MiB, counted from the command, and no more', () => {
-    const most = LIMITS.ipcMessage.value
+    const most = FIXED_LIMITS.ipcMessage.value
     const [full] = new IpcDecoder().push(concat(encodeMessage(Command.Recv, new Uint8Array(most - 1))))
     assert.equal(full?.payload.length, most - 1)
     const [header] = encodeMessage(Command.Recv, new Uint8Array(most))

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
-import { LIMITS } from '#lib/limits.js'
+import { FIXED_LIMITS } from '#lib/limits.js'
 import { parseAddress } from '#lib/pilot/address.js'
 import { Driver } from '#lib/pilot/driver.js'
+import { EARLY_BYTES } from '#lib/pilot/ipc-connection.js'
 import { Command, decodeConnId, decodePort, encodeError } from '#lib/pilot/ipc-messages.js'
 import type { PilotListener } from '#lib/pilot/listener.js'
 import type { PilotStream } from '#lib/pilot/stream.js'
+import { STREAM_BUFFER, STREAM_STALL_MS } from '#lib/pilot/stream.js'
 import {
   accept,
   closeOk,
@@ -93,8 +95,8 @@ describe('accepting', () => {
 
   it('counts early bytes only until their ACCEPT', async () => {
     await bound(async (listener, client) => {
-      const piece = new Uint8Array(LIMITS.ipcSend.value)
-      const count = (2 * LIMITS.earlyBytes.value) / piece.length
+      const piece = new Uint8Array(FIXED_LIMITS.ipcSend.value)
+      const count = (2 * EARLY_BYTES) / piece.length
       for (let id = 1; id <= count; id += 1) {
         client.send(recv(id, piece), closeOk(id), accept(id))
         assert.equal((await read(await next(listener))).length, piece.length)
@@ -141,7 +143,7 @@ describe('accepting', () => {
       client.send(accept(1))
       ;(await next(listener)).destroy()
       await expectClose(client, 1)
-      const late = recv(1, new Uint8Array(LIMITS.ipcSend.value))
+      const late = recv(1, new Uint8Array(FIXED_LIMITS.ipcSend.value))
       // More than would be kept for a stream that is not announced.
       for (let i = 0; i < 32; i += 1) client.send(late)
       client.send(closeOk(1), accept(2), recv(2, 'fine'), closeOk(2))
@@ -179,12 +181,12 @@ describe('a reader that stalls', () => {
       client.send(accept(1), accept(2))
       const stalled = await next(listener)
       const alive = await next(listener)
-      const full = new Uint8Array(LIMITS.ipcSend.value)
-      const count = (2 * LIMITS.streamBuffer.value) / full.length
+      const full = new Uint8Array(FIXED_LIMITS.ipcSend.value)
+      const count = (2 * STREAM_BUFFER) / full.length
       client.send(...Array.from({ length: count }, () => recv(1, full)), recv(2, 'after'), closeOk(2))
       const started = performance.now()
       assert.equal(await read(alive), 'after')
-      assert.ok(performance.now() - started >= LIMITS.streamStall.value / 2)
+      assert.ok(performance.now() - started >= STREAM_STALL_MS / 2)
       assert.equal((stalled.errored as { code?: string } | null)?.code, 'STREAM_STALLED')
       await expectClose(client, 1)
     })
@@ -194,14 +196,14 @@ describe('a reader that stalls', () => {
     await bound(async (listener, client) => {
       client.send(accept(1))
       const slow = await next(listener)
-      const piece = new Uint8Array(LIMITS.ipcSend.value)
-      const count = (1.5 * LIMITS.streamBuffer.value) / piece.length
+      const piece = new Uint8Array(FIXED_LIMITS.ipcSend.value)
+      const count = (1.5 * STREAM_BUFFER) / piece.length
       client.send(...Array.from({ length: count }, () => recv(1, piece)), closeOk(1))
       let bytes = 0
       await once(slow, 'readable')
       // Above half of the buffer all the while, so that the socket stays stopped past the deadline.
       const started = performance.now()
-      while (performance.now() - started < LIMITS.streamStall.value + 300) {
+      while (performance.now() - started < STREAM_STALL_MS + 300) {
         bytes += slow.read(Math.min(3 * piece.length, slow.readableLength))?.length ?? 0
         await new Promise(resolve => setTimeout(resolve, 600))
       }

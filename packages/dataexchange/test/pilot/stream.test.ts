@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
-import { LIMITS } from '#lib/limits.js'
+import { FIXED_LIMITS } from '#lib/limits.js'
 import { Driver } from '#lib/pilot/driver.js'
 import { Command, decodeConnId } from '#lib/pilot/ipc-messages.js'
 import type { PilotStream } from '#lib/pilot/stream.js'
+import { STREAM_BUFFER, STREAM_STALL_MS } from '#lib/pilot/stream.js'
 import {
   closeOk,
   type FakeClient,
@@ -16,7 +17,7 @@ import {
 } from '../../../../test/helpers/fake-daemon.js'
 
 const ID = 7
-const SMALL = LIMITS.ipcSend.value
+const SMALL = FIXED_LIMITS.ipcSend.value
 
 /** A dialled stream and the daemon's end of its socket. */
 async function dialled(test: (stream: PilotStream, client: FakeClient) => Promise<void>): Promise<void> {
@@ -150,7 +151,7 @@ describe('reading', () => {
         bytes += (chunk as Uint8Array).length
         most = Math.max(most, stream.readableLength)
         // Rests long enough, often enough, to have the socket stopped several times.
-        if (bytes > rests * 2 * LIMITS.streamBuffer.value) {
+        if (bytes > rests * 2 * STREAM_BUFFER) {
           rests += 1
           await new Promise(resolve => setTimeout(resolve, 20))
         }
@@ -158,7 +159,7 @@ describe('reading', () => {
       await sending
       assert.equal(bytes, total)
       assert.equal(found.digest('hex'), hash.digest('hex'))
-      assert.ok(most <= 2 * LIMITS.streamBuffer.value, `${most} bytes waited`)
+      assert.ok(most <= 2 * STREAM_BUFFER, `${most} bytes waited`)
     })
   })
 
@@ -188,8 +189,8 @@ describe('reading', () => {
         pushed += 1
         await new Promise(resolve => setTimeout(resolve, 1))
       }
-      assert.ok(stream.readableLength < 2 * LIMITS.streamBuffer.value)
-      await new Promise(resolve => setTimeout(resolve, LIMITS.streamStall.value + 200))
+      assert.ok(stream.readableLength < 2 * STREAM_BUFFER)
+      await new Promise(resolve => setTimeout(resolve, STREAM_STALL_MS + 200))
       assert.equal(stream.destroyed, false)
       client.send(closeOk(ID))
       let bytes = 0
@@ -233,7 +234,7 @@ describe('closing', () => {
       context.mock.timers.enable({ apis: ['setTimeout'] })
       stream.end()
       await client.expect(Command.Close)
-      context.mock.timers.tick(LIMITS.closeTimeout.value - 1)
+      context.mock.timers.tick(FIXED_LIMITS.closeTimeout.value - 1)
       assert.equal(stream.destroyed, false)
       context.mock.timers.tick(1)
       await closed(stream)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { LIMITS } from '#lib/limits.js'
+import { FIXED_LIMITS } from '#lib/limits.js'
 import { encodeFrame } from '#lib/wire/encode.js'
 import { FrameType } from '#lib/wire/frame.js'
 import { readFrame, writeFrame } from '#lib/wire/frame-io.js'
@@ -200,7 +200,7 @@ test('many peers with half a frame each do not use up the budget for those who f
   const peers = await Promise.all(Array.from({ length: 60 }, () => node.dial()))
   // Each declares 256 KiB and sends all but one byte: about the budget of one peer, which all of them are.
   const header = Buffer.from('0000000100040000', 'hex')
-  const almost = Buffer.alloc(LIMITS.wholeFrame.value - 1, 'x')
+  const almost = Buffer.alloc(FIXED_LIMITS.wholeFrame.value - 1, 'x')
   for (const peer of peers) {
     peer.on('error', () => {})
     peer.write(header)

@@ -4,8 +4,9 @@ import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { LIMITS } from '#lib/limits.js'
+import { FIXED_LIMITS } from '#lib/limits.js'
 import type { Stream } from '#lib/pilot/transport.js'
+import { CLOSE_LINGER_MS } from '#lib/service/connection.js'
 import { Service } from '#lib/service/service.js'
 import { encodeFrame } from '#lib/wire/encode.js'
 import { type Frame, FrameType } from '#lib/wire/frame.js'
@@ -166,8 +167,8 @@ test('[ipc.close-waits] before the service closes it gives its peer time to take
   await closeStream(quick)
   assert.equal(await readFrame(patient), null)
   const waited = performance.now() - answered
-  assert.ok(waited > LIMITS.closeLinger.value / 2, `closed after ${waited} ms`)
-  assert.ok(waited < LIMITS.closeTimeout.value, `closed after ${waited} ms`)
+  assert.ok(waited > CLOSE_LINGER_MS / 2, `closed after ${waited} ms`)
+  assert.ok(waited < FIXED_LIMITS.closeTimeout.value, `closed after ${waited} ms`)
 })
 
 test('[ack.err-nothing-left] a connection that is cut inside a frame leaves nothing behind', async t => {
@@ -449,11 +450,11 @@ test('stop does not wait for a peer that goes on sending', async t => {
   await node.service.stop()
   clearInterval(sending)
   const took = performance.now() - since
-  assert.ok(took < LIMITS.closeLinger.value + 1500, `${took} ms`)
+  assert.ok(took < CLOSE_LINGER_MS + 1500, `${took} ms`)
 })
 
 for (const [how, wait] of [
-  ['after its time', (t: TestContext) => t.mock.timers.tick(LIMITS.stopTimeout.value * 0.8)],
+  ['after its time', (t: TestContext) => t.mock.timers.tick(FIXED_LIMITS.stopTimeout.value * 0.8)],
   ['when its signal fires', () => {}],
 ] as const) {
   test(`stop does not wait for a hook that never settles: ${how}`, async t => {
@@ -472,7 +473,7 @@ for (const [how, wait] of [
     const signal = how === 'when its signal fires' ? AbortSignal.abort() : undefined
     const stopped = node.service.stop(signal)
     wait(t)
-    t.mock.timers.tick(LIMITS.stopTimeout.value * 0.2)
+    t.mock.timers.tick(FIXED_LIMITS.stopTimeout.value * 0.2)
     t.mock.timers.reset()
     await stopped
     assert.ok(stream.closed || (await once(stream, 'close')))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { WireError } from '#lib/errors.js'
-import { MAX_FRAME_SIZE } from '#lib/limits.js'
+import { MAX_FRAME_SIZE } from '#lib/frame-limits.js'
 import { type DecodeOptions, type Frame, FrameDecoder } from '#lib/wire/index.js'
 import { evaluate } from '../../../../test/helpers/child.js'
 import { expectedOf, frameVectors, fromHex, hex, plain } from '../../../../test/helpers/vectors.js'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { MAX_FRAME_SIZE } from '#lib/limits.js'
+import { MAX_FRAME_SIZE } from '#lib/frame-limits.js'
 import { encodeFrame, encodeHeader } from '#lib/wire/encode.js'
 import { FrameType } from '#lib/wire/frame.js'
 import { frameVectors, fromHex, hex } from '../../../../test/helpers/vectors.js'

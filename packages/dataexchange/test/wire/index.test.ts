@@ -53,8 +53,9 @@ test('wire reaches its own folder and base files only', () => {
   const base = reached.filter(path => !path.startsWith('packages/dataexchange/src/wire/'))
   assert.deepEqual(base.sort(), [
     'packages/dataexchange/src/bytes.ts',
+    'packages/dataexchange/src/error-codes.ts',
     'packages/dataexchange/src/errors.ts',
-    'packages/dataexchange/src/limits.ts',
+    'packages/dataexchange/src/frame-limits.ts',
   ])
   for (const path of sourceFiles('packages/dataexchange/src/wire'))
     assert.ok(reached.includes(path), `${path} is not reached`)

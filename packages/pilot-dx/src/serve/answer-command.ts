@@ -1,5 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { AnswerError, type AnswerHook, type AnswerRequest, LIMITS, type Logger } from 'pilot-dataexchange'
+import { AnswerError, type AnswerHook, type AnswerRequest, type Logger } from 'pilot-dataexchange'
+
+/**
+ * Output of the command of `serve --answer`; a command that prints more is killed, and gives no reply.
+ * @limit bytes
+ */
+const COMMAND_REPLY = 1024 * 1024
+
+/** Part of the stderr of the command of `serve --answer` that is logged. @limit bytes */
+const COMMAND_STDERR = 4 * 1024
 
 /**
  * An answer hook that runs `command` through the shell for each request: the text on its stdin, its stdout is
@@ -78,13 +87,13 @@ class CommandRun {
 
   #onPrinted(chunk: Buffer): void {
     this.#printedBytes += chunk.length
-    const limit = LIMITS.commandReply.value
+    const limit = COMMAND_REPLY
     if (this.#printedBytes <= limit) this.#printed.push(chunk)
     else this.kill(new AnswerError('ANSWER_UNFIT', `the answer command printed more than ${limit} bytes`))
   }
 
   #onComplaint(chunk: Buffer): void {
-    const room = LIMITS.commandComplaint.value - this.#complaintBytes
+    const room = COMMAND_STDERR - this.#complaintBytes
     if (room <= 0) return
     this.#complaint.push(chunk.subarray(0, room))
     this.#complaintBytes += chunk.length

@@ -10,7 +10,7 @@ export function describeStatus(verb: Command): void {
       'Tells whether a daemon answers, who this node is, whether its data exchange answers, and what the ' +
         'folders hold. Exit code 3 where no daemon answers.',
     )
-    .option('--limits', 'also all limits of this program and their defaults; --json has them anyway')
+    .option('--limits', 'also the limits that an option sets, and their defaults; --json always has them')
     .addHelpText('after', examples(['pilot-dx status', 'pilot-dx status --limits', 'pilot-dx status --json']))
     .action((_options: unknown, command: Command) =>
       act<StatusOptions>(command, async (context, options) => {

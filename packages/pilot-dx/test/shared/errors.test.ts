@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CliError, reportOf, withDetails } from '#cli/shared/errors.js'
-import { ERROR_CODES, type ErrorCode, PilotError, PluginError } from '#lib/errors.js'
+import { ERROR_CODES, type ErrorCode } from '#lib/error-codes.js'
+import { PilotError, PluginError } from '#lib/errors.js'
 
 test('every code of the library has an exit code and a word of the envelope', () => {
   for (const code of Object.keys(ERROR_CODES) as ErrorCode[]) {

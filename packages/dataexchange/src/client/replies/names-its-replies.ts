@@ -1,22 +1,31 @@
 import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { LIMITS } from '../../limits.ts'
+import { KiB } from '../../bytes.ts'
 import { type InboxMessage, messageNames, readMessage } from '../../mailbox/inbox/read.ts'
 import { MESSAGE_SUFFIX } from '../../mailbox/layout.ts'
+
+/** Newest messages of the inbox that are searched for whether a peer sets `reply_to`. @limit count */
+const REPLY_SCAN_FILES = 1_000
+
+/** Messages of the peer among them after which the search ends. @limit count */
+const REPLY_SCAN_MESSAGES = 200
+
+/** Largest file that this search reads. @limit bytes */
+const REPLY_SCAN_SIZE = 64 * KiB
 
 /**
  * Whether the peer `from`, an address as text, has been seen to name the messages that it replies to: the
  * newest 1,000 messages of the inbox `dir` are looked at, up to 200 of that peer's. Large files are left out.
  */
 export async function echoesIds(dir: string, from: string, signal: AbortSignal): Promise<boolean> {
-  const names = (await messageNames(dir)).slice(0, LIMITS.replyScanFiles.value)
+  const names = (await messageNames(dir)).slice(0, REPLY_SCAN_FILES)
   let ofPeer = 0
   for (let at = 0; at < names.length && !signal.aborted; at += AT_ONCE) {
     const messages = await Promise.all(names.slice(at, at + AT_ONCE).map(name => readSmall(dir, name)))
     for (const message of messages) {
       if (message?.from !== from) continue
       if (message.replyTo !== undefined) return true
-      if (++ofPeer >= LIMITS.replyScanMessages.value) return false
+      if (++ofPeer >= REPLY_SCAN_MESSAGES) return false
     }
   }
   return false
@@ -26,7 +35,7 @@ const AT_ONCE = 16
 
 async function readSmall(dir: string, name: string): Promise<InboxMessage | undefined> {
   const stats = await lstat(join(dir, name)).catch(() => undefined)
-  if (stats === undefined || stats.size > LIMITS.replyScanSize.value) return undefined
+  if (stats === undefined || stats.size > REPLY_SCAN_SIZE) return undefined
   const message = await readMessage(dir, name.slice(0, -MESSAGE_SUFFIX.length))
   return message === undefined || 'damaged' in message ? undefined : message
 }

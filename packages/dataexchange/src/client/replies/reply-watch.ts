@@ -12,6 +12,13 @@ import type { Address } from '../../pilot/address.ts'
 import { echoesIds } from './names-its-replies.ts'
 import { ReplyChoice } from './reply-choice.ts'
 
+/**
+ * Time that a message without `reply_to` is held back if its sender usually sets it: the message with it may
+ * follow.
+ * @limit ms
+ */
+export const REPLY_HOLD_MS = 750
+
 /** Options of {@link ReplyWatch.reply}; a `Receipt` has the first two. */
 export interface ReplyOptions extends WaitOptions {
   /** The id of the message that was sent. @default none */
@@ -115,7 +122,7 @@ export class ReplyWatch {
     const echoes = tagged ? echoesIds(this.#dir, this.#from, over) : Promise.resolve(false)
     return new Promise((found, failed) => {
       const holdBack = async () => {
-        if (await echoes) await delay(LIMITS.replyHold.value, undefined, { signal: over })
+        if (await echoes) await delay(REPLY_HOLD_MS, undefined, { signal: over })
         if (choice.unnamed !== undefined) found(choice.unnamed)
       }
       const search = async () => {

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { addAbortSignal, type Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
-import { DeliveryError, PilotError, systemCode, WireError } from '../../errors.ts'
+import { DeliveryError, PilotError, WireError } from '../../errors.ts'
+import { systemCode } from '../../system-errors.ts'
 
 /** Where the bytes of a file come from: a path, bytes, a Blob, a Node stream, a Web stream, or a source of your own. */
 export type FileSource =

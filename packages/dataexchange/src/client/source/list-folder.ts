@@ -3,8 +3,9 @@ import { lstat, readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathExcess } from '../../archive/entry-checker.ts'
 import { decodeUtf8 } from '../../bytes.ts'
-import { DeliveryError, systemCode } from '../../errors.ts'
-import { LIMITS } from '../../limits.ts'
+import { DeliveryError } from '../../errors.ts'
+import { FIXED_LIMITS } from '../../limits.ts'
+import { systemCode } from '../../system-errors.ts'
 
 /** A file or folder that is to be sent, as it was when it was listed. */
 export interface ListedEntry {
@@ -65,10 +66,10 @@ export async function listFolder(dir: string, options: ListOptions): Promise<Fol
     const excess = pathExcess(path === '' ? root : `${root}/${path}`)
     if (excess !== undefined) throw unsendable(full, excess)
     entries.push({ path, kind: stats.isFile() ? 'file' : 'folder', stats: toEntryStats(stats) })
-    if (entries.length - 1 > LIMITS.folderEntries.value) throw tooMany(dir)
+    if (entries.length - 1 > FIXED_LIMITS.folderEntries.value) throw tooMany(dir)
     if (stats.isDirectory()) {
       const names = await namesIn(full)
-      if (names.length + waiting.length > LIMITS.folderEntries.value) throw tooMany(dir)
+      if (names.length + waiting.length > FIXED_LIMITS.folderEntries.value) throw tooMany(dir)
       for (const name of names.reverse()) waiting.push(path === '' ? name : `${path}/${name}`)
     }
   }
@@ -115,7 +116,7 @@ function unsendable(path: string, why: string): DeliveryError {
 }
 
 function tooMany(dir: string): DeliveryError {
-  const most = LIMITS.folderEntries.value
+  const most = FIXED_LIMITS.folderEntries.value
   return unsendable(dir, `holds more than ${most} files and folders; pack it yourself, and send the archive`)
 }
 

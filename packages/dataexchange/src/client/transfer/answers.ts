@@ -1,6 +1,7 @@
 import { decodeUtf8 } from '../../bytes.ts'
-import { DeliveryError, DriverError, type ErrorCode, PilotError, WireError } from '../../errors.ts'
-import { LIMITS } from '../../limits.ts'
+import type { ErrorCode } from '../../error-codes.ts'
+import { DeliveryError, DriverError, PilotError, WireError } from '../../errors.ts'
+import { FIXED_LIMITS } from '../../limits.ts'
 import type { Stream } from '../../pilot/transport.ts'
 import { decodeFileStream, type FileStreamMessage } from '../../wire/file-stream.ts'
 import { type Frame, FrameType, typeName } from '../../wire/frame.ts'
@@ -32,7 +33,7 @@ async function nextFrame(stream: Stream): Promise<Frame> {
   let frame: Frame | null
   try {
     // Answers are short, but for a message in words.
-    frame = await readFrame(stream, { maxFrameSize: LIMITS.wholeFrame.value })
+    frame = await readFrame(stream, { maxFrameSize: FIXED_LIMITS.wholeFrame.value })
   } catch (cause) {
     if (!(cause instanceof WireError) || cause.code === 'FRAME_TRUNCATED') throw closedError(cause)
     throw new DeliveryError('ANSWER_INVALID', `the peer answered with no frame: ${cause.message}`, { cause })

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { backoffMs } from '../../async/backoff.ts'
-import { LIMITS } from '../../limits.ts'
+import { FIXED_LIMITS } from '../../limits.ts'
 
 /** Counts the tries in a row that brought nothing, and waits between them, longer each time. */
 export class Retries {
@@ -16,15 +16,15 @@ export class Retries {
     this.#failures = 0
   }
 
-  /** Counts a failed try. False where there have been `LIMITS.uploadTries`. */
+  /** Counts a failed try. False where there have been `FIXED_LIMITS.uploadTries`. */
   fail(): boolean {
     this.#failures++
-    return this.#failures < LIMITS.uploadTries.value
+    return this.#failures < FIXED_LIMITS.uploadTries.value
   }
 
   /** Waits before the next try. Rejects when `signal` fires. */
   async pause(signal: AbortSignal): Promise<void> {
-    const { reconnectMin: min, reconnectMax: max } = LIMITS
+    const { reconnectMin: min, reconnectMax: max } = FIXED_LIMITS
     await delay(backoffMs(this.#failures, { min: min.value, max: max.value }), undefined, { signal })
   }
 }

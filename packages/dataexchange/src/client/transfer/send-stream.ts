@@ -1,5 +1,5 @@
 import { DeliveryError, DriverError, PilotError } from '../../errors.ts'
-import { LIMITS } from '../../limits.ts'
+import { FIXED_LIMITS } from '../../limits.ts'
 import { DATA_EXCHANGE_PORT, type Stream } from '../../pilot/transport.ts'
 import { closedError } from '../pending-answers.ts'
 import { hashSource } from '../source/hash-source.ts'
@@ -19,7 +19,7 @@ export type StreamResult =
  * Sends a file by FILESTREAM (section 4), on as many connections as it takes: where one is lost, the next goes on
  * from what the peer has.
  *
- * @throws {DeliveryError} as of upload(); CONNECTION_CLOSED after `LIMITS.uploadTries` tries without progress
+ * @throws {DeliveryError} as of upload(); CONNECTION_CLOSED after `FIXED_LIMITS.uploadTries` tries without progress
  * @throws {DriverError} what the first dial fails with; a later one is a lost connection
  */
 export function sendByStream(job: Job): Promise<StreamResult> {
@@ -135,7 +135,7 @@ class StreamSender {
 
   #feedForHashing(): void {
     const { watchdog, file } = this.#job
-    watchdog.feed((file.source.size / LIMITS.uploadHashRate.value) * 1000)
+    watchdog.feed((file.source.size / FIXED_LIMITS.uploadHashRate.value) * 1000)
   }
 
   #advance(offset: number): void {

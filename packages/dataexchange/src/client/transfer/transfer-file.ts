@@ -20,7 +20,7 @@ import { Watchdog } from './watchdog.ts'
 /**
  * Sends a file of any size (section 4): in chunks that the peer acknowledges and checks by its SHA-256. What the
  * peer has of it already is not sent again; a connection that is lost is made again, and the transfer goes on
- * where it was, until `LIMITS.uploadTries` in a row brought nothing. A peer that does not speak FILESTREAM gets
+ * where it was, until 10 connections in a row brought nothing. A peer that does not speak FILESTREAM gets
  * one FILE frame instead, unless `fallback` is false.
  *
  * The file is read twice: for its hash, and to be sent. Memory is bounded whatever its size; a stream is spooled

@@ -1,13 +1,29 @@
 import { Gate } from '../../async/condition.ts'
 import { withWait } from '../../async/wait.ts'
+import { KiB } from '../../bytes.ts'
 import { DriverError } from '../../errors.ts'
-import { LIMITS } from '../../limits.ts'
 import { endStream } from '../../pilot/end-stream.ts'
 import type { Stream } from '../../pilot/transport.ts'
 import { encodeFileStream, type FileStreamMessage } from '../../wire/file-stream.ts'
 import { writePieces } from '../../wire/frame-io.ts'
 import { abortReason, invalid, isDaemonGone, isLost, readAnswer, refused } from './answers.ts'
 import type { FileToSend, UploadListener, UploadOutcome } from './upload-types.ts'
+
+/** Data of one chunk of a file transfer. @limit bytes */
+export const CHUNK: number = 48 * KiB
+
+/**
+ * Chunks of a transfer that the receiver has not acknowledged; at this number the sender waits.
+ * @limit count
+ */
+const WINDOW_CHUNKS = 16
+
+/**
+ * Time for the answer to the INIT of a transfer; a peer that has never given one does not support FILESTREAM
+ * and gets one FILE frame.
+ * @limit ms
+ */
+export const INIT_ACK_TIMEOUT_MS = 5_000
 
 /** What {@link upload} needs beside the file. */
 export interface UploadOptions {
@@ -91,9 +107,8 @@ class Connection {
   /** Where to go on, or how it has ended already. */
   async #begin(): Promise<number | UploadOutcome> {
     const { id, sha256, name, source } = this.#file
-    const chunkSize = LIMITS.fileStreamChunk.value
-    const timeoutMs = LIMITS.initAckTimeout.value
-    void this.#write({ kind: 'init', id, sha256, size: source.size, chunkSize, filename: name })
+    const timeoutMs = INIT_ACK_TIMEOUT_MS
+    void this.#write({ kind: 'init', id, sha256, size: source.size, chunkSize: CHUNK, filename: name })
     try {
       return await withWait('the answer to INIT', { timeoutMs }, () => this.#firstAnswer())
     } catch (error) {
@@ -195,7 +210,6 @@ class Connection {
   }
 }
 
-const CHUNK = LIMITS.fileStreamChunk.value
-const WINDOW = CHUNK * LIMITS.fileStreamWindow.value
+const WINDOW = CHUNK * WINDOW_CHUNKS
 /** Half a window is read at once, so that the other half is on its way meanwhile. */
 const BLOCK = WINDOW / 2

@@ -2,6 +2,9 @@ import { PluginError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
 import type { DamagedMessage } from '../inbox/read.ts'
 
+/** Longest lease of a message, and longest delay before a released message is delivered again. @limit ms */
+const MAX_LEASE_MS = 86_400_000
+
 /** Options of {@link InboxConsumer.open}. */
 export interface ConsumerOptions {
   /**
@@ -89,7 +92,7 @@ export function checkOptions(options: ConsumerOptions): CheckedOptions {
  * @throws {PluginError} CONFIG_INVALID
  */
 export function checkMs(name: string, ms: number, min: number): void {
-  const max = LIMITS.maxLease.value
+  const max = MAX_LEASE_MS
   if (!(ms >= min && ms <= max)) throw invalid(name, ms, `${min} to ${max} ms`)
 }
 

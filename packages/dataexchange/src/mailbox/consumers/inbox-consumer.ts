@@ -1,7 +1,8 @@
 import { resolve } from 'node:path'
 import { FolderBell } from '../../disk/folder-watcher.ts'
 import { removeFile } from '../../disk/if-exists.ts'
-import { MailboxError, systemCode } from '../../errors.ts'
+import { MailboxError } from '../../errors.ts'
+import { systemCode } from '../../system-errors.ts'
 import {
   type DamagedMessage,
   type InboxMessage,

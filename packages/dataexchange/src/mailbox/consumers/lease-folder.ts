@@ -40,7 +40,7 @@ import { ifThere, removeFile } from '../../disk/if-exists.ts'
 import { FILE_MODE, type FolderLayout, folderLayout, temporaryPath } from '../../disk/layout.ts'
 import { publish } from '../../disk/publish.ts'
 import { sweepTemporaries } from '../../disk/sweep.ts'
-import { systemCode } from '../../errors.ts'
+import { systemCode } from '../../system-errors.ts'
 import { addTombstones } from '../journal/tombstones.ts'
 import { groupLayout, MESSAGE_SUFFIX } from '../layout.ts'
 

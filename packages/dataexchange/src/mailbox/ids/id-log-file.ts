@@ -2,7 +2,9 @@ import { fstatSync } from 'node:fs'
 import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { coalesce } from '../../async/coalesce.ts'
 import { FILE_MODE } from '../../disk/layout.ts'
-import { LIMITS } from '../../limits.ts'
+
+/** Records in one file of the log of message ids, two for each message; then a new file begins. @limit count */
+export const ID_LOG_RECORDS = 4_096
 
 /**
  * One append-only file of the log of message ids. It is deleted once it is retired and none of its records is needed.
@@ -37,7 +39,7 @@ export class IdLogFile {
 
   /** False if the file is full, has failed, or was deleted by another process. */
   get isUsable(): boolean {
-    const hasRoom = !this.#hasFailed && this.#records < LIMITS.idJournalRecords.value
+    const hasRoom = !this.#hasFailed && this.#records < ID_LOG_RECORDS
     return hasRoom && fstatSync(this.#handle.fd).nlink > 0
   }
 

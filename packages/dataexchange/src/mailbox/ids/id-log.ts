@@ -4,9 +4,9 @@ import { coalesce } from '../../async/coalesce.ts'
 import { DirectorySync, makeFolder } from '../../disk/directory-sync.ts'
 import { isAlive } from '../../disk/sweep.ts'
 import { OwnNames, ownerIn } from '../../disk/unique-names.ts'
-import { systemCode } from '../../errors.ts'
-import { LIMITS } from '../../limits.ts'
+import { FIXED_LIMITS } from '../../limits.ts'
 import type { Logger } from '../../logger.ts'
+import { systemCode } from '../../system-errors.ts'
 import { IdLogFile, isIdLogInUse } from './id-log-file.ts'
 import { decodeIdRecords, encodeIdRecord, type IdRecord } from './id-record.ts'
 
@@ -142,5 +142,5 @@ async function isAbandoned(path: string, name: string): Promise<boolean> {
   if (token === fileNames.token) return !isIdLogInUse(path)
   if (!isAlive(pid)) return true
   const age = Date.now() - (await lstat(path)).mtimeMs
-  return age > 2 * LIMITS.idLifetime.value
+  return age > 2 * FIXED_LIMITS.idLifetime.value
 }

@@ -4,7 +4,7 @@ import { rfc3339, wallClockNs } from '../../clock.ts'
 import type { DurableFolder, NameChoice } from '../../disk/durable-folder.ts'
 import type { TemporaryFile } from '../../disk/temporary-file.ts'
 import { MailboxError } from '../../errors.ts'
-import { LIMITS } from '../../limits.ts'
+import { FIXED_LIMITS } from '../../limits.ts'
 import type { Logger } from '../../logger.ts'
 import type { Delivery } from '../ids/delivery.ts'
 import { messageFileName } from '../names.ts'
@@ -23,6 +23,9 @@ import {
   streamMessage,
 } from './message-json.ts'
 import { type InboxLimits, InboxQuota } from './quota.ts'
+
+/** Large messages that are written as JSON at once, half of them for one peer; others wait. @limit count */
+export const LARGE_MESSAGES = 4
 
 /** A message to store. */
 export interface MessageInput {
@@ -72,14 +75,11 @@ export class Inbox {
   readonly #fastPath: JournaledWriter
   readonly #quota: InboxQuota
   /** Memory for small messages that arrive in pieces. */
-  readonly #gathered = new ByteShare(LIMITS.gatheredBytes.value, GATHERERS)
+  readonly #gathered = new ByteShare(FIXED_LIMITS.gatheredBytes.value, GATHERERS)
   /** Disk space for other payloads that arrive in pieces. */
   readonly #spool: ByteShare
   /** Few spooled payloads become JSON at once: that takes up to six times their space. */
-  readonly #finishing = new Semaphore(
-    LIMITS.largeMessages.value,
-    Math.ceil(LIMITS.largeMessages.value / SENDERS),
-  )
+  readonly #finishing = new Semaphore(LARGE_MESSAGES, Math.ceil(LARGE_MESSAGES / SENDERS))
   #seq = 0
 
   constructor(folder: DurableFolder, options: InboxOptions) {
@@ -89,7 +89,7 @@ export class Inbox {
     this.#quota = new InboxQuota(folder.layout.dir, options.limits, options.logger)
     // The largest message must fit, too.
     this.#spool = new ByteShare(
-      Math.max(options.limits.maxBytes * SENDERS, LIMITS.spooledBytes.value),
+      Math.max(options.limits.maxBytes * SENDERS, FIXED_LIMITS.spooledBytes.value),
       SENDERS,
     )
   }
@@ -267,7 +267,7 @@ const GATHERERS = 4
 const CHUNK_SIZE = 192 * 1024
 
 /** JSON up to this size is rendered at once, larger JSON in pieces. */
-const MAX_RENDERED_SIZE = 2 * LIMITS.wholeFrame.value
+const MAX_RENDERED_SIZE = 2 * FIXED_LIMITS.wholeFrame.value
 
 async function writeWhole(file: TemporaryFile, layout: MessageLayout, payload: Uint8Array): Promise<void> {
   if (layout.size <= MAX_RENDERED_SIZE) await file.write(renderMessage(layout, payload))

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { LIMITS } from '../../limits.ts'
+import { FIXED_LIMITS } from '../../limits.ts'
 import { escapedLength, escapeJson } from './json-escape.ts'
 import { cutAtCodePoint, lossyLength, lossyUtf8 } from './lossy-utf8.ts'
 import { Utf8Check } from './utf8-check.ts'
@@ -141,7 +141,7 @@ export class PayloadScan {
 
 /** Whether `data` has the whole payload, whatever its bytes are. */
 export function isSmall(length: number): boolean {
-  return length <= LIMITS.wholeFrame.value
+  return length <= FIXED_LIMITS.wholeFrame.value
 }
 
 const MAX_TEXT_SIZE = 256 * 1024 * 1024

@@ -5,7 +5,7 @@ import { bootId, isSameBoot } from '../../disk/boot-id.ts'
 import { ifThere } from '../../disk/if-exists.ts'
 import { writeAllSync } from '../../disk/small-file.ts'
 import { isAlive } from '../../disk/sweep.ts'
-import { LIMITS } from '../../limits.ts'
+import { FIXED_LIMITS } from '../../limits.ts'
 import type { Logger } from '../../logger.ts'
 import {
   type ClosedSegment,
@@ -95,7 +95,7 @@ async function hasFailed(path: string): Promise<boolean> {
 }
 
 /** More than a full segment with its last batch. */
-const MAX_SEGMENT_SIZE = 4 * LIMITS.journalSegment.value
+const MAX_SEGMENT_SIZE = 4 * FIXED_LIMITS.journalSegment.value
 
 /** Whether its process has died, or its mailbox in this process was closed. */
 async function isAbandoned(path: string, { pid, ours }: SegmentOwner, boot: string): Promise<boolean> {
@@ -106,7 +106,7 @@ async function isAbandoned(path: string, { pid, ours }: SegmentOwner, boot: stri
   if (boot !== '' && !isSameBoot(boot, bootId())) return true
   // Another process may have the id now. If the owner is merely slow, taking its segment does no harm.
   const stats = await ifThere(lstat(path), undefined)
-  return stats !== undefined && Date.now() - stats.mtimeMs > ABANDONED_AFTER * LIMITS.journalAge.value
+  return stats !== undefined && Date.now() - stats.mtimeMs > ABANDONED_AFTER * FIXED_LIMITS.journalAge.value
 }
 
 const ABANDONED_AFTER = 10

@@ -3,7 +3,6 @@ import { Fifo } from '../../async/queue.ts'
 import { syncDirectory } from '../../disk/directory-sync.ts'
 import { ifThere } from '../../disk/if-exists.ts'
 import { FILE_MODE } from '../../disk/layout.ts'
-import { LIMITS } from '../../limits.ts'
 import type { Logger } from '../../logger.ts'
 import {
   type ClosedSegment,
@@ -13,6 +12,16 @@ import {
   tombstonesPath,
 } from './journal-folder.ts'
 import { SyncFailed, syncMessages, writeMessages } from './sync-messages.ts'
+
+/**
+ * Segments of the write-ahead log that wait for their checkpoint; beyond it each new message is synced by
+ * itself.
+ * @limit count
+ */
+export const JOURNAL_SEGMENTS = 4
+
+/** Time for the checkpoints when a service stops; the next start does the others. @limit ms */
+export const JOURNAL_CLOSE_MS = 2_000
 
 /**
  * Checkpoints retired segments, one after the other: syncs the files of each, and then deletes it. A segment whose files
@@ -32,7 +41,7 @@ export class Checkpoints {
 
   /** False while too many segments wait. */
   get hasRoom(): boolean {
-    return this.#waiting.length < LIMITS.journalSegments.value
+    return this.#waiting.length < JOURNAL_SEGMENTS
   }
 
   /** Queues a retired segment. */
@@ -42,11 +51,11 @@ export class Checkpoints {
     this.#running ??= this.#run()
   }
 
-  /** Resolves when all segments are checkpointed, or after `LIMITS.journalClose`: the next start does the others. */
+  /** Resolves when all segments are checkpointed, or after `JOURNAL_CLOSE_MS`: the next start does the others. */
   async close(): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const isOver = new Promise<void>(resolve => {
-      timer = setTimeout(resolve, LIMITS.journalClose.value)
+      timer = setTimeout(resolve, JOURNAL_CLOSE_MS)
     })
     // A sync that hangs cannot be cancelled.
     await Promise.race([this.#running, isOver])

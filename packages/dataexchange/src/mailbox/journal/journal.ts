@@ -1,4 +1,4 @@
-import { LIMITS } from '../../limits.ts'
+import { FIXED_LIMITS } from '../../limits.ts'
 import type { Checkpoints } from './checkpoints.ts'
 import type { JournalFolder } from './journal-folder.ts'
 import type { JournalEntry } from './journal-format.ts'
@@ -114,7 +114,7 @@ export class Journal {
     if (this.#segment?.isDue) await this.#retire()
     if (this.#segment === undefined) {
       this.#segment = await Segment.create(this.#folder)
-      this.#timer = setTimeout(() => this.#retireIdle(), LIMITS.journalAge.value).unref()
+      this.#timer = setTimeout(() => this.#retireIdle(), FIXED_LIMITS.journalAge.value).unref()
     }
     return this.#segment
   }

@@ -5,8 +5,8 @@ import { openFile } from '../../disk/descriptors.ts'
 import { makeFolder, syncDirectory } from '../../disk/directory-sync.ts'
 import { FILE_MODE } from '../../disk/layout.ts'
 import { writeAllSync } from '../../disk/small-file.ts'
-import { systemCode } from '../../errors.ts'
-import { LIMITS } from '../../limits.ts'
+import { FIXED_LIMITS } from '../../limits.ts'
+import { systemCode } from '../../system-errors.ts'
 import { type ClosedSegment, type JournalFolder, segmentsInUse } from './journal-folder.ts'
 import { encodeBatch, encodeHeader, type JournalEntry } from './journal-format.ts'
 
@@ -57,7 +57,7 @@ export class Segment implements ClosedSegment {
   /** Whether it is full or old, and another segment should follow. */
   get isDue(): boolean {
     const age = performance.now() - this.#begunAt
-    return this.#end >= LIMITS.journalSegment.value || age >= LIMITS.journalAge.value
+    return this.#end >= FIXED_LIMITS.journalSegment.value || age >= FIXED_LIMITS.journalAge.value
   }
 
   /**

@@ -4,7 +4,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeAllSync } from '../../disk/small-file.ts'
-import { systemCode } from '../../errors.ts'
+import { systemCode } from '../../system-errors.ts'
 import { decodeSegment } from './journal-format.ts'
 
 /** A sync has failed. The kernel may have dropped the dirty pages, so that the next one succeeds without them. */

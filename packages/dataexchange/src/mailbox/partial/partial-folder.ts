@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { coalesce } from '../../async/coalesce.ts'
 import { ifThere } from '../../disk/if-exists.ts'
 import { FILE_MODE, FOLDER_MODE } from '../../disk/layout.ts'
-import { systemCode } from '../../errors.ts'
+import { systemCode } from '../../system-errors.ts'
 import { isOwnerFileName, ownerFileName, ownersPartialName, parsePartialName } from './partial-names.ts'
 
 /** One partial file. */

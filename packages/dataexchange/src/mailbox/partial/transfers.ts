@@ -1,7 +1,6 @@
 import { KeyedLock } from '../../async/keyed-lock.ts'
 import { checkDisk } from '../../disk/free-space.ts'
 import { MailboxError } from '../../errors.ts'
-import { LIMITS } from '../../limits.ts'
 import type { Logger } from '../../logger.ts'
 import type { ReceivedRoom } from '../received/quota.ts'
 import type { Received } from '../received/received.ts'
@@ -10,6 +9,21 @@ import { storeFailure } from '../store-failed.ts'
 import type { PartialEntry, PartialFolder } from './partial-folder.ts'
 import { ownerTag } from './partial-names.ts'
 import { Transfer } from './transfer.ts'
+
+/**
+ * Transfers (FILESTREAM) that are received at once, each with an open file; another one is refused.
+ * @limit count
+ */
+export const TRANSFERS = 64
+
+/** Transfers of one peer that are received at once; another one is refused. @limit count */
+export const TRANSFERS_PER_PEER = 16
+
+/** Partial files that are kept; beyond it the peer with the most loses its oldest. @limit count */
+export const PARTIAL_FILES = 256
+
+/** Partial files of one peer that are kept; beyond it the oldest is removed. @limit count */
+export const PARTIAL_FILES_PER_PEER = 32
 
 /** A file that is to come in chunks. */
 export interface TransferInput {
@@ -158,13 +172,13 @@ export class Transfers {
   #inTheWay(id: string, tag: string): PartialEntry | undefined {
     const all = [...this.#partials.entries]
     const own = all.filter(({ owner }) => owner === tag)
-    const isFull = own.filter(({ isOpen }) => isOpen).length >= LIMITS.transfersPerPeer.value
-    if (isFull || all.filter(({ isOpen }) => isOpen).length >= LIMITS.transfers.value) {
+    const isFull = own.filter(({ isOpen }) => isOpen).length >= TRANSFERS_PER_PEER
+    if (isFull || all.filter(({ isOpen }) => isOpen).length >= TRANSFERS) {
       throw new MailboxError('TRANSFERS_FULL', 'there are too many transfers at once')
     }
     if (this.#partials.find(id, tag)) return undefined
-    if (own.length >= LIMITS.partialFilesPerPeer.value) return this.#partials.oldestIdle(tag)
-    return all.length >= LIMITS.partialFiles.value ? this.#partials.leastValuable() : undefined
+    if (own.length >= PARTIAL_FILES_PER_PEER) return this.#partials.oldestIdle(tag)
+    return all.length >= PARTIAL_FILES ? this.#partials.leastValuable() : undefined
   }
 
   #check(): void {

@@ -3,11 +3,17 @@ import type { DurableFolder } from '../../disk/durable-folder.ts'
 import { FolderIndex } from '../../disk/folder-index.ts'
 import { type Count, NOTHING, sum } from '../../disk/usage.ts'
 import { MailboxError } from '../../errors.ts'
-import { LIMITS } from '../../limits.ts'
 import { partialDir } from '../layout.ts'
 import { isUnpackedName } from '../names.ts'
 import { PartialFolder } from '../partial/partial-folder.ts'
 import { type Reservation, Room } from './reservation.ts'
+
+/**
+ * Share of `receivedMaxBytes` that one peer may reserve by declared lengths; beyond it its files count with
+ * the bytes that have arrived.
+ * @limit part
+ */
+const RECEIVED_SHARE = 1 / 4
 
 /** What the received folder holds, and may still take: received files, partial ones, and those to come. */
 export class ReceivedRoom {
@@ -23,7 +29,7 @@ export class ReceivedRoom {
   constructor(folder: DurableFolder, limits: ReceivedLimits) {
     const { dir } = folder.layout
     this.#limits = limits
-    this.#open = new Room(limits.maxBytes * LIMITS.receivedShare.value)
+    this.#open = new Room(limits.maxBytes * RECEIVED_SHARE)
     this.index = new FolderIndex(
       dir,
       () => true,

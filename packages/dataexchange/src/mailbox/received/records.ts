@@ -7,7 +7,7 @@ import { ifThere } from '../../disk/if-exists.ts'
 import { type FolderLayout, temporaryPath } from '../../disk/layout.ts'
 import { publish } from '../../disk/publish.ts'
 import { TemporaryFile } from '../../disk/temporary-file.ts'
-import { systemCode } from '../../errors.ts'
+import { systemCode } from '../../system-errors.ts'
 import { RECORD_SUFFIX, recordPath, recordsLayout } from '../layout.ts'
 
 /** Where a received file came from, as its record in `received/.records/` tells it. */

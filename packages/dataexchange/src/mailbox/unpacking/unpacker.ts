@@ -9,15 +9,24 @@ import { temporaryPath } from '../../disk/layout.ts'
 import { countOf, measureTree } from '../../disk/measure-tree.ts'
 import { publishFolder } from '../../disk/publish.ts'
 import type { Count } from '../../disk/usage.ts'
-import { MailboxError, reasonForPeer } from '../../errors.ts'
-import { LIMITS } from '../../limits.ts'
+import { MailboxError } from '../../errors.ts'
 import type { Logger } from '../../logger.ts'
+import { reasonForPeer } from '../../system-errors.ts'
 import { unpackedName } from '../names.ts'
 import type { ReceivedRoom } from '../received/quota.ts'
 import { type FileRecord, type FileRecords, readRecord, removeRecord } from '../received/records.ts'
 import { ArchiveFile } from './archive-file.ts'
 import { UnpackingNotes } from './notes.ts'
 import { isFolderArchive, unpack } from './unpack.ts'
+
+/** Received folders that wait to be unpacked; those received later stay archives. @limit count */
+const UNPACK_QUEUE = 1_000
+
+/**
+ * Attempts to unpack a received folder that ended with a crash of the service; then it stays an archive.
+ * @limit count
+ */
+const UNPACK_TRIES = 3
 
 /** What came of a folder’s archive. */
 export interface UnpackOutcome {
@@ -73,8 +82,7 @@ export class Unpacker {
     if (unpackedName(name) === undefined || this.#stopping.signal.aborted) return false
     try {
       if (!(await this.#isFolder(name))) return false
-      if (this.#waiting >= LIMITS.unpackQueue.value)
-        throw archiveError('too many folders wait to be unpacked')
+      if (this.#waiting >= UNPACK_QUEUE) throw archiveError('too many folders wait to be unpacked')
       await this.#notes.write(name, 0)
     } catch (err) {
       this.#options.logger.warn({ err, name }, 'a folder that was received stays an archive')
@@ -119,7 +127,7 @@ export class Unpacker {
     const record = found === undefined || 'damaged' in found ? undefined : found
     const told = { record: record ?? {}, size: stats.size }
     try {
-      if (begun >= LIMITS.unpackTries.value) throw archiveError('the service ended each time it was unpacked')
+      if (begun >= UNPACK_TRIES) throw archiveError('the service ended each time it was unpacked')
       await this.#notes.write(name, begun + 1)
       const manifest = await this.#unpack(name, record)
       const path = this.#path(unpackedName(name) ?? '')

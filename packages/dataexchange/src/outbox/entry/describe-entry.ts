@@ -1,4 +1,5 @@
-import { OutboxError, systemCode } from '../../errors.ts'
+import { OutboxError } from '../../errors.ts'
+import { systemCode } from '../../system-errors.ts'
 import { typeName } from '../../wire/frame.ts'
 import { tryError } from '../run/retry.ts'
 import { EntryReader } from './file.ts'

@@ -1,10 +1,17 @@
+import { MiB } from '../../bytes.ts'
 import { Client } from '../../client/client.ts'
 import { resolveTarget } from '../../client/target.ts'
-import { LIMITS } from '../../limits.ts'
 import { defaultMaxFrameSize } from '../../max-frame-size.ts'
 import type { Lane, Waiting } from './lane.ts'
 import type { Network } from './lazy-network.ts'
 import { checkFile, type Delivered, sendFrame, sendInChunks } from './send-entry.ts'
+
+/**
+ * Largest file that the outbox sends in one frame with its message id, so that it arrives once; a larger one
+ * is sent in chunks that resume.
+ * @limit bytes
+ */
+const FRAME_FILE = 8 * MiB
 
 /** What an {@link attempt} works with. */
 export interface AttemptOptions {
@@ -64,5 +71,5 @@ export async function attempt(
 
 /** What is around a file takes much less than the other half of a frame. */
 function goesInChunks(fileSize: number, cap: number): boolean {
-  return fileSize > Math.min(LIMITS.outboxFrameFile.value, cap / 2)
+  return fileSize > Math.min(FRAME_FILE, cap / 2)
 }

@@ -1,6 +1,6 @@
 import { Semaphore } from '../../async/semaphore.ts'
-import { systemCode } from '../../errors.ts'
 import type { Logger } from '../../logger.ts'
+import { systemCode } from '../../system-errors.ts'
 import { FrameType } from '../../wire/frame.ts'
 import { EntryReader } from '../entry/file.ts'
 import { FRESH } from '../entry/state.ts'

@@ -1,6 +1,8 @@
 import { type Backoff, backoffMs } from '../../async/backoff.ts'
-import { LIMITS } from '../../limits.ts'
 import type { Logger } from '../../logger.ts'
+
+/** Longest wait between two attempts to reach the daemon of this machine. @limit ms */
+const DAEMON_RETRY_MAX_MS = 5_000
 
 /** Whether the daemon of this machine is there, as far as the tries have shown. Without it nobody can be reached. */
 export class DaemonWatch {
@@ -12,7 +14,7 @@ export class DaemonWatch {
   #nextAt = 0
 
   constructor({ min, max }: Backoff, logger: Logger, onBack: () => void) {
-    this.#backoff = { min, max: Math.min(max, Math.max(min, LIMITS.outboxDaemonRetryMax.value)) }
+    this.#backoff = { min, max: Math.min(max, Math.max(min, DAEMON_RETRY_MAX_MS)) }
     this.#logger = logger
     this.#onBack = onBack
   }

@@ -1,5 +1,7 @@
-import { LIMITS } from '../../limits.ts'
 import type { EntryState } from '../entry/state.ts'
+
+/** Refusals by a peer after which a message no longer blocks the messages behind it. @limit count */
+const BLOCKING_REFUSALS = 5
 
 /** What the runner keeps in memory of an entry: nothing of what is to be sent. */
 export interface Waiting {
@@ -104,7 +106,7 @@ export class Lane {
   *#candidates(): Generator<Waiting, void, undefined> {
     for (const entry of this.#entries) {
       yield entry
-      if (entry.state.refusals < LIMITS.outboxRefusals.value) return
+      if (entry.state.refusals < BLOCKING_REFUSALS) return
     }
   }
 }

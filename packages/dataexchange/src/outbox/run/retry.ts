@@ -5,9 +5,9 @@ import {
   OutboxError,
   PilotError,
   PluginError,
-  systemCode,
   WireError,
 } from '../../errors.ts'
+import { systemCode } from '../../system-errors.ts'
 import type { TryError } from '../entry/state.ts'
 
 /**

@@ -1,6 +1,5 @@
 import { backoffMs } from '../../async/backoff.ts'
 import type { FolderBell } from '../../disk/folder-watcher.ts'
-import { LIMITS } from '../../limits.ts'
 import { NO_FILE, splitName } from '../entry/name.ts'
 import { attempt, Connection } from './attempt.ts'
 import { Backlog } from './backlog.ts'
@@ -8,6 +7,9 @@ import { DaemonWatch } from './daemon-watch.ts'
 import type { Lane, Waiting } from './lane.ts'
 import type { Network } from './lazy-network.ts'
 import { Outcomes, type OutcomesOptions } from './outcomes.ts'
+
+/** Time after which a peer with more messages lets other peers go first. @limit ms */
+const TURN_MS = 5_000
 
 /** What a {@link Runner} works with. */
 export interface RunnerOptions extends OutcomesOptions {
@@ -131,7 +133,7 @@ export class Runner {
   /** Sends to one peer, entry after entry, until none is due, one fails, or others have waited for long. */
   async #serve(lane: Lane): Promise<void> {
     const { backoff, logger, peersAtOnce } = this.#options
-    const turnEndsAt = performance.now() + LIMITS.outboxTurn.value
+    const turnEndsAt = performance.now() + TURN_MS
     const connection = new Connection()
     try {
       for (;;) {

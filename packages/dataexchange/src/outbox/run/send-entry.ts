@@ -1,7 +1,7 @@
 import type { Client } from '../../client/client.ts'
 import type { SeekableSource } from '../../client/source/file-source.ts'
 import { transferFile } from '../../client/transfer/transfer-file.ts'
-import { LIMITS } from '../../limits.ts'
+import { FIXED_LIMITS } from '../../limits.ts'
 import type { Address } from '../../pilot/address.ts'
 import { EntryReader } from '../entry/file.ts'
 import { checkReference, openReference } from '../entry/file-reference.ts'
@@ -36,7 +36,7 @@ export function sendFrame(client: Client, options: SendOptions): Promise<Deliver
   return withEntry(options, async (reader, source) => {
     const { messageId, replyTo, type, filename, file } = reader.head
     const named = { type, ...(filename !== undefined && { filename }) }
-    const isSmall = file === undefined && source.size <= LIMITS.wholeFrame.value
+    const isSmall = file === undefined && source.size <= FIXED_LIMITS.wholeFrame.value
     const message = isSmall ? { ...named, payload: await reader.whole() } : { ...named, source }
     return client.deliver(message, { messageId, replyTo, signal, timeoutMs })
   })

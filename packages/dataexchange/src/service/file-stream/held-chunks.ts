@@ -1,5 +1,8 @@
-import { LIMITS } from '../../limits.ts'
+import { KiB } from '../../bytes.ts'
 import type { ByteBudget } from '../peers/byte-budget.ts'
+
+/** Out-of-order chunks of one transfer that are kept; more of them end the transfer. @limit bytes */
+export const TRANSFER_HELD: number = 768 * KiB
 
 /** The chunks of one transfer that have come before those in front of them (section 4), in memory. */
 export class HeldChunks {
@@ -17,7 +20,7 @@ export class HeldChunks {
     const before = this.#chunks.get(offset)
     if (before !== undefined && before.length >= bytes.length) return true
     const more = costOf(bytes) - (before === undefined ? 0 : costOf(before))
-    if (this.#held + more > LIMITS.transferHeld.value) return false
+    if (this.#held + more > TRANSFER_HELD) return false
     // A view would keep all of the buffer that it is of; slice() of a Buffer is one.
     this.#chunks.set(offset, new Uint8Array(bytes))
     this.#hold(more)

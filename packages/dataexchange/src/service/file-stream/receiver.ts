@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { concat } from '../../bytes.ts'
-import { MailboxError, reasonForPeer, WireError } from '../../errors.ts'
-import { LIMITS } from '../../limits.ts'
+import { concat, MiB } from '../../bytes.ts'
+import { MailboxError, WireError } from '../../errors.ts'
 import type { Payload, Transfer } from '../../mailbox/mailbox.ts'
+import { reasonForPeer } from '../../system-errors.ts'
 import {
   decodeFileStream,
   encodeFileStream,
@@ -17,6 +17,9 @@ import type { HandlerContext, IncomingFrame } from '../handlers/handler.ts'
 import { drainPayload, isCutOff, splitPayload } from '../payload.ts'
 import type { ByteBudget } from '../peers/byte-budget.ts'
 import { HeldChunks } from './held-chunks.ts'
+
+/** Largest data of a CHUNK of a transfer; a longer one ends the transfer. @limit bytes */
+export const TRANSFER_CHUNK: number = MiB
 
 /**
  * Receives the transfers of one connection (section 4), any number of them interleaved. Frames are handled one
@@ -142,8 +145,7 @@ export class FileStreamReceiver {
     const incoming = this.#transfers.get(hexOf(id))
     try {
       if (incoming === undefined) throw new Refusal(NO_TRANSFER)
-      if (length > HEAD_SIZE + OFFSET_SIZE + LIMITS.transferChunk.value)
-        throw new Refusal('the chunk is too large')
+      if (length > HEAD_SIZE + OFFSET_SIZE + TRANSFER_CHUNK) throw new Refusal('the chunk is too large')
       await this.#takeAll(incoming, startOf(concat([head, offset])), data)
       return answer({ kind: 'ack', id, received: incoming.file.offset })
     } catch (error) {

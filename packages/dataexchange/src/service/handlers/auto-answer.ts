@@ -1,6 +1,5 @@
-import { decodeUtf8, utf8 } from '../../bytes.ts'
-import { reasonForPeer } from '../../errors.ts'
-import { LIMITS } from '../../limits.ts'
+import { decodeUtf8, KiB, utf8 } from '../../bytes.ts'
+import { reasonForPeer } from '../../system-errors.ts'
 import { ackReplyText } from '../../wire/ack.ts'
 import { type Frame, FrameType } from '../../wire/frame.ts'
 import { drainPayload, splitPayload } from '../payload.ts'
@@ -9,6 +8,9 @@ import type { Exchange } from '../requests/conversations.ts'
 import { type HandlerContext, type IncomingFrame, idFields, idsOf } from './handler.ts'
 import { handleMessage } from './message.ts'
 import { refuse } from './refusal.ts'
+
+/** Largest request (AUTOANSWER); a larger one is refused with ERR. @limit bytes */
+export const MAX_REQUEST_SIZE: number = 256 * KiB
 
 /**
  * AUTOANSWER: a request that is answered on its connection, and not stored; where nobody answers, a message
@@ -20,8 +22,8 @@ export async function handleAutoAnswer(
 ): Promise<string | Exchange> {
   const { answering, from, address } = context
   if (answering === undefined) return handleMessage(frame, context)
-  if (frame.length > LIMITS.answerRequest.value) {
-    return refuse(frame, `the request is larger than ${LIMITS.answerRequest.value} bytes`, context)
+  if (frame.length > MAX_REQUEST_SIZE) {
+    return refuse(frame, `the request is larger than ${MAX_REQUEST_SIZE} bytes`, context)
   }
   const leave = answering.enter(from)
   if (leave === undefined) {

@@ -1,4 +1,4 @@
-import { reasonForPeer } from '../../errors.ts'
+import { reasonForPeer } from '../../system-errors.ts'
 import { errText, unsupportedText } from '../../wire/ack.ts'
 import { FrameType, typeName } from '../../wire/frame.ts'
 import type { Answer } from '../answer-queue.ts'

@@ -1,5 +1,5 @@
 import { wallClockNs } from '../../clock.ts'
-import { reasonForPeer } from '../../errors.ts'
+import { reasonForPeer } from '../../system-errors.ts'
 import { errText, traceErrText, unsupportedText } from '../../wire/ack.ts'
 import { type Frame, FrameType } from '../../wire/frame.ts'
 import { decodeTraceHead, encodeTraceAnswer, TRACE_HEADER_SIZE } from '../../wire/trace.ts'

@@ -1,10 +1,13 @@
-import { LIMITS } from '../../limits.ts'
+import { KiB } from '../../bytes.ts'
+
+/** Bytes a second at which a frame must arrive once `frameTimeout` is over. @limit bytes */
+export const FRAME_MIN_RATE: number = 4 * KiB
 
 /** Options of {@link Deadlines}. */
 export interface DeadlineOptions {
   /** Milliseconds without a byte of payload; Infinity: never. */
   idleTimeout: number
-  /** Milliseconds for one frame, and the time that what has come of it takes at `LIMITS.frameMinRate`; Infinity: never. */
+  /** Milliseconds for one frame, and the time that what has come of it takes at `FRAME_MIN_RATE`; Infinity: never. */
   frameTimeout: number
   /** True while a payload of the peer is being handled: between its frames the peer is not idle then. */
   isBusy: () => boolean
@@ -42,7 +45,7 @@ export class Deadlines {
   /** So many bytes of the frame's payload have come. */
   arrived(bytes: number): void {
     this.#aliveAt = performance.now()
-    if (this.#frameDue !== undefined) this.#frameDue += (bytes / LIMITS.frameMinRate.value) * 1000
+    if (this.#frameDue !== undefined) this.#frameDue += (bytes / FRAME_MIN_RATE) * 1000
   }
 
   frameEnded(): void {

@@ -1,5 +1,5 @@
 import { descriptorLimit, descriptorsOfOthers } from '../../disk/descriptors.ts'
-import { LIMITS } from '../../limits.ts'
+import { FIXED_LIMITS } from '../../limits.ts'
 
 /** Keeps descriptors for what is being stored, where connections are descriptors of this process too. */
 export class DescriptorReserve {
@@ -10,7 +10,7 @@ export class DescriptorReserve {
 
   constructor() {
     const limit = descriptorLimit()
-    this.#most = Math.max(limit - LIMITS.descriptorReserve.value, limit / 2)
+    this.#most = Math.max(limit - FIXED_LIMITS.descriptorReserve.value, limit / 2)
     this.#open = descriptorsOfOthers()
   }
 

@@ -1,4 +1,4 @@
-import { LIMITS } from '../../limits.ts'
+import { FIXED_LIMITS } from '../../limits.ts'
 import { ByteBudget } from './byte-budget.ts'
 import { DescriptorReserve } from './descriptor-reserve.ts'
 import { Turns } from './fair-scheduler.ts'
@@ -24,7 +24,7 @@ export interface PeersOptions {
 /** The peers that are connected, and what each and all of them may use. */
 export class Peers {
   readonly #options: PeersOptions
-  readonly #budget = new ByteBudget(LIMITS.bytesHeld.value)
+  readonly #budget = new ByteBudget(FIXED_LIMITS.bytesHeld.value)
   readonly #turns = new Turns()
   readonly #descriptors = new DescriptorReserve()
   readonly #peers = new Map<string, PeerEntry>()
@@ -67,7 +67,7 @@ export class Peers {
 
   #newPeer(): PeerEntry {
     return {
-      budget: new ByteBudget(LIMITS.bytesHeldPerPeer.value, this.#budget),
+      budget: new ByteBudget(FIXED_LIMITS.bytesHeldPerPeer.value, this.#budget),
       rates: new RateLimiter(this.#options.rates),
       patience: new Patience(),
       turns: this.#turns,

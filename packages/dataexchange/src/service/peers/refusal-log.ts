@@ -1,5 +1,7 @@
-import { LIMITS } from '../../limits.ts'
 import type { Logger } from '../../logger.ts'
+
+/** Time between two log lines about refusals of one kind; each line has their number. @limit ms */
+const REFUSAL_LOG_INTERVAL_MS = 10_000
 
 /** Counts what is refused, by its reason, and logs each reason once in a while: a peer must not fill the log. */
 export class RefusalLog {
@@ -21,7 +23,7 @@ export class RefusalLog {
     this.#counts.set(what, count)
     count.total++
     const now = performance.now()
-    if (now - count.loggedAt < LIMITS.refusalLogInterval.value) return
+    if (now - count.loggedAt < REFUSAL_LOG_INTERVAL_MS) return
     this.#logger.warn({ ...fields, times: count.total - count.logged }, what)
     count.logged = count.total
     count.loggedAt = now

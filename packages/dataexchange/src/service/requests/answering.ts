@@ -2,8 +2,16 @@ import { isUtf8 } from 'node:buffer'
 import { withWait } from '../../async/wait.ts'
 import { utf8 } from '../../bytes.ts'
 import { AnswerError, DriverError } from '../../errors.ts'
-import { LIMITS } from '../../limits.ts'
 import type { Address } from '../../pilot/address.ts'
+
+/**
+ * Requests that are answered at once, until their replies are written; another one is refused with ERR.
+ * @limit count
+ */
+const ANSWERS_AT_ONCE = 16
+
+/** Requests of one peer that are answered at once; another one is refused with ERR. @limit count */
+export const ANSWERS_AT_ONCE_PER_PEER = 4
 
 /** A request that wants its reply on the connection it came on (section 6). */
 export interface AnswerRequest {
@@ -53,8 +61,7 @@ export class Answering {
   /** Takes a place for a request of `from`; the function it returns gives it back. Undefined where none is free. */
   enter(from: string): (() => void) | undefined {
     const ofPeer = this.#perPeer.get(from) ?? 0
-    if (this.#all >= LIMITS.answersAtOnce.value || ofPeer >= LIMITS.answersAtOncePerPeer.value)
-      return undefined
+    if (this.#all >= ANSWERS_AT_ONCE || ofPeer >= ANSWERS_AT_ONCE_PER_PEER) return undefined
     this.#all++
     this.#perPeer.set(from, ofPeer + 1)
     return () => {

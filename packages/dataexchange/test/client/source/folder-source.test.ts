@@ -8,7 +8,7 @@ import { readTar } from '#lib/archive/read-tar.js'
 import { concat } from '#lib/bytes.js'
 import { type FolderSource, openFolder } from '#lib/client/source/folder-source.js'
 import { folderAt } from '#lib/client/source/list-folder.js'
-import { LIMITS } from '#lib/limits.js'
+import { FIXED_LIMITS } from '#lib/limits.js'
 import { all, makeTree, mixedTree, snapshot } from '../../../../../test/helpers/folder-tree.js'
 import { tempDir } from '../../../../../test/helpers/temp-dir.js'
 
@@ -96,7 +96,7 @@ test('a name that is not UTF-8 is an error', { skip: process.platform !== 'linux
 })
 
 test('too many entries, too deep and too long ones are errors', async t => {
-  const limit = LIMITS.folderEntries as { value: number }
+  const limit = FIXED_LIMITS.folderEntries as { value: number }
   const before = limit.value
   t.after(() => {
     limit.value = before

@@ -8,8 +8,10 @@ import type { FileSource } from '#lib/client/source/file-source.js'
 import type { TransferProgress } from '#lib/client/transfer/progress.js'
 import { transferFile } from '#lib/client/transfer/transfer-file.js'
 import type { TransferOptions } from '#lib/client/transfer/transfer-types.js'
-import { type DeliveryError, DriverError, ERROR_CODES } from '#lib/errors.js'
-import { LIMITS } from '#lib/limits.js'
+import { CHUNK, INIT_ACK_TIMEOUT_MS } from '#lib/client/transfer/upload.js'
+import { ERROR_CODES } from '#lib/error-codes.js'
+import { type DeliveryError, DriverError } from '#lib/errors.js'
+import { FIXED_LIMITS, LIMITS } from '#lib/limits.js'
 import { decodeFileStream, type FileStreamMessage } from '#lib/wire/file-stream.js'
 import { type Frame, FrameType } from '#lib/wire/frame.js'
 import { writeFrame } from '#lib/wire/frame-io.js'
@@ -20,7 +22,6 @@ import { setLimit } from '../../../../../test/helpers/set-limit.ts'
 import { SERVER_ADDRESS } from '../../../../../test/helpers/socket-streams.ts'
 import { tempDir } from '../../../../../test/helpers/temp-dir.ts'
 
-const CHUNK = LIMITS.fileStreamChunk.value
 const content = randomBytes(20 * CHUNK + 123)
 const sha256 = createHash('sha256').update(content).digest('hex')
 const id = sha256.slice(0, 32)
@@ -215,10 +216,10 @@ test('tries that bring nothing are bounded, and progress begins the count again'
   await assert.rejects(send(useless, content).result, {
     code: 'CONNECTION_CLOSED',
     message: new RegExp(
-      `lost ${LIMITS.uploadTries.value} times in a row; the peer has 0 of ${content.length}`,
+      `lost ${FIXED_LIMITS.uploadTries.value} times in a row; the peer has 0 of ${content.length}`,
     ),
   })
-  assert.equal(useless.connections, LIMITS.uploadTries.value)
+  assert.equal(useless.connections, FIXED_LIMITS.uploadTries.value)
 })
 
 for (const answer of [
@@ -272,7 +273,7 @@ test('[stream.send-init-wait] a peer that says nothing for 5 s gets a FILE', asy
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const { result } = send(peer, content)
   await isAsked
-  assert.equal(LIMITS.initAckTimeout.value, 5_000)
+  assert.equal(INIT_ACK_TIMEOUT_MS, 5_000)
   t.mock.timers.tick(5_000)
   assert.equal((await result).transport, 'file')
 })
@@ -458,7 +459,7 @@ test('the words of this project’s own receiver for a wrong hash are understood
     at('done', async (_, { number, say }) => {
       if (number > 1) return false
       peer.partials.clear()
-      const message = ERROR_CODES.TRANSFER_CORRUPT.toPeer
+      const message = ERROR_CODES.TRANSFER_CORRUPT.toPeer ?? ''
       await say({ kind: 'complete', id: Buffer.from(id, 'hex'), ok: false, message })
       return true
     }),

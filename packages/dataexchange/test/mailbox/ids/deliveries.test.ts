@@ -5,13 +5,13 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { LIMITS } from '#lib/limits.js'
+import { FIXED_LIMITS } from '#lib/limits.js'
 import { silentLogger } from '#lib/logger.js'
 import type { MailboxConfig } from '#lib/mailbox/config.js'
 import { Deliveries } from '#lib/mailbox/ids/deliveries.js'
 import type { DeliveryIdentity } from '#lib/mailbox/ids/delivery.js'
 import { IdLog } from '#lib/mailbox/ids/id-log.js'
-import { Mailbox, type MessageInput } from '#lib/mailbox/mailbox.js'
+import { IDS_REMEMBERED, Mailbox, type MessageInput } from '#lib/mailbox/mailbox.js'
 import { recordingLogger } from '../../../../../test/helpers/service-harness.js'
 import { setLimit } from '../../../../../test/helpers/set-limit.js'
 import {
@@ -381,7 +381,7 @@ test('[tagged.duplicate-waits] a copy waits while the first is stored, and is st
 })
 
 test('[tagged.lifetime] a delivery expires, also over a restart', async t => {
-  assert.equal(LIMITS.idLifetime.value, 10 * 60_000)
+  assert.equal(FIXED_LIMITS.idLifetime.value, 10 * 60_000)
   const dir = join(await tempDir(t), '.ids')
   const folder = { has: async () => true, sync: async () => {} }
   const { deliveries, log } = await tempDeliveries(t, { lifetime: 300, dir })
@@ -397,7 +397,7 @@ test('[tagged.lifetime] a delivery expires, also over a restart', async t => {
 })
 
 test('[tagged.bound] past the limit the oldest deliveries are forgotten, and the log stays small', async t => {
-  assert.equal(LIMITS.idsRemembered.value, 8192)
+  assert.equal(IDS_REMEMBERED, 8192)
   const dir = join(await tempDir(t), '.ids')
   const { deliveries } = await tempDeliveries(t, { max: 3000, dir })
   for (let at = 0; at < 12_000; at += 1000) {

@@ -4,10 +4,11 @@ import { mkdir, readdir, readFile, readlink, utimes, writeFile } from 'node:fs/p
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
-import { LIMITS } from '#lib/limits.js'
+import { FIXED_LIMITS } from '#lib/limits.js'
 import { silentLogger } from '#lib/logger.js'
 import { IdLog } from '#lib/mailbox/ids/id-log.js'
 import type { IdLogFile } from '#lib/mailbox/ids/id-log-file.js'
+import { ID_LOG_RECORDS } from '#lib/mailbox/ids/id-log-file.js'
 import type { IdRecord } from '#lib/mailbox/ids/id-record.js'
 import { failHandles } from '../../helpers/faulty-fs.js'
 import { tempDir, tempMailbox } from '../../helpers/temp-mailbox.js'
@@ -51,7 +52,7 @@ test('the log is created with its first record, and read back as written', async
 
 test('a full file is deleted when none of its records is needed', async t => {
   const { log, dir } = await tempLog(t)
-  const full = LIMITS.idJournalRecords.value
+  const full = ID_LOG_RECORDS
   const first = await Promise.all(Array.from({ length: full }, (_, i) => log.append(record(`${i}`), true)))
   assert.equal(new Set(first).size, 1)
   const next = await log.append(record('next'), true)
@@ -69,7 +70,7 @@ test('a full file with a needed record is kept, but not open', {
   skip: NO_PROC,
 }, async t => {
   const { log, dir } = await tempLog(t)
-  const full = LIMITS.idJournalRecords.value
+  const full = ID_LOG_RECORDS
   const needed: IdLogFile[] = []
   for (let i = 0; i < 3; i++) {
     const filling = Array.from({ length: full }, (_, i) => log.append(record(`${i}`), true))
@@ -130,7 +131,7 @@ test('files of dead processes are abandoned, files of live ones only when all th
   const idle = join(dir, `${process.ppid}-${token}-2.ids`)
   for (const path of [dead, alive, idle]) await writeFile(path, '')
   await writeFile(join(dir, 'something else'), 'x')
-  const longAgo = (Date.now() - 3 * LIMITS.idLifetime.value) / 1000
+  const longAgo = (Date.now() - 3 * FIXED_LIMITS.idLifetime.value) / 1000
   await utimes(idle, longAgo, longAgo)
   await log.append(record('ours'), true)
   const { abandoned } = await log.read(silentLogger)

@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { DurableFolder } from '#lib/disk/durable-folder.js'
-import { LIMITS } from '#lib/limits.js'
+import { LARGE_MESSAGES } from '#lib/mailbox/inbox/inbox.js'
 import { Mailbox, type MessageInput, type StoredMessage } from '#lib/mailbox/mailbox.js'
 import { setLimit } from '../../../../../test/helpers/set-limit.ts'
 import {
@@ -335,9 +335,9 @@ test('large messages become JSON few at once, and of one sender half of them', a
   const store = (from: string) =>
     mailbox.storeMessage({ type: 'TEXT', from, length: size }, inPieces(Buffer.alloc(size, 1), 64 * 1024))
   await Promise.all(Array.from({ length: 8 }, () => store('a')))
-  assert.equal(running.most, LIMITS.largeMessages.value / 2)
+  assert.equal(running.most, LARGE_MESSAGES / 2)
   await Promise.all(Array.from({ length: 12 }, (_, i) => store(`${i}`)))
-  assert.equal(running.most, LIMITS.largeMessages.value)
+  assert.equal(running.most, LARGE_MESSAGES)
   assert.equal((await namesIn(mailbox.inboxDir)).length, 20)
 })
 

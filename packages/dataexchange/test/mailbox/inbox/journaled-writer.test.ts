@@ -3,9 +3,10 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { basename, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { folderLayout } from '#lib/disk/layout.js'
-import { LIMITS } from '#lib/limits.js'
+import { FIXED_LIMITS } from '#lib/limits.js'
 import { silentLogger } from '#lib/logger.js'
 import { JournaledWriter } from '#lib/mailbox/inbox/journaled-writer.js'
+import { JOURNAL_SEGMENTS } from '#lib/mailbox/journal/checkpoints.js'
 import { Mailbox } from '#lib/mailbox/mailbox.js'
 import { failHandles, failure, replaceFs, replaceHandle, replaceSyncFs } from '../../helpers/faulty-fs.js'
 import { cutPower, openMailbox } from '../../helpers/planted-journal.js'
@@ -285,11 +286,11 @@ test('while too much waits to be forgotten, messages take the long way', async t
   const stored: string[] = []
   while (long.stores === 0) {
     stored.push(basename((await store(mailbox, `${100 + stored.length}`)).path))
-    ahead += LIMITS.journalAge.value
+    ahead += FIXED_LIMITS.journalAge.value
     assert.ok(stored.length < 20)
   }
   // One is being forgotten, so many wait, and one more came before that was seen.
-  assert.ok(stored.length > LIMITS.journalSegments.value, `${stored.length}`)
+  assert.ok(stored.length > JOURNAL_SEGMENTS, `${stored.length}`)
   assert.deepEqual(await namesIn(mailbox.inboxDir), stored)
   release()
   await mailbox.close()

@@ -4,10 +4,9 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { bootId } from '#lib/disk/boot-id.js'
 import { folderLayout } from '#lib/disk/layout.js'
-import { LIMITS } from '#lib/limits.js'
 import type { Logger } from '#lib/logger.js'
 import { silentLogger } from '#lib/logger.js'
-import { Checkpoints } from '#lib/mailbox/journal/checkpoints.js'
+import { Checkpoints, JOURNAL_CLOSE_MS } from '#lib/mailbox/journal/checkpoints.js'
 import {
   failedPath,
   JournalFolder,
@@ -190,7 +189,7 @@ test('closing waits for so long and no longer: a disk may never answer', async t
   await asked
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const closing = it.checkpoints.close()
-  t.mock.timers.tick(LIMITS.journalClose.value)
+  t.mock.timers.tick(JOURNAL_CLOSE_MS)
   await closing
   answer()
   assert.deepEqual([await isThere(waiting.path), segmentsInUse.has(waiting.path)], [true, false])

@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { bootId } from '#lib/disk/boot-id.js'
 import { folderLayout } from '#lib/disk/layout.js'
-import { LIMITS } from '#lib/limits.js'
+import { FIXED_LIMITS } from '#lib/limits.js'
 import { silentLogger } from '#lib/logger.js'
 import { failedPath } from '#lib/mailbox/journal/journal-folder.js'
 import { decodeSegment } from '#lib/mailbox/journal/journal-format.js'
@@ -185,7 +185,7 @@ test('segments of others that run are left alone; those that nobody writes any m
   const paths = new Map<string, string>()
   for (const writer of [DEAD, ALIVE, own, old])
     paths.set(writer, await plantSegment(inboxDir, [entry('a.json')], { writer, ...options }))
-  const longAgo = Date.now() / 1000 - (20 * LIMITS.journalAge.value) / 1000
+  const longAgo = Date.now() / 1000 - (20 * FIXED_LIMITS.journalAge.value) / 1000
   await utimes(paths.get(old) ?? '', longAgo, longAgo)
   await writeFile(join(inboxDir, '.journal', 'something else'), 'x')
   const mailbox = await openMailbox(t, inboxDir)

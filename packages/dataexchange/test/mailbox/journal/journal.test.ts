@@ -3,9 +3,9 @@ import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { folderLayout } from '#lib/disk/layout.js'
-import { LIMITS } from '#lib/limits.js'
+import { FIXED_LIMITS } from '#lib/limits.js'
 import { silentLogger } from '#lib/logger.js'
-import { Checkpoints } from '#lib/mailbox/journal/checkpoints.js'
+import { Checkpoints, JOURNAL_SEGMENTS } from '#lib/mailbox/journal/checkpoints.js'
 import { Journal } from '#lib/mailbox/journal/journal.js'
 import { type ClosedSegment, JournalFolder, segmentsInUse } from '#lib/mailbox/journal/journal-folder.js'
 import { decodeSegment, type JournalEntry } from '#lib/mailbox/journal/journal-format.js'
@@ -224,12 +224,12 @@ for (const [what, act] of [
 test('a segment that is full, or old, makes way for another', async t => {
   const { dir, append } = await tempJournal(t)
   const ahead = later(t)
-  const content = Buffer.alloc(LIMITS.journalSegment.value / 4, 'x')
+  const content = Buffer.alloc(FIXED_LIMITS.journalSegment.value / 4, 'x')
   for (let i = 0; i < 4; i++) await append(`${i}`, content)
   await until(async () => (await segmentsIn(dir)).length === 0)
   await append('next')
   const [next] = await segmentsIn(dir)
-  ahead(LIMITS.journalAge.value)
+  ahead(FIXED_LIMITS.journalAge.value)
   await append('after it')
   await append('last')
   await until(async () => (await segmentsIn(dir)).length === 1)
@@ -248,7 +248,7 @@ test('what comes while a full segment is being closed does not wait for more to 
     meanwhile ??= append('meanwhile')
     add.call(this, segment)
   })
-  await append('full', Buffer.alloc(LIMITS.journalSegment.value, 'x'))
+  await append('full', Buffer.alloc(FIXED_LIMITS.journalSegment.value, 'x'))
   await until(async () => meanwhile !== undefined)
   await meanwhile
 })
@@ -257,7 +257,7 @@ test('one that nobody uses is forgotten when it is old', async t => {
   const { dir, append } = await tempJournal(t)
   t.mock.timers.enable({ apis: ['setTimeout'] })
   await append('a')
-  t.mock.timers.tick(LIMITS.journalAge.value - 1)
+  t.mock.timers.tick(FIXED_LIMITS.journalAge.value - 1)
   assert.equal((await segmentsIn(dir)).length, 1)
   t.mock.timers.tick(1)
   t.mock.timers.reset()
@@ -269,9 +269,9 @@ test('a segment stays while one of its files has no name yet; with too many that
   const ahead = later(t)
   const settle = await journal.append({ name: 'slow', content: Buffer.from('x') })
   // The first is being forgotten, and these wait for it.
-  for (let i = 0; i <= LIMITS.journalSegments.value; i++) {
+  for (let i = 0; i <= JOURNAL_SEGMENTS; i++) {
     assert.equal(journal.hasRoom, true)
-    ahead(LIMITS.journalAge.value)
+    ahead(FIXED_LIMITS.journalAge.value)
     await append(`${i}`)
   }
   await append('one more')
@@ -309,7 +309,7 @@ test('closing while a segment is just retired because it is old leaves nothing e
   const settle = await journal.append({ name: 'a', content: Buffer.from('x') })
   settle()
   await new Promise(setImmediate)
-  t.mock.timers.tick(LIMITS.journalAge.value)
+  t.mock.timers.tick(FIXED_LIMITS.journalAge.value)
   t.mock.timers.reset()
   await journal.close()
   await checkpoints.close()

@@ -13,7 +13,13 @@ import { LIMITS } from '#lib/limits.js'
 import { silentLogger } from '#lib/logger.js'
 import type { MailboxConfig } from '#lib/mailbox/config.js'
 import { Mailbox, type TransferInput } from '#lib/mailbox/mailbox.js'
-import { Transfers } from '#lib/mailbox/partial/transfers.js'
+import {
+  PARTIAL_FILES,
+  PARTIAL_FILES_PER_PEER,
+  TRANSFERS,
+  TRANSFERS_PER_PEER,
+  Transfers,
+} from '#lib/mailbox/partial/transfers.js'
 import { ReceivedRoom } from '#lib/mailbox/received/quota.js'
 import { Received } from '#lib/mailbox/received/received.js'
 import { StoreSlots } from '#lib/mailbox/store-slots.js'
@@ -238,11 +244,11 @@ test('with partialTimeout off they stay', async t => {
 test('so many transfers are open at once, of one owner and of all', async t => {
   const mailbox = await tempMailbox(t)
   const open = (owner: string) => mailbox.openTransfer(inputFor(randomBytes(10), owner))
-  const all = Array.from({ length: LIMITS.transfersPerPeer.value + 5 }, () => open(ALICE))
+  const all = Array.from({ length: TRANSFERS_PER_PEER + 5 }, () => open(ALICE))
   const settled = await Promise.allSettled(all)
   const [first] = settled
-  assert.equal(settled.filter(({ status }) => status === 'fulfilled').length, LIMITS.transfersPerPeer.value)
-  for (let i = LIMITS.transfersPerPeer.value; i < LIMITS.transfers.value; i++) await open(`peer ${i}`)
+  assert.equal(settled.filter(({ status }) => status === 'fulfilled').length, TRANSFERS_PER_PEER)
+  for (let i = TRANSFERS_PER_PEER; i < TRANSFERS; i++) await open(`peer ${i}`)
   await assert.rejects(open(BOB), FULL)
   if (first?.status === 'fulfilled') await first.value.close('the test says so')
   await open(BOB)
@@ -252,7 +258,7 @@ test('so many partial files are kept of one owner: its oldest goes, and nobody e
   const mailbox = await tempMailbox(t)
   const other = inputFor(randomBytes(10), BOB)
   await (await mailbox.openTransfer(other)).close('the test says so')
-  const most = LIMITS.partialFilesPerPeer.value
+  const most = PARTIAL_FILES_PER_PEER
   const inputs = Array.from({ length: most + 3 }, () => inputFor(randomBytes(10)))
   for (const input of inputs) {
     const transfer = await mailbox.openTransfer(input)
@@ -270,7 +276,7 @@ test('past the number of partial files in all, the oldest goes of whoever has mo
   const dir = join(mailbox.receivedDir, '.partial')
   await mkdir(dir)
   const hex = (number: number) => number.toString(16).padStart(32, '0')
-  for (let i = 0; i < LIMITS.partialFiles.value; i++) {
+  for (let i = 0; i < PARTIAL_FILES; i++) {
     const path = join(dir, hex(i))
     await writeFile(path, 'x')
     if (i < 20) await writeFile(`${path}.owner`, i < 5 ? 'alice' : 'bob')

@@ -12,9 +12,11 @@ import {
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { LIMITS } from '#lib/limits.js'
+import { TRANSFERS_PER_PEER } from '#lib/mailbox/partial/transfers.js'
 import { Address } from '#lib/pilot/address.js'
 import type { Stream } from '#lib/pilot/transport.js'
+import { TRANSFER_HELD } from '#lib/service/file-stream/held-chunks.js'
+import { TRANSFER_CHUNK } from '#lib/service/file-stream/receiver.js'
 import type { AcceptRequest } from '#lib/service/peers/admission.js'
 import type { ServiceConfig } from '#lib/service/service.js'
 import { FrameType } from '#lib/wire/frame.js'
@@ -193,7 +195,7 @@ test('[stream.receive-ahead] more than 768 KiB ahead end a transfer; what came b
   // As many tiny ones as would fit by their bytes alone.
   const tiny = Array.from({ length: 1000 }, (_, i) => file.chunk(20 + 2 * i, 21 + 2 * i))
   const more = await converse(stream, ...tiny)
-  assert.ok(more.filter(answer => answer === 'ACK 10').length < LIMITS.transferHeld.value / 1024)
+  assert.ok(more.filter(answer => answer === 'ACK 10').length < TRANSFER_HELD / 1024)
   assert.equal(more.at(-1), `ABORT ${NO_TRANSFER}`)
 })
 
@@ -348,7 +350,7 @@ test('kinds that only a receiver sends, and unknown ones, are not answered', asy
 
 test('a chunk over the cap ends its transfer; one at the cap is taken', async t => {
   const node = await startNode(t)
-  const cap = LIMITS.transferChunk.value
+  const cap = TRANSFER_CHUNK
   const file = new Sending(randomBytes(2 * cap + 2))
   const stream = await node.dial()
   assert.deepEqual(await converse(stream, file.init(), file.chunk(0, cap), file.chunk(cap, 2 * cap + 1)), [
@@ -449,11 +451,11 @@ test('hundreds of INITs hold few files open', { skip: NO_PROC }, async t => {
   const stream = await node.dial()
   const inits = Array.from({ length: 300 }, (_, i) => new Sending(Buffer.from(`file ${i}`)).init())
   const answers = await converse(stream, ...inits)
-  assert.equal(answers.filter(answer => answer === 'INIT-ACK 0').length, LIMITS.transfersPerPeer.value)
+  assert.equal(answers.filter(answer => answer === 'INIT-ACK 0').length, TRANSFERS_PER_PEER)
   const refused = 'COMPLETE failed: too many transfers at once'
-  assert.equal(answers.filter(answer => answer === refused).length, 300 - LIMITS.transfersPerPeer.value)
+  assert.equal(answers.filter(answer => answer === refused).length, 300 - TRANSFERS_PER_PEER)
   const open = readdirSync('/proc/self/fd').filter(fd => linkOf(fd).includes('.partial'))
-  assert.equal(open.length, LIMITS.transfersPerPeer.value)
+  assert.equal(open.length, TRANSFERS_PER_PEER)
   await closeStream(stream)
   while (readdirSync('/proc/self/fd').some(fd => linkOf(fd).includes('.partial'))) await delay(5)
 })

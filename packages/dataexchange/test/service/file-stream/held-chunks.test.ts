@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { LIMITS } from '#lib/limits.js'
-import { HeldChunks } from '#lib/service/file-stream/held-chunks.js'
+import { HeldChunks, TRANSFER_HELD } from '#lib/service/file-stream/held-chunks.js'
 import { ByteBudget } from '#lib/service/peers/byte-budget.js'
 
 const bytes = (text: string) => Buffer.from(text)
@@ -52,6 +51,6 @@ test('no more is held than the limit', () => {
   let at = 1
   while (held.add(at, Buffer.alloc(48 * 1024))) at += 48 * 1024
   assert.equal((at - 1) / (48 * 1024), 15)
-  assert.ok(budget.used <= LIMITS.transferHeld.value)
+  assert.ok(budget.used <= TRANSFER_HELD)
   assert.ok(held.add(at, Buffer.alloc(1024)))
 })

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { AnswerError } from '#lib/errors.js'
-import { LIMITS } from '#lib/limits.js'
+import { FIXED_LIMITS, LIMITS } from '#lib/limits.js'
 import type { Stream } from '#lib/pilot/transport.js'
+import { CLOSE_LINGER_MS } from '#lib/service/connection.js'
+import { MAX_REQUEST_SIZE } from '#lib/service/handlers/auto-answer.js'
 import type { AnswerHook } from '#lib/service/requests/answering.js'
+import { ANSWERS_AT_ONCE_PER_PEER } from '#lib/service/requests/answering.js'
 import type { ServiceConfig } from '#lib/service/service.js'
 import { type Frame, FrameType } from '#lib/wire/frame.js'
 import { readFrame, writeFrame } from '#lib/wire/frame-io.js'
@@ -131,7 +134,7 @@ test('[autoanswer.bound] an exchange is over after 40 s, whether the sender clos
   stream.resume()
   t.mock.timers.tick(1)
   // Its linger begins when the connection has come to its end.
-  const ticking = setInterval(() => t.mock.timers.tick(LIMITS.closeLinger.value), 5)
+  const ticking = setInterval(() => t.mock.timers.tick(CLOSE_LINGER_MS), 5)
   await over
   clearInterval(ticking)
 })
@@ -202,7 +205,7 @@ test('an empty request and an empty reply are what they are', async t => {
 test('over the places of a peer a request is refused; a place is free again when the reply has gone', async t => {
   const { answer, started } = held()
   const node = await start(t, { answer })
-  const places = LIMITS.answersAtOncePerPeer.value
+  const places = ANSWERS_AT_ONCE_PER_PEER
   const streams: Stream[] = []
   for (let n = 0; n < places; n++) {
     const stream = await node.asked(request(String(n)))
@@ -227,7 +230,7 @@ test('over the places of a peer a request is refused; a place is free again when
 
 test('a hook that does not heed its signal keeps its place, and keeps nobody waiting', async t => {
   const node = await start(t, { answer: () => new Promise<string>(() => {}), replyTimeout: 20 })
-  for (let n = 0; n < LIMITS.answersAtOncePerPeer.value; n++) {
+  for (let n = 0; n < ANSWERS_AT_ONCE_PER_PEER; n++) {
     const stream = await node.asked(request('x'))
     await readFrame(stream)
     assert.deepEqual(await failure(stream), { error: 'the answer took too long' })
@@ -253,7 +256,7 @@ test('[autoanswer.admission] a request is admitted, and counted, as any frame', 
 
 test('a request over its limit, or not UTF-8, is refused; one of the limit is answered', async t => {
   const node = await start(t, { answer: ({ size }) => String(size) })
-  const limit = LIMITS.answerRequest.value
+  const limit = MAX_REQUEST_SIZE
   assert.deepEqual(await node.ask(request(Buffer.alloc(limit + 1, 'a')), request(Uint8Array.of(0xff))), [
     'ERR AUTOANSWER save failed: the request is larger than 262144 bytes',
     'ERR AUTOANSWER save failed: the request is not UTF-8',
@@ -301,5 +304,5 @@ test('stop() gives a running answer its time, then gives it up and tells the pee
   assert.equal(textOf(await readFrame(quick)), 'in time')
   assert.deepEqual(await failure(slow), { error: 'the service stops answering' })
   await stopping
-  assert.ok(performance.now() - before < LIMITS.stopTimeout.value)
+  assert.ok(performance.now() - before < FIXED_LIMITS.stopTimeout.value)
 })

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { LIMITS } from '#lib/limits.js'
-import { type DeadlineOptions, Deadlines } from '#lib/service/peers/deadlines.js'
+import { type DeadlineOptions, Deadlines, FRAME_MIN_RATE } from '#lib/service/peers/deadlines.js'
 
 /** Deadlines on a clock of the test's own, and the reason they gave, once they have. */
 function startDeadlines(t: test.TestContext, options: Partial<DeadlineOptions> = {}) {
@@ -42,7 +41,7 @@ test('what has come of a frame gives it time, at the least rate', t => {
   const { deadlines, pass, expired } = startDeadlines(t)
   deadlines.frameStarted()
   for (let second = 0; second < 300; second++) {
-    deadlines.arrived(LIMITS.frameMinRate.value)
+    deadlines.arrived(FRAME_MIN_RATE)
     pass(1_000)
   }
   assert.deepEqual(expired, [])

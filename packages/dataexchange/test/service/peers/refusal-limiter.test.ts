@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { LIMITS } from '#lib/limits.js'
-import { Patience } from '#lib/service/peers/refusal-limiter.js'
+import { Patience, REFUSAL_RATE, REFUSALS_AT_ONCE } from '#lib/service/peers/refusal-limiter.js'
 
-const AT_ONCE = LIMITS.refusalsAtOnce.value
-const RATE = LIMITS.refusalRate.value
+const AT_ONCE = REFUSALS_AT_ONCE
+const RATE = REFUSAL_RATE
 
 test('so many refusals cost nothing; each one more costs its part of a second, and time makes good', t => {
   let now = 0
