@@ -4,10 +4,10 @@ import type { TestContext } from 'node:test'
 import { replaceHandle } from './faulty-fs.js'
 import { tempDir } from './temp-mailbox.js'
 
-/** Why a test of it cannot be run here; else false. */
-export const NOT_LINUX: string | false = process.platform !== 'linux' && 'sync takes no option here'
+/** The reason to skip a test of `sync -f`, or false. */
+export const NOT_LINUX: string | false = process.platform !== 'linux' && 'sync -f needs Linux'
 
-/** A command `sync` that says how it was called, and then runs `script`. Returns a function that reads the calls. */
+/** Puts a command `sync` into PATH that logs its arguments and runs `script`. Returns a function that reads the log. */
 export async function fakeSync(t: TestContext, script: string): Promise<() => Promise<string[]>> {
   const dir = await tempDir(t)
   const path = join(dir, 'sync')
@@ -18,7 +18,7 @@ export async function fakeSync(t: TestContext, script: string): Promise<() => Pr
   return async () => (await read()).split('\n').slice(0, -1)
 }
 
-/** Where commands are looked for until the test ends. */
+/** Sets PATH until the test ends. */
 export function setPath(t: TestContext, path: string): void {
   const before = process.env.PATH
   process.env.PATH = path
@@ -27,7 +27,7 @@ export function setPath(t: TestContext, path: string): void {
   })
 }
 
-/** Counts the files, and other things, that are synced. */
+/** Counts the calls of fdatasync. */
 export async function countSyncs(t: TestContext): Promise<{ files: number }> {
   const count = { files: 0 }
   await replaceHandle(t, 'datasync', real => async () => {

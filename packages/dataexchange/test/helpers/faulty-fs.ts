@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test'
 export type Call = (...args: unknown[]) => Promise<unknown>
 type SyncCall = (...args: unknown[]) => unknown
 
-/** Replaces a function of node:fs/promises, for the library too, until the test ends. */
+/** Replaces a function of node:fs/promises, also for the library, until the test ends. */
 export function replaceFs(
   t: TestContext,
   name: 'link' | 'unlink' | 'open' | 'lstat',
@@ -17,7 +17,7 @@ export function replaceFs(
   exportThem(t)
 }
 
-/** Replaces a function of node:fs, for the library too, until the test ends. */
+/** Replaces a function of node:fs, also for the library, until the test ends. */
 export function replaceSyncFs(
   t: TestContext,
   name: 'linkSync' | 'openSync' | 'writeSync' | 'fdatasyncSync',
@@ -52,7 +52,7 @@ export async function replaceHandle(
   t.after(() => t.mock.restoreAll())
 }
 
-/** Has a method of every file handle fail, so many times. */
+/** Makes the next `times` calls of a method of file handles fail. */
 export async function failHandles(t: TestContext, name: 'datasync' | 'write', times: number): Promise<void> {
   let left = times
   await replaceHandle(t, name, real => async (...args) => {
@@ -61,7 +61,7 @@ export async function failHandles(t: TestContext, name: 'datasync' | 'write', ti
   })
 }
 
-/** As the file system fails. */
+/** An error like those of the file system. */
 export function failure(code: string): Error {
   return Object.assign(new Error(`${code}: planted`), { code })
 }

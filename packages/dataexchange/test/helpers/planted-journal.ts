@@ -8,21 +8,21 @@ import { Mailbox } from '#lib/mailbox/mailbox.js'
 import { otherBootId, pretendReboot } from '../../../../test/helpers/other-boot.js'
 import { tempDir } from './temp-mailbox.js'
 
-/** Who wrote a segment that {@link plantSegment} makes: the name without its end. @default a process that has ended */
+/** The name, without suffix, of a segment of a dead process. */
 export const DEAD = '2147483646-0123456789abcdef-1'
-/** A process that runs, and is another one. */
+/** The name, without suffix, of a segment of another, running process. */
 export const ALIVE = `${process.ppid}-0123456789abcdef-1`
 
 export interface Planted {
-  /** @default DEAD */
+  /** The name without suffix. @default DEAD */
   readonly writer?: string
-  /** Whether it was written before the machine was started. @default true */
+  /** Whether it is of an earlier boot. @default true */
   readonly beforeBoot?: boolean
-  /** Behind its entries. @default nothing */
+  /** Bytes after the entries. @default none */
   readonly tail?: Uint8Array
 }
 
-/** Makes a segment beside the folder `inboxDir`, as a process before has left it; returns its path. */
+/** Creates a segment in the journal of `inboxDir`, as an earlier process would leave it, and returns its path. */
 export async function plantSegment(
   inboxDir: string,
   entries: readonly JournalEntry[],
@@ -36,12 +36,12 @@ export async function plantSegment(
   return path
 }
 
-/** A file with a content that depends on its name, as the journal has it. */
+/** A journal entry whose default content depends on its name. */
 export function entry(name: string, content = `{"of":"${name}"}`): JournalEntry & { content: Buffer } {
   return { name, content: Buffer.from(content) }
 }
 
-/** The folder as a power cut leaves it that spares all that was written; it is not that of the mailbox. */
+/** A copy of the inbox as after a power cut in which no write was lost. */
 export async function cutPower(t: TestContext, { inboxDir }: Pick<Mailbox, 'inboxDir'>): Promise<string> {
   const copy = join(await tempDir(t), 'inbox')
   await cp(inboxDir, copy, { recursive: true, preserveTimestamps: true })
@@ -49,7 +49,7 @@ export async function cutPower(t: TestContext, { inboxDir }: Pick<Mailbox, 'inbo
   return copy
 }
 
-/** The power goes: what was said last about ids, and is not synced yet, is lost. */
+/** Removes the `stored` records of the id log, as a power cut can do: they are written but not synced. */
 export async function loseStoredIds(inboxDir: string): Promise<void> {
   const dir = join(inboxDir, '.ids')
   for (const name of await readdir(dir)) {
@@ -58,7 +58,7 @@ export async function loseStoredIds(inboxDir: string): Promise<void> {
   }
 }
 
-/** Opens a mailbox on `inboxDir`, closed with the test. */
+/** Opens a mailbox on `inboxDir`. It is closed when the test ends. */
 export async function openMailbox(t: TestContext, inboxDir: string, logger?: Logger): Promise<Mailbox> {
   const mailbox = await Mailbox.open({ inboxDir, receivedDir: join(await tempDir(t), 'received') }, logger)
   t.after(() => mailbox.close())

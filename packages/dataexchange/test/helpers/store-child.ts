@@ -1,5 +1,5 @@
-// Stores messages and files until it is told to stop, or killed: `store-child.js INBOX RECEIVED COUNT`.
-// Reports every path to its parent once the store has resolved.
+// Stores messages and files, eight workers with COUNT each, until it is killed: `store-child.js INBOX RECEIVED COUNT`.
+// Sends every path to its parent once the store has resolved.
 import { Mailbox } from '#lib/mailbox/mailbox.js'
 import { inPieces } from './temp-mailbox.js'
 

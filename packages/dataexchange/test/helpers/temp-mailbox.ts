@@ -6,14 +6,14 @@ import type { Logger } from '#lib/logger.js'
 import type { MailboxConfig } from '#lib/mailbox/config.js'
 import { Mailbox } from '#lib/mailbox/mailbox.js'
 
-/** A folder that is removed with the test. */
+/** Creates a folder that is removed when the test ends. */
 export async function tempDir(t: TestContext): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'pilot-dx-mailbox-'))
   t.after(() => rm(dir, { recursive: true, force: true }))
   return dir
 }
 
-/** A mailbox of its own, closed with the test. */
+/** Opens a mailbox in a folder of its own. It is closed when the test ends. */
 export async function tempMailbox(
   t: TestContext,
   config: MailboxConfig = {},
@@ -28,7 +28,7 @@ export async function tempMailbox(
   return mailbox
 }
 
-/** The names in `dir`, sorted, without the hidden subfolders. */
+/** The sorted names in `dir` without the hidden subfolders. */
 export async function namesIn(dir: string): Promise<string[]> {
   return (await readdir(dir)).filter(name => !HIDDEN.has(name)).sort()
 }
@@ -42,23 +42,23 @@ const HIDDEN: ReadonlySet<string> = new Set([
   '.journal',
 ])
 
-/** What lies in `dir`, at any depth, without empty hidden subfolders and the journal. */
+/** The content of `dir` at any depth, without empty hidden subfolders and the journal. */
 export async function contentOf(dir: string): Promise<string[]> {
   const names = await readdir(dir, { recursive: true })
   return names.filter(name => !HIDDEN.has(name) && !name.startsWith('.journal/')).sort()
 }
 
-/** What is being written in `dir`, or was left there. */
+/** The names of the temporary files in `dir`. */
 export function temporariesIn(dir: string): Promise<string[]> {
   return readdir(join(dir, '.tmp'))
 }
 
-/** The message at `path`. */
+/** Parses the message at `path`. */
 export async function readMessage(path: string): Promise<Record<string, unknown>> {
   return JSON.parse(await readFile(path, 'utf8'))
 }
 
-/** A payload of `length` bytes, of which the `first` come at once and the others when `release` is called. */
+/** A payload of `length` bytes: the first `first` bytes come at once, the rest after `release`. */
 export function heldBack(
   length: number,
   first: number,
@@ -75,12 +75,12 @@ export function heldBack(
   return { slow, release }
 }
 
-/** `bytes` in pieces of `size`. */
+/** `bytes` in pieces of `size` bytes. */
 export async function* inPieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
 }
 
-/** What Go's conversion to text makes of `bytes`: each byte that is not UTF-8 becomes U+FFFD. Slow and plain. */
+/** Go's conversion of `bytes` to text, slow and simple: each byte that is not UTF-8 becomes U+FFFD. */
 export function goText(bytes: Uint8Array): string {
   let text = ''
   for (let i = 0; i < bytes.length; ) {

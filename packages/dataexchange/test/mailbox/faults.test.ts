@@ -17,7 +17,7 @@ import {
   temporariesIn,
 } from '../helpers/temp-mailbox.js'
 
-/** Not in the short way, which is for smaller ones. */
+/** Stores a message on the slow path: the fast path takes smaller ones. */
 function store(mailbox: Mailbox, text = 'hello') {
   const payload = Buffer.from(long(text))
   return mailbox.storeMessage({ type: 'TEXT', from: 'a', length: payload.length }, payload)
@@ -40,7 +40,7 @@ const failed = (code: string) => (error: unknown) => {
   return true
 }
 
-/** A promise, and what resolves it. */
+/** A promise and the function that resolves it. */
 function gate(): [opened: Promise<void>, open: () => void] {
   let open = () => {}
   const opened = new Promise<void>(resolve => {
@@ -49,13 +49,13 @@ function gate(): [opened: Promise<void>, open: () => void] {
   return [opened, open]
 }
 
-test('short writes are continued until all is written', async t => {
+test('short writes are continued until everything is written', async t => {
   const mailbox = await tempMailbox(t)
   let calls = 0
   await replaceHandle(t, 'writev', real => pieces => {
     calls++
     const [first = new Uint8Array(), second = new Uint8Array()] = pieces as Uint8Array[]
-    // Ends inside the first piece, or just inside the second.
+    // The write ends inside the first piece, or after one byte of the second.
     return real(first.length > 1 ? [first.subarray(0, first.length / 3 + 1)] : [first, second.subarray(0, 1)])
   })
   const text = 'e"hello" there'.repeat(12_000)
@@ -70,7 +70,7 @@ test('short writes are continued until all is written', async t => {
   assert.equal((await readMessage(spooled.path)).bytes, large.length)
 })
 
-test('a file system that takes nothing, or fails midway, stores nothing', async t => {
+test('if writing makes no progress, or fails midway, nothing is stored', async t => {
   const mailbox = await tempMailbox(t)
   let plan: (real: Call) => Call = real => real
   await replaceHandle(
@@ -96,7 +96,7 @@ test('a file system that takes nothing, or fails midway, stores nothing', async 
   await assertEmpty(mailbox)
 })
 
-test('a failed fdatasync is not tried again, and the message is not there', async t => {
+test('a failed fdatasync is not tried again, and the message is not stored', async t => {
   const mailbox = await tempMailbox(t)
   let syncs = 0
   await replaceHandle(t, 'datasync', () => async () => {
@@ -108,7 +108,7 @@ test('a failed fdatasync is not tried again, and the message is not there', asyn
   await assertEmpty(mailbox)
 })
 
-test('where the folder cannot be synced, all that waited for it are taken back; later ones succeed', async t => {
+test('if the folder cannot be synced, all waiting stores are unpublished; later ones succeed', async t => {
   const mailbox = await tempMailbox(t)
   let healthy = false
   await replaceHandle(t, 'sync', real => async () => {
@@ -122,7 +122,7 @@ test('where the folder cannot be synced, all that waited for it are taken back; 
   await store(mailbox)
 })
 
-test('what the disk refuses to remove after a failed sync goes when a later store succeeds', async t => {
+test('a file that cannot be unpublished is removed when a later store succeeds', async t => {
   const mailbox = await tempMailbox(t)
   let broken = true
   await replaceHandle(t, 'sync', real => () => (broken ? Promise.reject(failure('EIO')) : real()))
@@ -139,7 +139,7 @@ test('what the disk refuses to remove after a failed sync goes when a later stor
   assert.deepEqual(await namesIn(mailbox.inboxDir), [basename(path)])
 })
 
-test('a name that somebody else has taken since is not removed with what the disk refused to remove', async t => {
+test('a file that has replaced an unpublished one is not removed', async t => {
   const mailbox = await tempMailbox(t)
   let broken = true
   await replaceHandle(t, 'sync', real => () => (broken ? Promise.reject(failure('EIO')) : real()))
@@ -151,7 +151,7 @@ test('a name that somebody else has taken since is not removed with what the dis
   )
   await assert.rejects(store(mailbox, 'refused'), failed('EIO'))
   const [name = ''] = await namesIn(mailbox.inboxDir)
-  // Another file, while the first one is still there: its number is not given away again.
+  // The first file is kept under another name, so that its inode is not used again.
   await rename(join(mailbox.inboxDir, name), join(mailbox.inboxDir, '.away'))
   await writeFile(join(mailbox.inboxDir, name), 'of another program')
   broken = false
@@ -159,7 +159,7 @@ test('a name that somebody else has taken since is not removed with what the dis
   assert.ok((await namesIn(mailbox.inboxDir)).includes(name))
 })
 
-test('a store that finds no descriptor waits until another is done; with nobody to wait for it fails', async t => {
+test('a store without a descriptor waits for another store, and fails if there is none', async t => {
   const mailbox = await tempMailbox(t)
   let left = 1
   const [refusing, refused] = gate()
@@ -186,7 +186,7 @@ test('a store that finds no descriptor waits until another is done; with nobody 
   await assert.rejects(store(mailbox), failed('EMFILE'))
 })
 
-test('one sender who floods does not keep another waiting', async t => {
+test('a sender that floods does not delay another', async t => {
   const mailbox = await tempMailbox(t, { durability: 'os' })
   let flooded = 0
   const flood = Array.from({ length: 2_000 }, async () => {
@@ -197,10 +197,10 @@ test('one sender who floods does not keep another waiting', async t => {
   const meanwhile = flooded
   await mailbox.storeFile({ filename: 'f', length: 1, from: 'honest' }, Buffer.from('x'))
   await Promise.all(flood)
-  assert.ok(meanwhile < 200, `${meanwhile} of the flood came first`)
+  assert.ok(meanwhile < 200, `${meanwhile} of the flood were first`)
 })
 
-test('what is taken back is synced away, so that a power cut cannot bring it back', async t => {
+test('an unpublished name is synced away, so that a power cut cannot bring it back', async t => {
   const mailbox = await tempMailbox(t)
   const seen: number[] = []
   await replaceHandle(t, 'sync', real => async () => {
@@ -212,7 +212,7 @@ test('what is taken back is synced away, so that a power cut cannot bring it bac
   assert.deepEqual(seen, [1, 0])
 })
 
-test('nothing resolves before the folder is synced, and a batch shares one sync', async t => {
+test('no store resolves before the folder is synced, and concurrent stores share a sync', async t => {
   const mailbox = await tempMailbox(t)
   let synced = 0
   await replaceHandle(t, 'sync', real => async () => {
@@ -228,7 +228,7 @@ test('nothing resolves before the folder is synced, and a batch shares one sync'
   assert.ok(synced < 100, `${synced} syncs of the folder for 200 messages`)
 })
 
-test('the folders above one that is made are synced too', async t => {
+test('the parents of a created folder are synced, too', async t => {
   const root = await tempDir(t)
   const opened = new Set<string>()
   replaceFs(t, 'open', real => async (path, ...rest) => {
@@ -240,7 +240,7 @@ test('the folders above one that is made are synced too', async t => {
   for (const dir of [root, join(root, 'a'), join(root, 'a', 'b')]) assert.ok(opened.has(dir), dir)
 })
 
-test('a store into a folder that another one is making waits until that is durable', async t => {
+test('a store into a folder that another store is creating waits until the folder is durable', async t => {
   const root = await tempDir(t)
   const mailbox = await tempMailbox(t, { inboxDir: join(root, 'inbox') })
   await rm(mailbox.inboxDir, { recursive: true })
@@ -291,7 +291,7 @@ test('a taken name is never overwritten: the next number is used', async t => {
   assert.deepEqual(await temporariesIn(mailbox.inboxDir), [])
 })
 
-test('[inbox.max-bytes-writing] a message that is being written is not evicted, also where it is visible already', async t => {
+test('[inbox.max-bytes-writing] a message that is being written is not evicted, even if it is visible', async t => {
   const mailbox = await tempMailbox(t, { inboxMaxFiles: 1, durability: 'os' })
   const [held, release] = gate()
   const [linked, isLinked] = gate()
@@ -308,7 +308,7 @@ test('[inbox.max-bytes-writing] a message that is being written is not evicted, 
   const writing = store(mailbox, 'the oldest')
   await linked
   for (let later = 1; later <= 3; later++) {
-    // The folder is listed again, with the message in it.
+    // The stale listing is refreshed, and contains the message.
     t.mock.method(performance, 'now', () => now() + later * 11_000)
     await store(mailbox, 'newer')
   }
@@ -318,7 +318,7 @@ test('[inbox.max-bytes-writing] a message that is being written is not evicted, 
 })
 
 for (const code of ['EPERM', 'ENOTSUP', 'EOPNOTSUPP']) {
-  test(`without hard links (${code}) names are still never overwritten`, async t => {
+  test(`without hard links (${code}) no name is overwritten either`, async t => {
     const mailbox = await tempMailbox(t)
     let attempts = 0
     replaceFs(t, 'link', () => async (_, to) => {
@@ -336,7 +336,7 @@ for (const code of ['EPERM', 'ENOTSUP', 'EOPNOTSUPP']) {
   })
 }
 
-test('a folder removed while the mailbox runs is made again', async t => {
+test('a folder removed while the mailbox runs is created again', async t => {
   const mailbox = await tempMailbox(t)
   await store(mailbox)
   await rm(mailbox.inboxDir, { recursive: true })
@@ -346,7 +346,7 @@ test('a folder removed while the mailbox runs is made again', async t => {
   await mailbox.storeFile({ filename: 'f', length: 3 }, inPieces(Buffer.alloc(3), 1))
 })
 
-test('a folder removed midway: repeated from memory, failed where the pieces are gone', async t => {
+test('a folder removed midway: a payload in memory is written again, one in pieces fails', async t => {
   const mailbox = await tempMailbox(t)
   let removals = 0
   replaceFs(t, 'link', real => async (from, to) => {
@@ -368,7 +368,7 @@ test('a folder removed midway: repeated from memory, failed where the pieces are
   assert.equal((await namesIn(mailbox.receivedDir)).length, 1)
 })
 
-test('a folder that cannot be used: open rejects, and names it and the cause', async t => {
+test('open rejects with the path and the cause if a folder cannot be used', async t => {
   const root = await tempDir(t)
   const file = join(root, 'file')
   await writeFile(file, '')
@@ -388,7 +388,7 @@ test('a folder that cannot be used: open rejects, and names it and the cause', a
   }
 })
 
-test('a folder replaced by a file while the mailbox runs fails the stores, not the mailbox', async t => {
+test('a folder replaced by a file fails the stores until it is a folder again', async t => {
   const mailbox = await tempMailbox(t)
   await rm(mailbox.inboxDir, { recursive: true })
   await writeFile(mailbox.inboxDir, '')
@@ -397,8 +397,8 @@ test('a folder replaced by a file while the mailbox runs fails the stores, not t
   await store(mailbox)
 })
 
-test('a folder that is not writable', async t => {
-  if (process.geteuid?.() === 0) return t.skip('root may write everywhere')
+test('open rejects if a folder is not writable', async t => {
+  if (process.geteuid?.() === 0) return t.skip('root can write everywhere')
   const root = await tempDir(t)
   await mkdir(join(root, 'inbox'), { mode: 0o500 })
   await assert.rejects(
@@ -407,7 +407,7 @@ test('a folder that is not writable', async t => {
   )
 })
 
-test('a full disk: nothing half-written, and stores succeed again when there is room', async t => {
+test('a full disk leaves nothing half-written, and stores succeed again when there is space', async t => {
   const disk = await tempDir(t)
   const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', disk], { encoding: 'utf8' })
   if (mount.status !== 0) return t.skip(`cannot mount a small tmpfs: ${mount.stderr ?? mount.error}`)
@@ -439,7 +439,7 @@ async function fillDisk(disk: string): Promise<void> {
   await mailbox.close()
 }
 
-test('an old message that cannot be removed fails no store', async t => {
+test('an old message that cannot be evicted does not fail stores', async t => {
   const mailbox = await tempMailbox(t, { inboxMaxFiles: 1 })
   const { path } = await store(mailbox)
   await rm(path)

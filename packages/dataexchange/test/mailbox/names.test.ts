@@ -63,7 +63,7 @@ for (const [sent, base, ext] of TABLE) {
   })
 }
 
-test('received: long names are cut between code points, and keep their ext', () => {
+test('received: long names are cut between code points, and keep their extension', () => {
   const long = receivedFileName(`${'é'.repeat(200)}.txt`, AT, 1)
   assert.ok(Buffer.byteLength(long) <= 244 && Buffer.byteLength(long) > 239)
   assert.match(long, /^é+-.*-000001\.txt$/)
@@ -84,7 +84,7 @@ test('received: long names are cut between code points, and keep their ext', () 
   assert.match(dotAtTheCut, /[^. ]$/)
 })
 
-test('received: whatever is sent, the name is safe, short, and unique by its number', () => {
+test('received: the name is always safe, short, and unique by its number', () => {
   const naughty = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 300 }),
     fc.string({ unit: 'grapheme', maxLength: 300 }),
@@ -111,7 +111,7 @@ test('received: whatever is sent, the name is safe, short, and unique by its num
   )
 })
 
-test('age: by the time and the number in the name, whatever the type; else by the file’s time', () => {
+test('age: by time and number in the name, whatever the type, else by the modification time', () => {
   const inOrder = [
     'old.json',
     'TEXT-20260101-000000.000-000002.json',

@@ -26,7 +26,7 @@ function start(
   return { child, stored }
 }
 
-/** Checks that each message in `dir` is whole. */
+/** Checks that each message in `dir` is whole, and returns their number. */
 async function checkMessages(dir: string): Promise<number> {
   const names = await namesIn(dir)
   for (const name of names) {
@@ -43,7 +43,7 @@ async function checkReported(stored: readonly Report[]): Promise<void> {
   }
 }
 
-test('two processes on one folder: every store has a file of its own', async t => {
+test('two processes on one folder: every store gives a file of its own', async t => {
   const root = await tempDir(t)
   const [inbox, received] = [join(root, 'inbox'), join(root, 'received')]
   const runs = [start(inbox, received, 25), start(inbox, received, 25)]
@@ -61,7 +61,7 @@ test('two processes on one folder: every store has a file of its own', async t =
   for (const dir of [inbox, received]) assert.deepEqual(await temporariesIn(dir), [])
 })
 
-test('[disk.no-torn] killed at any moment: nothing torn, nothing lost that was reported, temporaries swept', async t => {
+test('[disk.no-torn] after SIGKILL at any moment no file is torn, no reported one is lost, and temporary files are swept', async t => {
   const root = await tempDir(t)
   const [inbox, received] = [join(root, 'inbox'), join(root, 'received')]
   const all: Report[] = []
@@ -80,7 +80,7 @@ test('[disk.no-torn] killed at any moment: nothing torn, nothing lost that was r
   await mailbox.close()
 })
 
-test('only abandoned temporaries are swept', async t => {
+test('only abandoned temporary files are swept', async t => {
   const inboxDir = join(await tempDir(t), 'inbox')
   const temporaries = join(inboxDir, '.tmp')
   await mkdir(temporaries, { recursive: true })
@@ -113,7 +113,7 @@ test('only abandoned temporaries are swept', async t => {
   assert.deepEqual(await namesIn(inboxDir), ['not a temporary.tmp'])
 })
 
-test('a second mailbox of the same process leaves what the first is writing', async t => {
+test('a second mailbox of the same process leaves the temporary files of the first alone', async t => {
   const first = await tempMailbox(t)
   let go = () => {}
   const held = new Promise<void>(resolve => {

@@ -15,7 +15,7 @@ function buffered(): number {
   return process.memoryUsage().arrayBuffers
 }
 
-/** Each byte takes six in JSON. */
+/** Each byte takes six bytes in JSON. */
 const controls = (size: number): Buffer => Buffer.alloc(size, 1)
 
 for (const [what, payload, count] of [
@@ -23,7 +23,7 @@ for (const [what, payload, count] of [
   ['larger messages', controls(256 * 1024), 60],
   ['larger messages that are not UTF-8', Buffer.concat([Buffer.of(0xff), controls(256 * 1024 - 1)]), 60],
 ] as const) {
-  test(`while the disk does not answer, ${what} that wait for their turn are not rendered`, async t => {
+  test(`while the disk hangs, ${what} that wait for a slot are not rendered`, async t => {
     const mailbox = await tempMailbox(t)
     let fail = () => {}
     const answer = new Promise<void>((_, reject) => {
@@ -46,6 +46,6 @@ for (const [what, payload, count] of [
     fail()
     const outcomes = await settled
     assert.ok(outcomes.every(({ status }) => status === 'rejected'))
-    assert.ok(more < 32 * MiB, `${Math.round(more / MiB)} MiB more are held`)
+    assert.ok(more < 32 * MiB, `${Math.round(more / MiB)} MiB more in memory`)
   })
 }

@@ -27,7 +27,7 @@ function storeText(mailbox: Mailbox, text: string): Promise<StoredMessage> {
   return mailbox.storeMessage({ ...TEXT, length: payload.length }, payload)
 }
 
-test('[inbox.name] [inbox.type] [inbox.bytes] a message is there, complete, under its name when the store resolves', async t => {
+test('[inbox.name] [inbox.type] [inbox.bytes] a message is complete under its name when the store resolves', async t => {
   const mailbox = await tempMailbox(t)
   const before = Date.now()
   const stored = await mailbox.storeMessage(
@@ -52,7 +52,7 @@ test('[inbox.name] [inbox.type] [inbox.bytes] a message is there, complete, unde
   assert.deepEqual(await temporariesIn(mailbox.inboxDir), [])
 })
 
-test('[inbox.received-at] [inbox.name-local] times are local: those of the name, and received_at with its offset', async t => {
+test('[inbox.received-at] [inbox.name-local] times are local, in the name and, with its offset, in received_at', async t => {
   const before = process.env.TZ
   t.after(() => {
     if (before === undefined) delete process.env.TZ
@@ -68,7 +68,7 @@ test('[inbox.received-at] [inbox.name-local] times are local: those of the name,
   assert.equal(basename(path), `TEXT-${digits}-000001.json`)
 })
 
-test('[disk.hidden-temporaries] what is being written lies in the hidden folder only', async t => {
+test('[disk.hidden-temporaries] temporary files are in the hidden folder only', async t => {
   const mailbox = await tempMailbox(t)
   let release = () => {}
   const held = new Promise<void>(resolve => {
@@ -94,7 +94,7 @@ test('[disk.hidden-temporaries] what is being written lies in the hidden folder 
   }
 })
 
-test('small messages that come in pieces are gathered in memory, of one sender a quarter of what may be', async t => {
+test('small messages in pieces are collected in memory, up to a quarter of the limit for one sender', async t => {
   const length = 200_000
   setLimit(t, 'gatheredBytes', 8 * length)
   const mailbox = await tempMailbox(t)
@@ -102,17 +102,17 @@ test('small messages that come in pieces are gathered in memory, of one sender a
   const stores = ['a', 'a', 'a', 'b', 'b', 'c', 'c', 'd', 'd', 'e'].map(from =>
     mailbox.storeMessage({ ...TEXT, from, length }, slow()),
   )
-  // The third of one sender, and what is over with all together.
+  // Two exceed a limit: the third of one sender, and the last of all senders.
   while ((await temporariesIn(mailbox.inboxDir)).length < 2) await turn()
   assert.equal((await temporariesIn(mailbox.inboxDir)).length, 2)
   release()
   await Promise.all(stores)
   assert.equal((await namesIn(mailbox.inboxDir)).length, 10)
-  // All of it has been given back.
+  // All of the memory has been released.
   await Promise.all(['a', 'a'].map(from => mailbox.storeMessage({ ...TEXT, from, length }, slow())))
 })
 
-test('peers that hold all of the memory for messages in pieces do not keep those of others waiting', async t => {
+test('peers that hold all of the memory for messages in pieces do not delay others', async t => {
   const length = 200_000
   setLimit(t, 'gatheredBytes', 4 * length)
   const mailbox = await tempMailbox(t)
@@ -126,7 +126,7 @@ test('peers that hold all of the memory for messages in pieces do not keep those
   await Promise.all(held)
 })
 
-test('a small message that is not gathered goes through the disk, and looks as if it had come whole', async t => {
+test('a small message that is spooled gives the same file as one in memory', async t => {
   setLimit(t, 'gatheredBytes', 0)
   const mailbox = await tempMailbox(t)
   const utf8 = Buffer.from('é"\n😀\x01'.repeat(10_000))
@@ -151,7 +151,7 @@ test('a small message that is not gathered goes through the disk, and looks as i
   }
 })
 
-test('folders are 0700, files 0600, parents included', async t => {
+test('folders have mode 0700, with their parents, and files 0600', async t => {
   const root = await tempDir(t)
   const inboxDir = join(root, 'a', 'b', 'inbox')
   const mailbox = await tempMailbox(t, { inboxDir })
@@ -195,7 +195,7 @@ test('[inbox.name-seq] names follow the order of the calls', async t => {
   )
 })
 
-test('[disk.no-torn] 500 stores at once: each its own file, whole, and a reader never sees a torn one', async t => {
+test('[disk.no-torn] 500 concurrent stores give 500 whole files, and a reader never sees a torn one', async t => {
   const mailbox = await tempMailbox(t)
   let polling = true
   let reads = 0
@@ -220,7 +220,7 @@ test('[disk.no-torn] 500 stores at once: each its own file, whole, and a reader 
   assert.deepEqual(await temporariesIn(mailbox.inboxDir), [])
 })
 
-test('[inbox.lossless] [inbox.b64-not-utf8] large texts in pieces that end inside code points', async t => {
+test('[inbox.lossless] [inbox.b64-not-utf8] large texts keep code points across the ends of pieces', async t => {
   const mailbox = await tempMailbox(t)
   const valid = Buffer.from('é"\n😀名'.repeat(120_000))
   assert.ok(valid.length > 1024 * 1024)
@@ -257,7 +257,7 @@ test('[inbox.b64-option] with includeBase64 every message has both forms', async
 })
 
 for (const size of [1000, 1_000_000]) {
-  test(`[disk.no-strays] pieces that throw, or lie about their length, leave nothing (${size} bytes)`, async t => {
+  test(`[disk.no-strays] pieces that throw, or have another length than declared, leave nothing behind (${size} bytes)`, async t => {
     const mailbox = await tempMailbox(t)
     const failure = new RangeError('the peer went away')
     async function* cut() {
@@ -278,7 +278,7 @@ for (const size of [1000, 1_000_000]) {
   })
 }
 
-test('close waits for the stores under way and refuses later ones', async t => {
+test('close waits for running stores and refuses later ones', async t => {
   const mailbox = await tempMailbox(t)
   let release = () => {}
   const held = new Promise<void>(resolve => {
@@ -307,14 +307,14 @@ test('close waits for the stores under way and refuses later ones', async t => {
   await mailbox.close()
 })
 
-test('durability "os" stores the same', async t => {
+test('durability "os" stores the same files', async t => {
   const mailbox = await tempMailbox(t, { durability: 'os' })
   const { path } = await storeText(mailbox, 'x')
   assert.equal((await readMessage(path)).data, 'x')
   assert.deepEqual(await temporariesIn(mailbox.inboxDir), [])
 })
 
-test('large messages become JSON few at once, and of one sender half of them', async t => {
+test('few large messages become JSON at once, half of them of one sender', async t => {
   const mailbox = await tempMailbox(t, { durability: 'os' })
   const { write } = DurableFolder.prototype
   const running = { all: 0, most: 0 }
@@ -341,7 +341,7 @@ test('large messages become JSON few at once, and of one sender half of them', a
   assert.equal((await namesIn(mailbox.inboxDir)).length, 20)
 })
 
-test('whichever way they are written, messages with long JSON are the same', async t => {
+test('messages with long JSON are the same on every path', async t => {
   const mailbox = await tempMailbox(t, { includeBase64: true })
   for (const size of [10_000, 30_000, 60_000, 200_000]) {
     for (const first of ['\x01', '\xff']) {

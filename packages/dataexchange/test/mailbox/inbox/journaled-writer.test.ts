@@ -22,8 +22,8 @@ function store(mailbox: Mailbox, text: string, messageId?: string) {
   return mailbox.storeMessage(message, Buffer.from(text))
 }
 
-/** Counts what is stored the long way: its calls are those that are not synchronous. */
-function countLong(t: TestContext): { stores: number } {
+/** Counts the stores on the slow path, which calls the asynchronous link(). */
+function countSlow(t: TestContext): { stores: number } {
   const count = { stores: 0 }
   replaceFs(t, 'link', real => (...args) => {
     count.stores++
@@ -38,16 +38,16 @@ async function textsIn(dir: string): Promise<string[]> {
   return messages.map(({ data }) => String(data)).sort()
 }
 
-/** What is there now, and what a power cut and a new start would make of it. */
+/** The texts in the inbox, and the texts after a power cut and a new start. */
 async function textsNowAndLater(t: TestContext, mailbox: Mailbox): Promise<[string[], string[]]> {
   const copy = await cutPower(t, mailbox)
   await openMailbox(t, copy)
   return [await textsIn(mailbox.inboxDir), await textsIn(copy)]
 }
 
-test('many small messages share syncs, and none resolves before it is durable and visible', async t => {
+test('many small messages share syncs, and each resolves when it is durable and visible', async t => {
   const mailbox = await tempMailbox(t)
-  const long = countLong(t)
+  const slow = countSlow(t)
   let syncs = 0
   await replaceHandle(t, 'datasync', real => async () => {
     await real()
@@ -62,14 +62,14 @@ test('many small messages share syncs, and none resolves before it is durable an
     }),
   )
   assert.equal(new Set(paths).size, 200)
-  // In the order of the calls.
+  // The names are in the order of the calls.
   assert.deepEqual(paths, [...paths].sort())
   assert.ok(syncs < 20, `${syncs} syncs of 200 messages`)
-  assert.equal(long.stores, 0)
+  assert.equal(slow.stores, 0)
   assert.deepEqual(await temporariesIn(mailbox.inboxDir), [])
 })
 
-test('the content is in the journal, durably, before the message has its name', async t => {
+test('the content is durable in the journal before the message gets its name', async t => {
   const mailbox = await tempMailbox(t)
   const steps: string[] = []
   await replaceHandle(t, 'datasync', real => async () => {
@@ -90,12 +90,12 @@ test('the content is in the journal, durably, before the message has its name', 
   assert.deepEqual(await textsIn(copy), ['first', 'second', 'third'])
 })
 
-test('a message with an id is in the journal only once its id is on record, durably', async t => {
+test('a message with an id is written to the journal only after its id is durable', async t => {
   const mailbox = await tempMailbox(t)
   await store(mailbox, 'first', 'id 1')
   const contents: string[] = []
   await replaceHandle(t, 'datasync', real => async () => {
-    // Whoever did not wait for this would write meanwhile.
+    // A writer that did not wait for this sync would write meanwhile.
     for (let turns = 0; turns < 20; turns++) await new Promise(setImmediate)
     const journal = join(mailbox.inboxDir, '.journal')
     for (const name of await readdir(journal)) contents.push(await readFile(join(journal, name), 'latin1'))
@@ -110,17 +110,17 @@ test('a message with an id is in the journal only once its id is on record, dura
 for (const [what, fail] of [
   ['the sync of the journal fails', (t: TestContext) => failHandles(t, 'datasync', 1)],
   ['the record of its id cannot be written', (t: TestContext) => failHandles(t, 'write', 1)],
-  ['no temporary can be made', async (t: TestContext) => failSync(t, 'openSync', 'EMFILE')],
-  ['its bytes are not taken', async (t: TestContext) => failSync(t, 'writeSync', 'EIO')],
+  ['no temporary file can be created', async (t: TestContext) => failSync(t, 'openSync', 'EMFILE')],
+  ['its bytes cannot be written', async (t: TestContext) => failSync(t, 'writeSync', 'EIO')],
   ['it cannot be named', async (t: TestContext) => failSync(t, 'linkSync', 'EIO')],
 ] as const) {
-  test(`where ${what} once, the message takes the long way, and is there once, also after a power cut`, async t => {
+  test(`if ${what} once, the message takes the slow path and is stored once, also after a power cut`, async t => {
     const mailbox = await tempMailbox(t)
     await store(mailbox, 'before')
-    const long = countLong(t)
+    const slow = countSlow(t)
     await fail(t)
     const { path } = await store(mailbox, 'hello', 'id')
-    assert.equal(long.stores, 1)
+    assert.equal(slow.stores, 1)
     assert.equal((await readMessage(path)).data, 'hello')
     assert.equal((await store(mailbox, 'hello', 'id')).duplicate, true)
     assert.deepEqual(await textsNowAndLater(t, mailbox), [
@@ -129,7 +129,7 @@ for (const [what, fail] of [
     ])
     assert.deepEqual(await temporariesIn(mailbox.inboxDir), [])
     await store(mailbox, 'after')
-    assert.equal(long.stores, 1)
+    assert.equal(slow.stores, 1)
   })
 }
 
@@ -141,10 +141,10 @@ function failSync(t: TestContext, name: 'openSync' | 'writeSync' | 'linkSync', c
   })
 }
 
-test('refused in both ways, it is not there, nor after a power cut; sent again it is there once', async t => {
+test('a message that fails on both paths is not stored, also after a power cut; sent again it is stored once', async t => {
   const mailbox = await tempMailbox(t)
   await store(mailbox, 'before')
-  // That of the journal, then, after what was written there is taken back, that of the file.
+  // The sync of the journal fails, and then, after the tombstone, the sync of the file.
   let syncs = 0
   await replaceHandle(t, 'datasync', real => async () => {
     syncs++
@@ -167,7 +167,7 @@ test('refused in both ways, it is not there, nor after a power cut; sent again i
   }
 })
 
-test('refused while nothing can be noted, it does not come back once a later message is stored', async t => {
+test('a failed message without a tombstone does not come back once a later message is stored', async t => {
   const mailbox = await tempMailbox(t)
   await store(mailbox, 'before')
   failSync(t, 'linkSync', 'EIO')
@@ -185,7 +185,7 @@ test('refused while nothing can be noted, it does not come back once a later mes
   ])
 })
 
-test('a name that another program has taken is not overwritten, and not taken for the message later', async t => {
+test('a name taken by another program is not overwritten, and not restored as the message', async t => {
   const mailbox = await tempMailbox(t)
   let planted = ''
   replaceSyncFs(t, 'linkSync', real => (from, to) => {
@@ -200,7 +200,7 @@ test('a name that another program has taken is not overwritten, and not taken fo
   const copy = await cutPower(t, mailbox)
   await rm(join(copy, basename(path)))
   await openMailbox(t, copy)
-  // It was stored the long way, and so is nothing that the journal brings back.
+  // It was stored on the slow path, so the journal does not bring it back.
   assert.deepEqual(await namesIn(copy), [])
 })
 
@@ -215,7 +215,7 @@ for (const [what, act] of [
     },
   ],
 ] as const) {
-  test(`an inbox that is ${what} while messages come: each is in the one that is there, and durable`, async t => {
+  test(`messages into an inbox that is ${what} meanwhile are durable in the inbox that is there`, async t => {
     const mailbox = await tempMailbox(t)
     await store(mailbox, 'before')
     await act(mailbox.inboxDir)
@@ -227,7 +227,7 @@ for (const [what, act] of [
   })
 }
 
-test('a small message into a folder that another one is making waits until that is durable', async t => {
+test('a small message into a folder that another store is creating waits until the folder is durable', async t => {
   const root = await tempDir(t)
   const mailbox = await tempMailbox(t, { inboxDir: join(root, 'inbox') })
   await rm(mailbox.inboxDir, { recursive: true })
@@ -257,20 +257,20 @@ test('a small message into a folder that another one is making waits until that 
   await Promise.all([first, second])
 })
 
-test('large ones take the long way, and so do all where the journal cannot be written', async t => {
+test('large messages take the slow path, and so do all if the journal cannot be written', async t => {
   const mailbox = await tempMailbox(t)
-  const long = countLong(t)
+  const slow = countSlow(t)
   await store(mailbox, 'x'.repeat(128 * 1024))
-  assert.equal(long.stores, 1)
+  assert.equal(slow.stores, 1)
   assert.deepEqual(await readdir(mailbox.inboxDir).then(names => names.includes('.journal')), false)
   await writeFile(join(mailbox.inboxDir, '.journal'), '')
   await store(mailbox, 'small')
-  assert.equal(long.stores, 2)
+  assert.equal(slow.stores, 2)
 })
 
-test('while too much waits to be forgotten, messages take the long way', async t => {
+test('while too many segments wait for their checkpoint, messages take the slow path', async t => {
   const mailbox = await tempMailbox(t)
-  const long = countLong(t)
+  const slow = countSlow(t)
   const now = performance.now.bind(performance)
   let ahead = 0
   t.mock.method(performance, 'now', () => now() + ahead)
@@ -278,18 +278,18 @@ test('while too much waits to be forgotten, messages take the long way', async t
   const held = new Promise<void>(resolve => {
     release = resolve
   })
-  // Messages are opened so to be synced.
+  // Only checkpoints open messages with numeric flags.
   replaceFs(t, 'open', real => async (path, flags, ...rest) => {
     if (typeof flags === 'number') await held
     return real(path, flags, ...rest)
   })
   const stored: string[] = []
-  while (long.stores === 0) {
+  while (slow.stores === 0) {
     stored.push(basename((await store(mailbox, `${100 + stored.length}`)).path))
     ahead += FIXED_LIMITS.journalAge.value
     assert.ok(stored.length < 20)
   }
-  // One is being forgotten, so many wait, and one more came before that was seen.
+  // One segment is being checkpointed, the limit of them waits, and one more was needed to notice.
   assert.ok(stored.length > JOURNAL_SEGMENTS, `${stored.length}`)
   assert.deepEqual(await namesIn(mailbox.inboxDir), stored)
   release()
@@ -297,7 +297,7 @@ test('while too much waits to be forgotten, messages take the long way', async t
   assert.deepEqual(await readdir(join(mailbox.inboxDir, '.journal')), [])
 })
 
-test('closing leaves no journal, and the messages', async t => {
+test('close checkpoints the journal and keeps the messages', async t => {
   const mailbox = await tempMailbox(t)
   await Promise.all(Array.from({ length: 100 }, (_, i) => store(mailbox, `${i}`)))
   await mailbox.close()
@@ -305,7 +305,7 @@ test('closing leaves no journal, and the messages', async t => {
   assert.equal((await namesIn(mailbox.inboxDir)).length, 100)
 })
 
-test('a start that failed leaves nothing that keeps the process, nor the journal, busy', async t => {
+test('a failed start leaves no timer, and no segment in use', async t => {
   const root = await tempDir(t)
   await writeFile(join(root, 'file'), '')
   const config = { inboxDir: join(root, 'inbox'), receivedDir: join(root, 'file') }
@@ -313,19 +313,19 @@ test('a start that failed leaves nothing that keeps the process, nor the journal
   await store(await openMailbox(t, config.inboxDir), 'hello')
 })
 
-test('with durability "os" nothing is synced, there is no journal, and the message is there', async t => {
+test('with durability "os" nothing is synced and there is no journal', async t => {
   const noSync = () => async () => assert.fail('synced')
   await replaceHandle(t, 'sync', noSync)
   await replaceHandle(t, 'datasync', noSync)
   const mailbox = await tempMailbox(t, { durability: 'os' })
-  const long = countLong(t)
+  const slow = countSlow(t)
   const { path } = await store(mailbox, 'hello', 'id')
   assert.equal((await readMessage(path)).data, 'hello')
-  assert.equal(long.stores, 0)
+  assert.equal(slow.stores, 0)
   assert.equal((await readdir(mailbox.inboxDir)).includes('.journal'), false)
 })
 
-test('a mailbox that was closed writes no journal any more', async t => {
+test('a closed writer refuses files', async t => {
   const layout = folderLayout(await tempDir(t))
   await mkdir(layout.temporaries)
   const writer = new JournaledWriter(layout, true, silentLogger)
@@ -337,7 +337,7 @@ test('a mailbox that was closed writes no journal any more', async t => {
   assert.deepEqual(await namesIn(layout.dir), ['a.json'])
 })
 
-test('on a file system without hard links the short way is tried once', async t => {
+test('on a file system without hard links the fast path is tried once', async t => {
   const mailbox = await tempMailbox(t)
   let tries = 0
   replaceSyncFs(t, 'linkSync', () => () => {

@@ -42,7 +42,7 @@ for (const [hex, text] of TABLE) {
   })
 }
 
-/** Bytes that are nearly UTF-8. */
+/** Bytes that are almost UTF-8. */
 const nearText = fc
   .array(
     fc.oneof(
@@ -54,7 +54,7 @@ const nearText = fc
   )
   .map(parts => Buffer.concat(parts))
 
-test('lossy text is what Go makes of any bytes', () => {
+test('lossy text equals the conversion in Go of any bytes', () => {
   fc.assert(
     fc.property(nearText, bytes => {
       const lossy = lossyUtf8(bytes)
@@ -65,7 +65,7 @@ test('lossy text is what Go makes of any bytes', () => {
   )
 })
 
-test('a cut never splits a code point, and loses less than one', () => {
+test('a cut never splits a code point, and drops less than one', () => {
   fc.assert(
     fc.property(
       fc.string({ unit: 'binary', maxLength: 20 }),
@@ -85,7 +85,7 @@ test('validity is found however the bytes are cut into pieces', () => {
     fc.property(nearText, fc.array(fc.integer({ min: 0, max: 5 }), { minLength: 1 }), (bytes, sizes) => {
       const check = new Utf8Check()
       for (let at = 0, i = 0; at < bytes.length; i++) {
-        // A zero among the sizes is an empty piece; the one added at the end keeps it going.
+        // A size of zero gives an empty piece. The additional one guarantees progress.
         const size = [...sizes, 1][i % (sizes.length + 1)]!
         check.push(bytes.subarray(at, at + size))
         at += size
@@ -96,7 +96,7 @@ test('validity is found however the bytes are cut into pieces', () => {
   )
 })
 
-test('escaped text is what JSON.parse reads back', () => {
+test('JSON.parse reads escaped text back', () => {
   const all = Buffer.from(String.fromCodePoint(...Array(0x300).keys()))
   assert.equal(JSON.parse(`"${Buffer.from(escapeJson(all))}"`), all.toString())
   assert.equal(escapeJson(all).length, escapedLength(all))

@@ -23,7 +23,7 @@ function render(record: MessageRecord, payload: Uint8Array, includeBase64 = fals
   return text.toString()
 }
 
-test('[inbox.object] [inbox.b64-absent] valid text: data as it is, no base64, keys in order', () => {
+test('[inbox.object] [inbox.b64-absent] valid text: unchanged data, no base64, keys in order', () => {
   assert.equal(
     render(RECORD, Buffer.from('hé "quoted"\n')),
     '{"type":"TEXT","from":"0:0000.0000.0001","data":"hé \\"quoted\\"\\n","bytes":13,' +
@@ -31,7 +31,7 @@ test('[inbox.object] [inbox.b64-absent] valid text: data as it is, no base64, ke
   )
 })
 
-test('the ids stand last, and only where given', () => {
+test('the ids come last, and only if given', () => {
   const text = render({ ...RECORD, messageId: 'm1', replyTo: 'r1' }, Buffer.from('x'), true)
   assert.deepEqual(Object.keys(JSON.parse(text)), [
     'type',
@@ -87,7 +87,7 @@ for (const [what, type, hex, include, encoding, base64] of CASES) {
 const KiB = 1024
 const MiB = KiB * KiB
 
-test('256 KiB of any bytes keep all of their text, one byte more does not', () => {
+test('256 KiB of any bytes keep all of their text; one byte more is truncated', () => {
   const payload = Buffer.alloc(256 * KiB, 0xff)
   const json = JSON.parse(render(RECORD, payload))
   assert.equal(json.data, '\uFFFD'.repeat(256 * KiB))
@@ -96,7 +96,7 @@ test('256 KiB of any bytes keep all of their text, one byte more does not', () =
   assert.equal(larger.data_truncated, true)
 })
 
-test('large BINARY: base64 whole, one KiB of text, cut between code points', () => {
+test('large BINARY: whole as base64, one KiB as text, cut between code points', () => {
   const payload = Buffer.from(`a${'é'.repeat(MiB)}`)
   const text = render({ ...RECORD, type: 'BINARY', messageId: 'm' }, payload)
   const json = JSON.parse(text)
@@ -138,7 +138,7 @@ test('large text is whole as long as its JSON stays below 256 MiB', () => {
   )
 })
 
-test('streamed and scanned in pieces, the file is the same', async () => {
+test('a payload in pieces gives the same file', async () => {
   for (const payload of [Buffer.from('é\n"😀'.repeat(60 * KiB)), Buffer.alloc(300 * KiB, 0xe2)]) {
     const scan = new PayloadScan()
     for await (const piece of inPieces(payload, 1021)) scan.push(piece)

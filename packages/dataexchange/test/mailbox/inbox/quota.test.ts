@@ -21,116 +21,116 @@ async function open(t: TestContext, config: MailboxConfig, dir = tempDir(t)) {
   const send = (from: string, data: string) =>
     mailbox.storeMessage({ type: 'TEXT', from, length: data.length }, Buffer.from(data))
   /** `from:data` of every message, oldest first. */
-  const held = () =>
+  const stored = () =>
     readdirSync(inboxDir)
       .filter(name => name.endsWith('.json'))
       .sort()
       .map(name => JSON.parse(readFileSync(join(inboxDir, name), 'utf8')))
       .map(({ from, data }) => `${from}:${data}`)
-  return { dir, inboxDir, send, held }
+  return { dir, inboxDir, send, stored }
 }
 
-test('refuse: a full inbox takes no more, and keeps what it has', async t => {
-  const { inboxDir, send, held } = await open(t, { inboxMaxFiles: 2, whenFull: 'refuse' })
+test('refuse: a full inbox refuses messages and keeps the old ones', async t => {
+  const { inboxDir, send, stored } = await open(t, { inboxMaxFiles: 2, whenFull: 'refuse' })
   await send('a', '1')
   await send('a', '2')
   await assert.rejects(send('a', '3'), { code: 'INBOX_FULL' })
-  assert.deepEqual(held(), ['a:1', 'a:2'])
+  assert.deepEqual(stored(), ['a:1', 'a:2'])
   assert.deepEqual(readdirSync(join(inboxDir, '.tmp')), [])
 })
 
-test('refuse: messages that are written at once do not pass the limit together', async t => {
-  const { send, held } = await open(t, { inboxMaxFiles: 5, whenFull: 'refuse' })
+test('refuse: concurrent messages do not exceed the limit together', async t => {
+  const { send, stored } = await open(t, { inboxMaxFiles: 5, whenFull: 'refuse' })
   const results = await Promise.allSettled(Array.from({ length: 20 }, (_, i) => send('a', `${i}`)))
   assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 5)
-  assert.equal(held().length, 5)
+  assert.equal(stored().length, 5)
 })
 
-test('refuse: bytes count as well', async t => {
-  const { send, held } = await open(t, { inboxMaxBytes: 1000, whenFull: 'refuse' })
+test('refuse: the limit on bytes holds, too', async t => {
+  const { send, stored } = await open(t, { inboxMaxBytes: 1000, whenFull: 'refuse' })
   await send('a', 'x'.repeat(600))
   await assert.rejects(send('a', 'y'.repeat(600)), { code: 'INBOX_FULL' })
   await send('a', 'z')
-  assert.equal(held().length, 2)
+  assert.equal(stored().length, 2)
 })
 
-test('share: a sender past its share loses its own oldest messages, not those of others', async t => {
-  const { send, held } = await open(t, { inboxMaxFiles: 10, inboxShare: 0.3 })
+test('share: a sender past its share loses its own oldest messages', async t => {
+  const { send, stored } = await open(t, { inboxMaxFiles: 10, inboxShare: 0.3 })
   await send('quiet', '1')
   for (let i = 1; i <= 8; i++) await send('loud', `${i}`)
   await send('quiet', '2')
-  assert.deepEqual(held(), ['quiet:1', 'loud:6', 'loud:7', 'loud:8', 'quiet:2'])
+  assert.deepEqual(stored(), ['quiet:1', 'loud:6', 'loud:7', 'loud:8', 'quiet:2'])
 })
 
-test('share: it holds for messages that were there before, the oldest first', async t => {
+test('share: messages from before the start count, too', async t => {
   const before = await open(t, { inboxMaxFiles: 10 })
   for (let i = 1; i <= 4; i++) await before.send('loud', `${i}`)
   await before.send('quiet', '1')
-  const { send, held } = await open(t, { inboxMaxFiles: 10, inboxShare: 0.3 }, before.dir)
+  const { send, stored } = await open(t, { inboxMaxFiles: 10, inboxShare: 0.3 }, before.dir)
   await send('loud', '5')
-  assert.deepEqual(held().sort(), ['loud:3', 'loud:4', 'loud:5', 'quiet:1'])
+  assert.deepEqual(stored().sort(), ['loud:3', 'loud:4', 'loud:5', 'quiet:1'])
 })
 
-test('share: with refuse, the sender is refused and others are not', async t => {
-  const { send, held } = await open(t, { inboxMaxFiles: 10, inboxShare: 0.2, whenFull: 'refuse' })
+test('share: with refuse, a sender past its share is refused and others are not', async t => {
+  const { send, stored } = await open(t, { inboxMaxFiles: 10, inboxShare: 0.2, whenFull: 'refuse' })
   await send('loud', '1')
   await send('loud', '2')
   await assert.rejects(send('loud', '3'), { code: 'INBOX_FULL' })
   await send('quiet', '1')
-  assert.equal(held().length, 3)
+  assert.equal(stored().length, 3)
 })
 
-test('share: with refuse, messages that one sender has written at once do not pass it together', async t => {
-  const { send, held } = await open(t, { inboxMaxFiles: 20, inboxShare: 0.2, whenFull: 'refuse' })
+test('share: with refuse, concurrent messages of a sender do not exceed its share together', async t => {
+  const { send, stored } = await open(t, { inboxMaxFiles: 20, inboxShare: 0.2, whenFull: 'refuse' })
   const results = await Promise.allSettled(Array.from({ length: 20 }, (_, i) => send('loud', `${i}`)))
   assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 4)
   await send('quiet', '1')
-  assert.equal(held().length, 5)
+  assert.equal(stored().length, 5)
 })
 
-test('share: others lose nothing to a sender that sends many at once', async t => {
-  const { send, held } = await open(t, { inboxMaxFiles: 20, inboxShare: 0.2 })
+test('share: other senders lose no message to one that sends many at once', async t => {
+  const { send, stored } = await open(t, { inboxMaxFiles: 20, inboxShare: 0.2 })
   for (const from of ['b', 'c', 'd', 'e']) for (let i = 0; i < 4; i++) await send(from, `${i}`)
   await Promise.all(Array.from({ length: 40 }, (_, i) => send('loud', `${i}`)))
-  assert.equal(held().filter(message => !message.startsWith('loud')).length, 16)
-  assert.equal(held().length, 20)
+  assert.equal(stored().filter(message => !message.startsWith('loud')).length, 16)
+  assert.equal(stored().length, 20)
 })
 
-test('share: a message larger than that is refused, and nobody loses one to it', async t => {
+test('share: a message larger than the share is refused and evicts nothing', async t => {
   for (const whenFull of ['evict', 'refuse'] as const) {
-    const { send, held } = await open(t, { inboxMaxBytes: 10_000, inboxShare: 0.2, whenFull })
+    const { send, stored } = await open(t, { inboxMaxBytes: 10_000, inboxShare: 0.2, whenFull })
     for (const from of ['a', 'b', 'c', 'd']) await send(from, 'x'.repeat(1500))
     await assert.rejects(send('loud', 'x'.repeat(2500)), { code: 'INBOX_FULL' })
     await assert.rejects(send('loud', 'x'.repeat(1950)), { code: 'INBOX_FULL' })
     await send('loud', 'x'.repeat(1000))
-    assert.equal(held().length, 5)
+    assert.equal(stored().length, 5)
   }
 })
 
-test('messages that others have removed are not kept in mind', async t => {
+test('messages that other programs have removed are dropped from memory', async t => {
   const limits = { maxFiles: 1000, maxBytes: 1_000_000, share: 0.9, whenFull: 'evict' } as const
   const quota = new InboxQuota(tempDir(t), limits, silentLogger)
   const entries: WeakRef<FolderEntry>[] = []
   const { add } = FolderIndex.prototype
-  // A mock would keep what it has returned.
+  // A mock would keep its results in memory.
   t.after(() => Object.assign(FolderIndex.prototype, { add }))
   FolderIndex.prototype.add = function (name, size) {
     const entry = add.call(this, name, size)
     entries.push(new WeakRef(entry))
     return entry
   }
-  // None of them is in the folder.
+  // None of the messages is in the folder.
   for (let i = 0; i < 300; i++) quota.added(`${i}.json`, 10, `sender ${i % 3}`)
   await quota.refresh()
   await nextTurn()
   setFlagsFromString('--expose-gc')
   runInNewContext('gc')()
   assert.equal(entries.length, 300)
-  // The one stored last is.
+  // Only the latest message is kept.
   assert.equal(entries.filter(entry => entry.deref() !== undefined).length, 1)
 })
 
-test('share: messages that others remove give their room back', async t => {
+test('share: messages that other programs remove do not count', async t => {
   const { inboxDir, send } = await open(t, { inboxMaxFiles: 10, inboxShare: 0.2, whenFull: 'refuse' })
   const now = t.mock.method(performance, 'now', performance.now.bind(performance))
   await send('loud', '1')
@@ -143,7 +143,7 @@ test('share: messages that others remove give their room back', async t => {
   await send('loud', '3')
 })
 
-test('a share that is none is an error', async t => {
+test('an invalid share is rejected', async t => {
   for (const inboxShare of [0, -1, 1.5, Number.NaN]) {
     await assert.rejects(open(t, { inboxShare }), { code: 'CONFIG_INVALID' })
   }
@@ -160,7 +160,7 @@ async function bytesIn(dir: string): Promise<number> {
   return sizes.reduce((sum, size) => sum + size, 0)
 }
 
-test('[inbox.max-files] past inboxMaxFiles the oldest go', async t => {
+test('[inbox.max-files] past inboxMaxFiles the oldest are evicted', async t => {
   const mailbox = await tempMailbox(t, { inboxMaxFiles: 5, durability: 'os' })
   const names: string[] = []
   for (let i = 0; i < 12; i++) {
@@ -169,7 +169,7 @@ test('[inbox.max-files] past inboxMaxFiles the oldest go', async t => {
   }
 })
 
-test('many at once end at the cap as well, and the last one stays', async t => {
+test('concurrent messages end at the limit, too, and the latest stays', async t => {
   const lines: string[] = []
   const logger = { ...silentLogger, info: (_: object, message: string) => lines.push(message) }
   const mailbox = await tempMailbox(t, { inboxMaxFiles: 7, durability: 'os' }, logger)
@@ -181,7 +181,7 @@ test('many at once end at the cap as well, and the last one stays', async t => {
   assert.equal(lines.length, 1)
 })
 
-test('[inbox.max-bytes] past inboxMaxBytes the oldest go, down to 90 %', async t => {
+test('[inbox.max-bytes] past inboxMaxBytes the oldest are evicted, down to 90 %', async t => {
   const mailbox = await tempMailbox(t, { inboxMaxBytes: 10_000, durability: 'os' })
   let before = 0
   let evictions = 0
@@ -198,14 +198,14 @@ test('[inbox.max-bytes] past inboxMaxBytes the oldest go, down to 90 %', async t
   assert.ok(evictions >= 2)
 })
 
-test('a message of nearly the cap replaces all others and stays', async t => {
+test('a message of nearly the limit evicts all others and stays', async t => {
   const mailbox = await tempMailbox(t, { inboxMaxBytes: 10_000, durability: 'os' })
   await storeSize(mailbox, 5000)
   const large = await storeSize(mailbox, 9_700)
   assert.deepEqual(await namesIn(mailbox.inboxDir), [large])
 })
 
-test('a message over the cap is refused and evicts nothing', async t => {
+test('a message over the limit is refused and evicts nothing', async t => {
   const mailbox = await tempMailbox(t, { inboxMaxBytes: 400_000, durability: 'os' })
   const kept = [await storeSize(mailbox, 200_000), await storeSize(mailbox, 100_000)]
   const full = { code: 'INBOX_FULL', name: 'MailboxError' }
@@ -216,7 +216,7 @@ test('a message over the cap is refused and evicts nothing', async t => {
   }
   await assert.rejects(mailbox.storeMessage({ type: 'TEXT', from: 'a', length: 400_001 }, unread()), full)
   assert.equal(read, false)
-  // Below the cap as it comes, above it as it would be written.
+  // The payload is below the limit, its JSON above it.
   for (const size of [100_000, 300_000]) {
     const growing = Buffer.alloc(size, 1)
     const message = { type: 'TEXT', from: 'a', length: size }
@@ -227,10 +227,10 @@ test('a message over the cap is refused and evicts nothing', async t => {
   assert.deepEqual(await readdir(join(mailbox.inboxDir, '.tmp')), [])
 })
 
-test('[inbox.max-bytes-negative] [inbox.max-bytes-default] a negative inboxMaxBytes is no limit, zero is the default', async t => {
+test('[inbox.max-bytes-negative] [inbox.max-bytes-default] a negative inboxMaxBytes means no limit, zero the default', async t => {
   const inboxDir = join(tempDir(t), 'inbox')
   await mkdir(inboxDir)
-  // A file that is all hole: it has this size, and takes no room.
+  // A sparse file: it has this size without using the disk.
   const large = 'TEXT-20200101-000000.000-000001.json'
   await writeFile(join(inboxDir, large), '')
   await truncate(join(inboxDir, large), 257 * 2 ** 20)
@@ -258,7 +258,7 @@ test('[inbox.max-files-zero] [inbox.max-files-default] inboxMaxFiles of zero or 
   }
 })
 
-test('what is in the folder at the start counts, by the age in its name, else by its date', async t => {
+test('messages from before the start are ordered by the time in their name, else by their modification time', async t => {
   const inboxDir = join(tempDir(t), 'inbox')
   await mkdir(inboxDir)
   await mkdir(join(inboxDir, 'folder.json'))
@@ -277,7 +277,7 @@ test('what is in the folder at the start counts, by the age in its name, else by
   assert.deepEqual(await namesIn(inboxDir), left)
 })
 
-test('what a reader has removed is forgotten', async t => {
+test('a message that a reader has removed does not count', async t => {
   const mailbox = await tempMailbox(t, { inboxMaxFiles: 3, durability: 'os' })
   const [first = ''] = [await storeSize(mailbox, 1), await storeSize(mailbox, 1), await storeSize(mailbox, 1)]
   await rm(join(mailbox.inboxDir, first))
@@ -288,7 +288,7 @@ test('what a reader has removed is forgotten', async t => {
   assert.ok(left.includes(last))
 })
 
-test('before it evicts with an old listing it looks what others have removed and added', async t => {
+test('with a stale listing, the folder is listed again before an eviction', async t => {
   const mailbox = await tempMailbox(t, { inboxMaxFiles: 4, durability: 'os' })
   const names: string[] = []
   for (let i = 0; i < 4; i++) names.push(await storeSize(mailbox, 1))

@@ -15,7 +15,7 @@ import { tempDir } from '../../../../../test/helpers/temp-dir.js'
 
 const FROM = '0:0000.0000.0001'
 
-test('what the mailbox stored is read back, byte for byte', async t => {
+test('stored messages are read back, byte for byte', async t => {
   const dir = tempDir(t)
   const inboxDir = join(dir, 'inbox')
   const mailbox = await Mailbox.open({ inboxDir, receivedDir: join(dir, 'received'), durability: 'os' })
@@ -40,7 +40,7 @@ test('what the mailbox stored is read back, byte for byte', async t => {
   assert.deepEqual(await clearMessages(inboxDir), { cleared: payloads.length, remaining: 0 })
 })
 
-test('a record that has lost its payload says so', async t => {
+test('a message without its payload is an error', async t => {
   const dir = tempDir(t)
   const record = { type: 'BINARY', from: FROM, received_at: '', data: '�', data_encoding: 'base64', bytes: 1 }
   writeFileSync(join(dir, 'BINARY-1.json'), JSON.stringify(record))
@@ -60,7 +60,7 @@ test('links and folders are neither listed nor removed', async t => {
   assert.ok(existsSync(outside) && existsSync(join(dir, 'TEXT-1.json')))
 })
 
-test('a path that is no folder is an error, not an empty folder', async t => {
+test('a path that is not a folder is an error, not an empty folder', async t => {
   const file = join(tempDir(t), 'file')
   writeFileSync(file, '')
   for (const use of [listMessages, clearMessages, countMessages]) {

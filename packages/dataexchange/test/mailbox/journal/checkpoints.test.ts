@@ -21,7 +21,7 @@ import { tempDir } from '../../helpers/temp-mailbox.js'
 interface SegmentOptions {
   readonly settled?: Promise<void>
   readonly hasFailed?: boolean
-  /** Before it is given to the checkpoints. */
+  /** Runs before the segment is given to the checkpoints. */
   readonly prepare?: () => Promise<void>
 }
 
@@ -34,7 +34,7 @@ class Checkpointed {
     this.checkpoints = new Checkpoints(this.folder, logger)
   }
 
-  /** A segment about `count` files, which are there. */
+  /** Adds a segment with entries for `count` files, which exist. */
   async segment(count: number, options: SegmentOptions = {}): Promise<{ path: string; names: string[] }> {
     const { settled = Promise.resolve(), hasFailed = false, prepare } = options
     await mkdir(this.folder.dir, { recursive: true })
@@ -50,7 +50,7 @@ class Checkpointed {
   }
 }
 
-/** What is written with synchronous calls. */
+/** Collects the synchronous writes. */
 function countWrites(t: TestContext): string[] {
   const written: string[] = []
   replaceSyncFs(t, 'writeSync', real => (fd, bytes, ...rest) => {
@@ -66,7 +66,7 @@ const isThere = (path: string): Promise<boolean> =>
     () => false,
   )
 
-test('a few files are synced one by one, then the segment and its note go', async t => {
+test('a few files are synced one by one, then the segment and its tombstones are deleted', async t => {
   const called = await fakeSync(t, 'exit 0')
   const synced = await countSyncs(t)
   const it = new Checkpointed(await tempDir(t))
@@ -79,7 +79,7 @@ test('a few files are synced one by one, then the segment and its note go', asyn
   assert.ok(!segmentsInUse.has(path))
 })
 
-test('more are synced all together', { skip: NOT_LINUX }, async t => {
+test('more files are synced together with their file system', { skip: NOT_LINUX }, async t => {
   const called = await fakeSync(t, 'exit 0')
   const synced = await countSyncs(t)
   const dir = await tempDir(t)
@@ -91,7 +91,7 @@ test('more are synced all together', { skip: NOT_LINUX }, async t => {
   assert.equal(await isThere(path), false)
 })
 
-test('files that are gone, or are something else by now, keep no segment', async t => {
+test('files that are gone or replaced do not keep the segment', async t => {
   const dir = await tempDir(t)
   const { folder, checkpoints } = new Checkpointed(dir)
   await mkdir(folder.dir)
@@ -104,12 +104,12 @@ test('files that are gone, or are something else by now, keep no segment', async
   assert.equal(await isThere(path), false)
 })
 
-test('a segment whose files cannot be synced stays, and is told of; the next one goes', async t => {
+test('a segment whose files cannot be synced stays and is logged; the next one is deleted', async t => {
   const warned: string[] = []
   const logger = { ...silentLogger, warn: (_: unknown, message: string) => warned.push(message) }
   const it = new Checkpointed(await tempDir(t), logger)
   await failHandles(t, 'datasync', 2)
-  // Not before the files of both are there: they have the same names.
+  // The checkpoint waits until the files of both segments exist: they have the same names.
   let begin = () => {}
   const settled = new Promise<void>(resolve => {
     begin = resolve
@@ -126,7 +126,7 @@ test('a segment whose files cannot be synced stays, and is told of; the next one
   assert.ok(!segmentsInUse.has(first.path))
 })
 
-test('after a sync that failed, what the files hold is written once more before another sync counts', async t => {
+test('after a failed sync the content is written once more before the files are synced again', async t => {
   const it = new Checkpointed(await tempDir(t))
   const written = countWrites(t)
   await failHandles(t, 'datasync', 1)
@@ -136,7 +136,7 @@ test('after a sync that failed, what the files hold is written once more before 
   assert.deepEqual([await isThere(path), await isThere(failedPath(path))], [false, false])
 })
 
-test('also where it failed in an earlier process; what is something else by now is left alone', async t => {
+test('the same after a failed sync in an earlier process; replaced files are left alone', async t => {
   const it = new Checkpointed(await tempDir(t))
   const written = countWrites(t)
   const { dir } = it.folder.layout
@@ -156,7 +156,7 @@ test('also where it failed in an earlier process; what is something else by now 
   assert.equal(await isThere(path), false)
 })
 
-test('files that cannot be opened tell nothing of the disk', async t => {
+test('a file that cannot be opened is not a failed sync', async t => {
   const it = new Checkpointed(await tempDir(t))
   replaceFs(t, 'open', real => (path, flags, ...rest) => {
     return typeof flags === 'number' ? Promise.reject(failure('EMFILE')) : real(path, flags, ...rest)
@@ -166,13 +166,13 @@ test('files that cannot be opened tell nothing of the disk', async t => {
   assert.deepEqual([await isThere(path), await isThere(failedPath(path))], [true, false])
 })
 
-test('a folder that is gone keeps nothing back', async t => {
+test('a segment whose folder is gone is dropped', async t => {
   const { checkpoints, folder } = new Checkpointed(join(await tempDir(t), 'gone'))
   checkpoints.add({ path: folder.newPath(), names: ['a.json'], settled: async () => {} })
   await checkpoints.close()
 })
 
-test('closing waits for so long and no longer: a disk may never answer', async t => {
+test('close waits for a limited time: a disk may hang', async t => {
   const it = new Checkpointed(await tempDir(t))
   let answer = () => {}
   const asked = new Promise<void>(isAsked =>

@@ -24,19 +24,19 @@ function segment(of: readonly (readonly JournalEntry[])[]): Buffer {
   return Buffer.concat([encodeHeader(BOOT), ...of.map(encodeBatch)])
 }
 
-/** Comparable: what is decoded are views into the segment. */
+/** The entries in a comparable form: decoded entries are views of the segment. */
 function plain(entries: readonly JournalEntry[]): [string, string][] {
   return entries.map(({ name, content }) => [name, Buffer.from(content).toString('hex')])
 }
 
-/** A batch that checks, whatever is in it. */
+/** A batch of any bytes with a valid checksum. */
 function forged(body: Uint8Array): Buffer {
   const head = Buffer.alloc(4)
   head.writeUInt32BE(16 + body.length)
   return Buffer.concat([head, createHash('sha256').update(body).digest().subarray(0, 16), body])
 }
 
-test('what is encoded comes back, in its order', () => {
+test('entries are decoded as they were encoded, in order', () => {
   fc.assert(
     fc.property(batches, of => {
       const { boot, entries } = decodeSegment(segment(of))
@@ -46,12 +46,12 @@ test('what is encoded comes back, in its order', () => {
   )
 })
 
-test('blocks that were reserved behind the last entries are nothing', () => {
+test('allocated blocks after the last batch are ignored', () => {
   const bytes = Buffer.concat([segment([[{ name: 'a', content: Buffer.from('x') }]]), Buffer.alloc(5_000)])
   assert.equal(decodeSegment(bytes).entries.length, 1)
 })
 
-test('cut anywhere, the batches before the cut are there, and no part of another', () => {
+test('cut anywhere, a segment has the whole batches before the cut and nothing else', () => {
   fc.assert(
     fc.property(batches, of => {
       const bytes = segment(of)
@@ -65,7 +65,7 @@ test('cut anywhere, the batches before the cut are there, and no part of another
   )
 })
 
-test('any bit changed, what was before that batch is there, and nothing from it on', () => {
+test('with any bit changed, a segment has the batches before the damage and nothing else', () => {
   const of = ['one', 'two', 'three'].map(name => [{ name, content: Buffer.from(`of ${name}`) }])
   const bytes = segment(of)
   const ends = [encodeHeader(BOOT).length, ...of.map((_, i) => segment(of.slice(0, i + 1)).length)]
@@ -79,7 +79,7 @@ test('any bit changed, what was before that batch is there, and nothing from it 
   }
 })
 
-test('random bytes, also behind a good header, are no entries, and never throw', () => {
+test('random bytes, also after a valid header, give no entries and never throw', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), fc.boolean(), (bytes, withHeader) => {
       const { entries } = decodeSegment(withHeader ? Buffer.concat([encodeHeader(BOOT), bytes]) : bytes)
@@ -89,7 +89,7 @@ test('random bytes, also behind a good header, are no entries, and never throw',
   assert.deepEqual(decodeSegment(Buffer.from('pilot-dataexchange journal 2 x\n')), { boot: '', entries: [] })
 })
 
-test('a batch that checks and is none never throws; what was before it is there', () => {
+test('an invalid batch with a valid checksum never throws; the batches before it are decoded', () => {
   const first = [{ name: 'a', content: Buffer.from('x') }]
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 1, maxLength: 60 }), body => {
@@ -100,7 +100,7 @@ test('a batch that checks and is none never throws; what was before it is there'
   )
 })
 
-test('lengths that lie take no memory', () => {
+test('wrong lengths take no memory', () => {
   const lies = [0, 1, 15, 16, 17, 0x7fff_ffff, 0xffff_ffff]
   const before = process.memoryUsage().arrayBuffers
   for (const lie of lies) {
@@ -116,7 +116,7 @@ test('lengths that lie take no memory', () => {
   assert.ok(process.memoryUsage().arrayBuffers - before < 1_000_000)
 })
 
-test('names that lead out of the folder are none', () => {
+test('names that lead out of the folder are rejected', () => {
   for (const name of ['', '.', '..', '../a', 'a/b', '/a', 'a\\b', 'a\0b']) {
     const bytes = segment([[{ name, content: Buffer.from('x') }]])
     assert.deepEqual(decodeSegment(bytes).entries, [], JSON.stringify(name))

@@ -45,30 +45,30 @@ function store(mailbox: Mailbox, text: string, messageId?: string) {
   return mailbox.storeMessage(message, Buffer.from(text))
 }
 
-/** What each message says, sorted. */
+/** The sorted texts of all messages. */
 async function textsIn(inboxDir: string): Promise<string[]> {
   const names = await namesIn(inboxDir)
   const texts = names.map(async name => JSON.parse(await readFile(join(inboxDir, name), 'utf8')).data)
   return (await Promise.all(texts)).sort()
 }
 
-/** A mailbox that forgets nothing of its journal, as one that ends soon, until the function is called. */
+/** Opens a mailbox whose checkpoints fail until the returned function is called. */
 async function openWithoutCheckpoints(t: TestContext, inboxDir: string): Promise<[Mailbox, () => void]> {
   let broken = true
   replaceFs(t, 'open', real => (path, flags, ...rest) => {
-    // So are messages opened to be synced, and nothing else.
+    // Only checkpoints open messages with numeric flags.
     if (broken && typeof flags === 'number') return Promise.reject(failure('EIO'))
     return real(path, flags, ...rest)
   })
-  const goOn = () => {
+  const allowCheckpoints = () => {
     broken = false
   }
-  return [await openMailbox(t, inboxDir), goOn]
+  return [await openMailbox(t, inboxDir), allowCheckpoints]
 }
 
 const journalOf = (inboxDir: string): Promise<string[]> => readdir(join(inboxDir, '.journal')).catch(() => [])
 
-test('after a power cut, messages that were acknowledged and are missing are there again, whole', async t => {
+test('after a power cut, missing messages that got an ACK are restored', async t => {
   const mailbox = await tempMailbox(t)
   await Promise.all(['a', 'b', 'c'].map(text => store(mailbox, text)))
   const inboxDir = await cutPower(t, mailbox)
@@ -87,13 +87,13 @@ test('after a power cut, messages that were acknowledged and are missing are the
 })
 
 for (const [what, tear] of [
-  ['nothing', () => Buffer.alloc(0)],
-  ['a beginning', (whole: Buffer) => whole.subarray(0, 20)],
-  ['zeros in its length', (whole: Buffer) => Buffer.alloc(whole.length)],
-  ['zeros behind a beginning', (whole: Buffer) => Buffer.concat([whole.subarray(0, 20), Buffer.alloc(9)])],
+  ['nothing left', () => Buffer.alloc(0)],
+  ['only a beginning left', (whole: Buffer) => whole.subarray(0, 20)],
+  ['only zeros', (whole: Buffer) => Buffer.alloc(whole.length)],
+  ['zeros after a beginning', (whole: Buffer) => Buffer.concat([whole.subarray(0, 20), Buffer.alloc(9)])],
   ['zeros before an end', (whole: Buffer) => Buffer.concat([Buffer.alloc(20), whole.subarray(20)])],
 ] as const) {
-  test(`after a power cut, a message of which there is ${what} is whole again`, async t => {
+  test(`after a power cut, a torn message with ${what} is restored`, async t => {
     const mailbox = await tempMailbox(t)
     await store(mailbox, 'all of this')
     const inboxDir = await cutPower(t, mailbox)
@@ -107,22 +107,22 @@ for (const [what, tear] of [
   })
 }
 
-test('in the boot that it was written in, what is missing stays so, also after a power cut that comes later', async t => {
+test('a message that is missing in the boot of its segment stays missing, also after a later power cut', async t => {
   const inboxDir = await tempInbox(t)
   const [kept, gone] = [entry('kept.json'), entry('gone.json')]
   await plantSegment(inboxDir, [kept, gone], { beforeBoot: false })
   await writeFile(join(inboxDir, 'kept.json'), kept.content)
-  const [mailbox, goOn] = await openWithoutCheckpoints(t, inboxDir)
+  const [mailbox, allowCheckpoints] = await openWithoutCheckpoints(t, inboxDir)
   assert.deepEqual(await namesIn(inboxDir), ['kept.json'])
   await mailbox.close()
-  goOn()
+  allowCheckpoints()
   pretendReboot(inboxDir)
   await unlink(join(inboxDir, 'kept.json'))
   await openMailbox(t, inboxDir)
   assert.deepEqual(await namesIn(inboxDir), ['kept.json'])
 })
 
-test('after a sync that failed, the next start writes the messages once more, and forgets the segment', async t => {
+test('after a failed sync the next start writes the messages once more and deletes the segment', async t => {
   const inboxDir = await tempInbox(t)
   const [there, gone] = [entry('there.json'), entry('gone.json')]
   const path = await plantSegment(inboxDir, [there, gone], { beforeBoot: false })
@@ -135,7 +135,7 @@ test('after a sync that failed, the next start writes the messages once more, an
   assert.ok((await stat(join(inboxDir, 'there.json'))).mtimeMs > mtimeMs)
 })
 
-test('what is missing is noted once, however often a segment is looked at', async t => {
+test('a missing message gets one tombstone, however often its segment is recovered', async t => {
   const inboxDir = await tempInbox(t)
   const path = await plantSegment(inboxDir, [entry('gone.json'), entry('there.json')], { beforeBoot: false })
   await writeFile(join(inboxDir, 'there.json'), '')
@@ -145,7 +145,7 @@ test('what is missing is noted once, however often a segment is looked at', asyn
   assert.deepEqual(await readTombstones(path), ['gone.json'])
 })
 
-test('another file of the same name is left alone, whatever it is', async t => {
+test('another file of the same name is left alone', async t => {
   const inboxDir = await tempInbox(t)
   const names = ['other', 'longer', 'folder', 'link', 'missing'].map(name => `${name}.json`)
   await plantSegment(
@@ -166,7 +166,7 @@ test('another file of the same name is left alone, whatever it is', async t => {
   assert.deepEqual(await readFile(join(inboxDir, 'missing.json')), entry('missing.json').content)
 })
 
-test('what is noted beside the segment of one journal is not the file that another one has of that name', async t => {
+test('tombstones of one journal do not affect the same name in another journal', async t => {
   const inboxDir = await tempInbox(t)
   const [one, other] = ['2147483646-0123456789abcdef-1', '2147483646-fedcba9876543210-2']
   await plantSegment(inboxDir, [entry('a.json', '{"the":"one"}')], { writer: one })
@@ -176,7 +176,7 @@ test('what is noted beside the segment of one journal is not the file that anoth
   assert.equal(await readFile(join(inboxDir, 'a.json'), 'utf8'), '{"the":"one"}')
 })
 
-test('segments of others that run are left alone; those that nobody writes any more are taken', async t => {
+test('segments of running processes are left alone; abandoned segments are recovered', async t => {
   const inboxDir = await tempInbox(t)
   const token = '0123456789abcdef'
   const own = `${process.pid}-${token}-1`
@@ -193,7 +193,7 @@ test('segments of others that run are left alone; those that nobody writes any m
   assert.deepEqual((await journalOf(inboxDir)).sort(), [`${ALIVE}.log`, 'something else'].sort())
 })
 
-test('one of another boot is nobody’s, whoever has the id of its process now', async t => {
+test('a segment of another boot is abandoned, even if a running process has the id of its writer', async t => {
   const inboxDir = await tempInbox(t)
   await plantSegment(inboxDir, [entry('a.json')], { writer: ALIVE })
   const mailbox = await openMailbox(t, inboxDir)
@@ -202,7 +202,7 @@ test('one of another boot is nobody’s, whoever has the id of its process now',
   assert.deepEqual(await journalOf(inboxDir), [])
 })
 
-test('a second mailbox of the same process leaves what the first one writes', async t => {
+test('a second mailbox of the same process leaves the segments of the first alone', async t => {
   const first = await tempMailbox(t)
   await store(first, 'a')
   const journal = await journalOf(first.inboxDir)
@@ -214,7 +214,7 @@ test('a second mailbox of the same process leaves what the first one writes', as
   assert.deepEqual(await journalOf(first.inboxDir), journal)
 })
 
-test('a torn end, and no header, cost nothing else', async t => {
+test('segments with a torn end or without a header do not affect others', async t => {
   const inboxDir = await tempInbox(t)
   const path = await plantSegment(inboxDir, [entry('a.json'), entry('b.json')])
   await truncate(path, (await stat(path)).size - 1)
@@ -226,7 +226,7 @@ test('a torn end, and no header, cost nothing else', async t => {
   assert.deepEqual(await journalOf(inboxDir), [])
 })
 
-test('one that another process is just making is left alone, and so is one of a newer version', async t => {
+test('a segment that is being created is left alone, and so is one of a newer version', async t => {
   const inboxDir = await tempInbox(t)
   const dir = join(inboxDir, '.journal')
   await mkdir(dir)
@@ -237,7 +237,7 @@ test('one that another process is just making is left alone, and so is one of a 
   assert.deepEqual((await journalOf(inboxDir)).sort(), [`${ALIVE}.log`, `${DEAD}.log`].sort())
 })
 
-test('what is no segment, or cannot be one, is told of and fails no start', async t => {
+test('files that cannot be segments are logged and do not fail the start', async t => {
   const inboxDir = await tempInbox(t)
   await plantSegment(inboxDir, [entry('a.json')])
   const [folder, link, huge] = [2, 3, 4].map(n =>
@@ -254,7 +254,7 @@ test('what is no segment, or cannot be one, is told of and fails no start', asyn
   assert.equal(warned.length, 3)
 })
 
-test('something else under the name of the journal: messages are stored the long way', async t => {
+test('if the journal is a file, messages take the slow path', async t => {
   const inboxDir = await tempInbox(t)
   await writeFile(join(inboxDir, '.journal'), '')
   const mailbox = await openMailbox(t, inboxDir)
@@ -262,7 +262,7 @@ test('something else under the name of the journal: messages are stored the long
   assert.deepEqual(await textsIn(inboxDir), ['a'])
 })
 
-test('where a message cannot be written again the start fails, and another one makes up for it', async t => {
+test('if a message cannot be restored the start fails, and the next one restores it', async t => {
   const inboxDir = await tempInbox(t)
   await plantSegment(inboxDir, [entry('a.json'), entry('b.json')])
   let left = 1
@@ -277,19 +277,19 @@ test('where a message cannot be written again the start fails, and another one m
   assert.deepEqual(await namesIn(inboxDir), ['a.json', 'b.json'])
 })
 
-test('what is removed once a service has been started does not come back with the next one', async t => {
+test('a message removed after recovery does not come back with the next start', async t => {
   const inboxDir = await tempInbox(t)
   const path = await plantSegment(inboxDir, [entry('a.json'), entry('b.json')])
-  const [mailbox, goOn] = await openWithoutCheckpoints(t, inboxDir)
+  const [mailbox, allowCheckpoints] = await openWithoutCheckpoints(t, inboxDir)
   await mailbox.close()
-  goOn()
+  allowCheckpoints()
   assert.equal(decodeSegment(await readFile(path)).boot, bootId())
   await unlink(join(inboxDir, 'a.json'))
   await openMailbox(t, inboxDir)
   assert.deepEqual(await namesIn(inboxDir), ['b.json'])
 })
 
-test('after a power cut, a message that is sent again under its id is known, written again or not', async t => {
+test('after a power cut, a message that is sent again is a duplicate, restored or not', async t => {
   const mailbox = await tempMailbox(t)
   await store(mailbox, 'taken', 'id 1')
   await store(mailbox, 'spared', 'id 2')
@@ -304,19 +304,19 @@ test('after a power cut, a message that is sent again under its id is known, wri
   assert.deepEqual(await textsIn(inboxDir), ['new', 'spared', 'taken'])
 })
 
-test('one that was in the journal, and that its sender was never told of, is there once when it is sent again', async t => {
+test('a message in the journal that never got its ACK is stored once when it is sent again', async t => {
   const mailbox = await tempMailbox(t)
   await store(mailbox, 'x', 'id')
-  // Killed before it had its name, and started again before the power went.
+  // The process was killed before link(), and the service started again before the power cut.
   const [name = ''] = await namesIn(mailbox.inboxDir)
   const inboxDir = await cutPower(t, mailbox)
   await loseStoredIds(inboxDir)
   await rm(join(inboxDir, '.journal'), { recursive: true })
   await unlink(join(inboxDir, name))
   await plantSegment(inboxDir, [entry(name)], { beforeBoot: false })
-  const [second, goOn] = await openWithoutCheckpoints(t, inboxDir)
+  const [second, allowCheckpoints] = await openWithoutCheckpoints(t, inboxDir)
   await second.close()
-  goOn()
+  allowCheckpoints()
   const third = await openMailbox(t, inboxDir)
   assert.equal((await store(third, 'x', 'id')).duplicate, false)
   const after = await cutPower(t, third)

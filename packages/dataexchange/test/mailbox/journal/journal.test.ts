@@ -15,7 +15,7 @@ import { tempDir } from '../../helpers/temp-mailbox.js'
 interface Temp {
   readonly dir: string
   readonly journal: Journal
-  /** Appends, and says at once that the file will never have its name. */
+  /** Appends an entry and settles it at once. */
   append(name: string, content?: Uint8Array): Promise<void>
 }
 
@@ -38,19 +38,19 @@ async function segmentsIn(dir: string): Promise<string[]> {
   return (await readdir(dir).catch(() => [])).filter(name => name.endsWith('.log')).sort()
 }
 
-/** All that the segments in `dir` hold which are not forgotten meanwhile. */
+/** The entries of all segments in `dir` that are not deleted meanwhile. */
 async function entriesIn(dir: string): Promise<JournalEntry[]> {
   const segments = await segmentsIn(dir)
   const found = segments.map(name => readFile(join(dir, name)).catch(() => Buffer.alloc(0)))
   return (await Promise.all(found)).flatMap(bytes => decodeSegment(bytes).entries)
 }
 
-/** Resolves once `isSo`: what a journal forgets it forgets by itself. */
+/** Polls until `isSo` resolves with true: checkpoints run in the background. */
 async function until(isSo: () => Promise<boolean>): Promise<void> {
   while (!(await isSo())) await new Promise(resolve => setTimeout(resolve, 5))
 }
 
-/** Puts the clock that ages are measured with ahead. */
+/** Returns a function that puts the monotonic clock ahead. */
 function later(t: TestContext): (ms: number) => void {
   const now = performance.now.bind(performance)
   let ahead = 0
@@ -60,7 +60,7 @@ function later(t: TestContext): (ms: number) => void {
   }
 }
 
-test('nothing is made before the first entry; then there is one segment, of mode 0600, with all of them', async t => {
+test('the first entry creates one segment with mode 0600, which takes the next entries, too', async t => {
   const { dir, append } = await tempJournal(t)
   assert.deepEqual(await segmentsIn(dir), [])
   await append('a')
@@ -75,7 +75,7 @@ test('nothing is made before the first entry; then there is one segment, of mode
   )
 })
 
-test('entries that come together share a sync; all are in the file, in their order, before any resolves', async t => {
+test('concurrent entries share a sync, and all are in the file, in order, before any resolves', async t => {
   const { dir, append } = await tempJournal(t)
   await append('first')
   let syncs = 0
@@ -100,7 +100,7 @@ test('entries that come together share a sync; all are in the file, in their ord
   assert.equal(syncs, 1)
 })
 
-test('entries that come during a sync share the next one', async t => {
+test('entries appended during a sync share the next one', async t => {
   const { dir, append } = await tempJournal(t)
   await append('first')
   let syncs = 0
@@ -115,7 +115,7 @@ test('entries that come during a sync share the next one', async t => {
   assert.equal((await entriesIn(dir)).length, 6)
 })
 
-test('so many entries, or bytes, share a sync and no more', async t => {
+test('a batch is limited in entries and in bytes', async t => {
   const { append } = await tempJournal(t)
   await append('first')
   let syncs = 0
@@ -131,7 +131,7 @@ test('so many entries, or bytes, share a sync and no more', async t => {
   assert.equal(syncs, 2)
 })
 
-test('an entry alone is synced by this thread while the disk is fast, and by another one after a slow sync', async t => {
+test('a single entry is synced by this thread on a fast disk, and by the thread pool after a slow sync', async t => {
   const { dir, append } = await tempJournal(t)
   let slow = false
   let own = 0
@@ -155,7 +155,7 @@ test('an entry alone is synced by this thread while the disk is fast, and by ano
 })
 
 for (const name of ['datasync', 'sync'] as const) {
-  test(`a ${name} that fails, fails those that waited for it; the next have another segment`, async t => {
+  test(`a failed ${name} rejects the waiting entries; the next ones get another segment`, async t => {
     const { dir, append } = await tempJournal(t)
     let left = 1
     if (name === 'datasync') {
@@ -171,7 +171,7 @@ for (const name of ['datasync', 'sync'] as const) {
     for (const result of results) assert.ok(result.status === 'rejected' && result.reason.code === 'EIO')
     await append('c')
     assert.ok((await entriesIn(dir)).some(entry => entry.name === 'c'))
-    // What the other one had is synced itself, and it is forgotten.
+    // The files of the failed segment are synced, and it is deleted.
     await until(async () => (await segmentsIn(dir)).length === 1)
     assert.deepEqual(
       (await entriesIn(dir)).map(entry => entry.name),
@@ -180,7 +180,7 @@ for (const name of ['datasync', 'sync'] as const) {
   })
 }
 
-test('a segment that cannot be made leaves nothing, neither on the disk nor in memory', async t => {
+test('a segment that cannot be created leaves nothing behind, on disk or in memory', async t => {
   const { dir, append } = await tempJournal(t)
   const inUse = segmentsInUse.size
   let broken = true
@@ -208,7 +208,7 @@ for (const [what, act] of [
     },
   ],
 ] as const) {
-  test(`a journal that is ${what} fails what is appended to it, and is begun again`, async t => {
+  test(`a journal that is ${what} rejects the next entry and is created again`, async t => {
     const { dir, append } = await tempJournal(t)
     await append('before')
     await act(dir)
@@ -221,7 +221,7 @@ for (const [what, act] of [
   })
 }
 
-test('a segment that is full, or old, makes way for another', async t => {
+test('a full or old segment is followed by another', async t => {
   const { dir, append } = await tempJournal(t)
   const ahead = later(t)
   const content = Buffer.alloc(FIXED_LIMITS.journalSegment.value / 4, 'x')
@@ -240,7 +240,7 @@ test('a segment that is full, or old, makes way for another', async t => {
   )
 })
 
-test('what comes while a full segment is being closed does not wait for more to come', async t => {
+test('an entry appended while a full segment is closed does not wait for another entry', async t => {
   const { append } = await tempJournal(t)
   let meanwhile: Promise<void> | undefined
   const add = Checkpoints.prototype.add
@@ -253,7 +253,7 @@ test('what comes while a full segment is being closed does not wait for more to 
   await meanwhile
 })
 
-test('one that nobody uses is forgotten when it is old', async t => {
+test('an idle segment is checkpointed when it is old', async t => {
   const { dir, append } = await tempJournal(t)
   t.mock.timers.enable({ apis: ['setTimeout'] })
   await append('a')
@@ -264,11 +264,11 @@ test('one that nobody uses is forgotten when it is old', async t => {
   await until(async () => (await segmentsIn(dir)).length === 0)
 })
 
-test('a segment stays while one of its files has no name yet; with too many that wait there is no room', async t => {
+test('a segment waits for the names of its files; too many waiting segments make hasRoom false', async t => {
   const { dir, journal, append } = await tempJournal(t)
   const ahead = later(t)
   const settle = await journal.append({ name: 'slow', content: Buffer.from('x') })
-  // The first is being forgotten, and these wait for it.
+  // The first is being checkpointed, and these wait for it.
   for (let i = 0; i <= JOURNAL_SEGMENTS; i++) {
     assert.equal(journal.hasRoom, true)
     ahead(FIXED_LIMITS.journalAge.value)
@@ -282,7 +282,7 @@ test('a segment stays while one of its files has no name yet; with too many that
   await until(async () => !(await entriesIn(dir)).some(({ name }) => name === 'slow'))
 })
 
-test('closing waits for what is being appended, also when it is asked twice; then nothing is left', async t => {
+test('close waits for running appends, also if called twice, and leaves no segment', async t => {
   const layout = folderLayout(await tempDir(t))
   const folder = new JournalFolder(layout)
   const checkpoints = new Checkpoints(folder, silentLogger)
@@ -300,7 +300,7 @@ test('closing waits for what is being appended, also when it is asked twice; the
   assert.deepEqual(await readdir(folder.dir), [])
 })
 
-test('closing while a segment is just retired because it is old leaves nothing either', async t => {
+test('close while an old segment is being retired leaves no segment', async t => {
   const layout = folderLayout(await tempDir(t))
   const folder = new JournalFolder(layout)
   const checkpoints = new Checkpoints(folder, silentLogger)

@@ -13,9 +13,9 @@ const MANY = Array.from({ length: 65 }, (_, i) => `${i}.json`)
 const { signal } = new AbortController()
 let instances = 0
 
-/** As a process of its own has it. */
+/** The module as a new process loads it. */
 async function freshModule(t: TestContext): Promise<Module['syncMessages']> {
-  // The command keeps no process from ending.
+  // The child process does not keep this process alive.
   const alive = setInterval(() => {}, 1_000)
   t.after(() => clearInterval(alive))
   const url = import.meta.resolve('#lib/mailbox/journal/sync-messages.js')
@@ -33,7 +33,7 @@ for (const [what, prepare] of [
   ['the command fails', (t: TestContext) => fakeSync(t, 'exit 1')],
   ['there is no such command', async (t: TestContext) => setPath(t, '')],
 ] as const) {
-  test(`where ${what}, files are synced one by one`, async t => {
+  test(`if ${what}, files are synced one by one`, async t => {
     await prepare(t)
     const synced = await countSyncs(t)
     const syncMessages = await freshModule(t)
@@ -42,7 +42,7 @@ for (const [what, prepare] of [
   })
 }
 
-test('once the command has failed it is believed no more: the error that it told of is told once', {
+test('after a failure the command is not trusted again: the kernel reports an error once', {
   skip: NOT_LINUX,
 }, async t => {
   const [one, other, broken] = [await messageDir(t), await messageDir(t), join(await tempDir(t), 'broken')]
@@ -59,7 +59,7 @@ test('once the command has failed it is believed no more: the error that it told
   assert.deepEqual([synced.files, (await called()).length], [3 * MANY.length, 2])
 })
 
-test('while one runs, whose end is not known, none is begun: it would not be told of the same error', {
+test('while one command runs no other is started: it would not get the same error', {
   skip: NOT_LINUX,
 }, async t => {
   const [one, other, go] = [await messageDir(t), await messageDir(t), join(await tempDir(t), 'go')]
@@ -71,12 +71,14 @@ test('while one runs, whose end is not known, none is begun: it would not be tol
   await writeFile(go, '')
   await running
   assert.equal(synced.files, MANY.length)
-  // Both have ended well.
+  // Both have succeeded.
   await syncMessages(other, MANY, signal)
   assert.deepEqual(await called(), [`-f ${one}`, `-f ${other}`])
 })
 
-test('one that was killed may have been told of an error', { skip: NOT_LINUX }, async t => {
+test('a command that was killed may have got an error, and none is trusted afterwards', {
+  skip: NOT_LINUX,
+}, async t => {
   const [dir, begun] = [await messageDir(t), join(await tempDir(t), 'begun')]
   const called = await fakeSync(t, `test -e "${begun}" && exit; touch "${begun}"; exec sleep 60`)
   const synced = await countSyncs(t)

@@ -34,7 +34,7 @@ async function storeTwo(t: TestContext): Promise<{ mailbox: Mailbox; names: stri
 const withoutConsumers = async (dir: string): Promise<string[]> =>
   (await namesIn(dir)).filter(name => name !== '.consumers')
 
-test('a message whose acknowledgement removed it does not come back with a power cut; one that a program removed may', async t => {
+test('a message removed by its acknowledgement does not come back after a power cut; one removed by another program may', async t => {
   const { mailbox, names } = await storeTwo(t)
   const consumer = await InboxConsumer.open({ dir: mailbox.inboxDir, remove: true })
   const message = await consumer.next()
@@ -47,12 +47,12 @@ test('a message whose acknowledgement removed it does not come back with a power
   assert.deepEqual(await withoutConsumers(inboxDir), [names[1]])
 })
 
-test('nor does one that is gone, and of which a consumer has forgotten that it was acknowledged', async t => {
+test('a message that is gone does not come back once a consumer has dropped its acknowledgement', async t => {
   const { mailbox, names } = await storeTwo(t)
   const first = await InboxConsumer.open({ dir: mailbox.inboxDir })
   await (await first.next())?.ack()
   await unlink(join(mailbox.inboxDir, names[0] ?? ''))
-  // Another one sweeps as it begins.
+  // Another consumer sweeps on its first call.
   const second = await InboxConsumer.open({ dir: mailbox.inboxDir })
   await second.next()
   const inboxDir = await cutPower(t, mailbox)
@@ -60,7 +60,7 @@ test('nor does one that is gone, and of which a consumer has forgotten that it w
   assert.deepEqual(await withoutConsumers(inboxDir), [names[1]])
 })
 
-test('nor do those that were cleared', async t => {
+test('cleared messages do not come back', async t => {
   const { mailbox } = await storeTwo(t)
   assert.deepEqual(await clearMessages(mailbox.inboxDir), { cleared: 2, remaining: 0 })
   const inboxDir = await cutPower(t, mailbox)
@@ -68,7 +68,7 @@ test('nor do those that were cleared', async t => {
   assert.deepEqual(await namesIn(inboxDir), [])
 })
 
-test('one that is acknowledged while a service starts, and writes it again, is gone; its id is known', async t => {
+test('a message acknowledged while recovery writes it again is removed; its id is remembered', async t => {
   const { mailbox, names } = await storeTwo(t)
   const inboxDir = await cutPower(t, mailbox)
   await loseStoredIds(inboxDir)
@@ -76,7 +76,7 @@ test('one that is acknowledged while a service starts, and writes it again, is g
   const message = await consumer.next()
   let isDue = true
   replaceFs(t, 'lstat', real => async (path, ...rest) => {
-    // The start has read the notes, and comes to this message.
+    // Recovery has read the tombstones, and restores this message next.
     if (isDue && path === join(inboxDir, names[0] ?? '')) {
       isDue = false
       await message?.ack()
@@ -93,7 +93,7 @@ for (const [how, remove] of [
   ['acknowledged', async (dir: string) => (await InboxConsumer.open({ dir, remove: true })).ack('a')],
   ['cleared', (dir: string) => clearMessages(dir)],
 ] as const) {
-  test(`nor does one stay that was written again after it was removed, and before that was noted: ${how}`, async t => {
+  test(`a message written again between its removal and its tombstone is removed, too: ${how}`, async t => {
     const dir = await tempDir(t)
     const { content } = entry('a.json')
     await plantSegment(dir, [entry('a.json')])
@@ -113,7 +113,7 @@ for (const [how, remove] of [
   })
 }
 
-test('what a power cut has taken is not forgotten by a consumer that is there before the service', async t => {
+test('a consumer that starts before the service keeps its state of messages that a power cut has taken', async t => {
   const { mailbox, names } = await storeTwo(t)
   const before = await InboxConsumer.open({ dir: mailbox.inboxDir, leaseMs: 1 })
   const [leased, acknowledged] = [await before.next(), await before.next()]
@@ -140,7 +140,7 @@ test('what a power cut has taken is not forgotten by a consumer that is there be
   )
 })
 
-test('a removal that cannot be noted is not acknowledged', async t => {
+test('an acknowledgement without its tombstone is rejected', async t => {
   const { mailbox } = await storeTwo(t)
   const consumer = await InboxConsumer.open({ dir: mailbox.inboxDir, remove: true })
   const message = await consumer.next()
@@ -149,7 +149,7 @@ test('a removal that cannot be noted is not acknowledged', async t => {
   assert.equal(await consumer.ack(message?.id ?? ''), true)
 })
 
-test('it is noted beside every segment, also those of other processes; without one nothing is made', async t => {
+test('tombstones are added beside every segment, also of other processes; without segments nothing is created', async t => {
   const dir = await tempDir(t)
   await addTombstones(folderLayout(dir), ['a.json'])
   assert.deepEqual(await readdir(dir), [])
@@ -165,7 +165,7 @@ test('it is noted beside every segment, also those of other processes; without o
     assert.deepEqual(await readTombstones(path), ['a.json', 'with "quotes"\n and more', 'c.json'])
 })
 
-test('a torn line costs no other; notes without a segment are swept', async t => {
+test('a torn line does not affect other lines; tombstones without a segment are swept', async t => {
   const dir = await tempDir(t)
   const path = await plantSegment(dir, [entry('a.json'), entry('b.json')])
   assert.deepEqual(await readTombstones(path), [])
