@@ -75,7 +75,7 @@ const usage: [what: string, args: string[], message: RegExp, input?: Uint8Array]
   ['a bad group', ['send-message', '0:0000.0000.00G1', 'y'], /"00G1" is not 4 hexadecimal digits/],
   ['networks that differ', ['send-message', '1:0002.0000.0001', 'y'], /1 before the colon and 2 after it/],
   ['a node id that is too large', ['send-message', '4294967296', 'y'], /node 4294967296 is not 0 to/],
-  ['a bad address to filter by', ['inbox', '--from', 'alice'], /there is no colon/],
+  ['a bad address to filter by', ['inbox', '--from', 'alice'], /the colon after the network is missing/],
   ['a device as a file', ['send-file', 'x', '/dev/null'], /not a regular file/],
   ['a folder as a message', ['send-message', 'x', '--data-file', dir], /a folder, not a file/],
   ['a name over 255 bytes', ['send-file', 'x', file, '--name', 'é'.repeat(128)], /256|255/],
@@ -192,7 +192,10 @@ test('a socket that is not a daemon’s is exit code 3', async () => {
     const failure = await box.fails(['send-message', 'x', 'y', '--socket', path])
     const { exit, error_code: library } = failure
     assert.deepEqual([exit, library], [3, 'DAEMON_NOT_PILOT'])
-    assert.match(String(failure.message), /http\.sock is no Pilot daemon: a message of 1213486160 bytes/)
+    assert.match(
+      String(failure.message),
+      /http\.sock is not a Pilot daemon: a message on the socket has 1213486160 bytes/,
+    )
   } finally {
     server.close()
   }

@@ -3,9 +3,9 @@ import { withWait } from '../async/wait.ts'
 import { decodeUtf8, utf8 } from '../bytes.ts'
 import { DeliveryError, DriverError, PilotError } from '../errors.ts'
 import { frameCap } from '../frame-limits.ts'
-import { FIXED_LIMITS, LIMITS } from '../limits.ts'
 import { defaultMaxFrameSize } from '../max-frame-size.ts'
 import { type Address, parseAddress, type SocketAddress } from '../pilot/address.ts'
+import { endStream } from '../pilot/end-stream.ts'
 import { DATA_EXCHANGE_PORT, type Stream, type Streams } from '../pilot/transport.ts'
 import { parseAnswer } from '../wire/ack.ts'
 import { type Frame, FrameType } from '../wire/frame.ts'
@@ -213,18 +213,7 @@ export class Client {
    * that have no answer by then fail with CONNECTION_CLOSED: await them first.
    */
   async close(): Promise<void> {
-    const stream = this.#stream
-    if (!stream.closed) {
-      const closed = new Promise(resolve => stream.once('close', resolve))
-      const bound = setTimeout(() => stream.destroy(), FIXED_LIMITS.closeTimeout.value)
-      // The bound holds for this wait too: a stream that is being sent may never end.
-      void this.#lastWrite.then(() => {
-        stream.end()
-        stream.resume()
-      })
-      await closed
-      clearTimeout(bound)
-    }
+    await endStream(this.#stream, { after: this.#lastWrite })
     this.#frames.ended()
   }
 

@@ -15,10 +15,10 @@ import {
   type IpcMessage,
 } from '../pilot/ipc-messages.ts'
 import { systemCode } from '../system-errors.ts'
-import { type Answer, REQUESTS, type Requester } from './commands.ts'
+import { REQUESTS, type Reply, type Requester } from './commands.ts'
 import { acceptStream } from './handshake.ts'
 import type { LocalNode, PortOwner } from './local-node.ts'
-import { StreamEnd, type StreamOwner } from './stream-end.ts'
+import { LocalStream, type StreamOwner } from './local-stream.ts'
 
 /** Time after which a client of the embedded daemon is dropped because it reads nothing. @limit ms */
 export const CLIENT_STALL_MS = 10_000
@@ -35,33 +35,33 @@ const MAX_REQUESTS = 128
  */
 export const DIAL_BACKLOG = 128
 
-/** What a session needs besides its node. */
+/** Dependencies of a session besides its node. */
 export interface SessionContext {
   readonly logger: Logger
   readonly saveHostname: () => Promise<void>
 }
 
 /**
- * One client of the daemon's socket (section 8): its requests, its ports, its streams.
+ * One client of the daemon's socket: its requests, ports and streams.
  *
- * Answers come in the order of the requests, since an ERROR does not say what it answers. The protocol has no
- * flow control for a single stream, so all streams of a client share the fate of its socket: while one of
- * them is full, the socket is not read; while the client does not read, none of them is. A client that wants
- * its streams to be independent opens a socket for each.
+ * Replies keep the order of the requests, because an ERROR does not name the command it answers. The protocol has no
+ * flow control for a single stream, so the streams of a client share the state of its socket: while one stream's
+ * buffer is full, the socket is not read; while the client does not read, no stream is read. A client with independent
+ * streams opens a socket for each.
  */
 export class ClientSession implements Requester, PortOwner, StreamOwner {
   readonly node: LocalNode
   readonly #socket: Socket
   readonly #context: SessionContext
   readonly #decoder = new IpcDecoder()
-  readonly #streams = new Map<number, StreamEnd>()
-  /** Streams that may have bytes for the client, in the order in which they are served. */
-  readonly #readable = new Set<StreamEnd>()
-  readonly #full = new Set<StreamEnd>()
-  /** Made with the first dial: most clients of a busy daemon are streams that were dialled long ago. */
+  readonly #streams = new Map<number, LocalStream>()
+  /** Streams that may have bytes for the client, in round-robin order. */
+  readonly #readable = new Set<LocalStream>()
+  readonly #full = new Set<LocalStream>()
+  /** Aborts the dials in flight. Created by a dial: most clients of a busy daemon are idle streams. */
   #dials: AbortController | undefined
   #dialling = 0
-  #lastAnswer: Promise<void> = Promise.resolve()
+  #lastReply: Promise<void> = Promise.resolve()
   #unanswered = 0
   #waitingDials: (() => void)[] = []
   #stallTimer: NodeJS.Timeout | undefined
@@ -81,7 +81,7 @@ export class ClientSession implements Requester, PortOwner, StreamOwner {
     socket.on('data', chunk => this.#read(chunk))
   }
 
-  /** Ends the client's ports and streams, then its socket once what waits for it has been written. */
+  /** Frees the client's ports, ends its streams, and closes its socket after the queued writes. */
   leave(): void {
     if (this.#left) return
     this.#left = true
@@ -120,10 +120,10 @@ export class ClientSession implements Requester, PortOwner, StreamOwner {
   }
 
   async accept(localPort: number, remote: SocketAddress, socket: Socket): Promise<void> {
-    await this.#room()
+    await this.#acceptCapacity()
     if (socket.destroyed) return
     if (this.#left) {
-      throw new DriverError('DIAL_FAILED', `connection refused: the listener on port ${localPort} has gone`)
+      throw new DriverError('DIAL_FAILED', `connection refused: the listener on port ${localPort} has closed`)
     }
     acceptStream(socket)
     const stream = this.#addStream(socket)
@@ -131,18 +131,18 @@ export class ClientSession implements Requester, PortOwner, StreamOwner {
     stream.start()
   }
 
-  onReadable(stream: StreamEnd): void {
+  onReadable(stream: LocalStream): void {
     this.#readable.add(stream)
     this.#pump()
   }
 
-  onEnded(stream: StreamEnd): void {
+  onEnded(stream: LocalStream): void {
     this.#forget(stream)
     this.#send(encodeMessage(Command.CloseOk, encodeConnId(stream.id)))
     this.#balance()
   }
 
-  onRelieved(stream: StreamEnd): void {
+  onRelieved(stream: LocalStream): void {
     if (this.#full.delete(stream)) this.#balance()
   }
 
@@ -159,12 +159,12 @@ export class ClientSession implements Requester, PortOwner, StreamOwner {
     if (command === Command.Send) this.#write(decodeConnId(payload), payload.subarray(4))
     else if (command === Command.Close) this.#close(decodeConnId(payload))
     else if (command === Command.Cancel) this.#cancelDials()
-    else this.#answer(command, payload)
+    else this.#reply(command, payload)
   }
 
   #write(connId: number, data: Uint8Array): void {
     const stream = this.#streams.get(connId)
-    // Not an error: the other node may have ended the stream while these bytes were on their way.
+    // A SEND may cross the end of its stream: the bytes are dropped.
     if (stream === undefined) return
     stream.write(data)
     if (stream.isFull) this.#full.add(stream)
@@ -181,13 +181,13 @@ export class ClientSession implements Requester, PortOwner, StreamOwner {
     this.#dials = undefined
   }
 
-  #answer(command: number, payload: Uint8Array): void {
-    const answer = answerTo(this, command, payload)
-    const previous = this.#lastAnswer
+  #reply(command: number, payload: Uint8Array): void {
+    const reply = replyTo(this, command, payload)
+    const previous = this.#lastReply
     this.#unanswered++
-    this.#lastAnswer = (async () => {
+    this.#lastReply = (async () => {
       try {
-        const { message, sent } = await answer
+        const { message, sent } = await reply
         await previous
         this.#send(message)
         sent?.()
@@ -200,22 +200,22 @@ export class ClientSession implements Requester, PortOwner, StreamOwner {
     })()
   }
 
-  #addStream(socket: Socket): StreamEnd {
-    const stream = new StreamEnd(this.node.newConnId(), socket, this)
+  #addStream(socket: Socket): LocalStream {
+    const stream = new LocalStream(this.node.newConnId(), socket, this)
     this.#streams.set(stream.id, stream)
-    // The client left while the stream was being opened.
+    // The client may have left while the stream was opening.
     if (this.#left) this.#forget(stream).close()
     return stream
   }
 
-  #forget(stream: StreamEnd): StreamEnd {
+  #forget(stream: LocalStream): LocalStream {
     this.#streams.delete(stream.id)
     this.#readable.delete(stream)
     this.node.freeConnId(stream.id)
     return stream
   }
 
-  /** Passes on what has come for the client, a piece of each stream in turn, until its socket is full. */
+  /** Forwards received bytes to the client, one piece of each stream in turn, until its socket is full. */
   #pump(): void {
     for (const stream of this.#readable) {
       if (this.#socket.writableNeedDrain) return
@@ -235,7 +235,7 @@ export class ClientSession implements Requester, PortOwner, StreamOwner {
     this.#watchStall('more')
   }
 
-  /** Runs the clock while something waits for the client; each piece that it takes starts it anew. */
+  /** Runs a timer while bytes are queued for the client. Each piece that the client takes restarts it. */
   #watchStall(event: 'progress' | 'more'): void {
     if (event === 'more' && this.#stallTimer !== undefined) return
     clearTimeout(this.#stallTimer)
@@ -252,7 +252,7 @@ export class ClientSession implements Requester, PortOwner, StreamOwner {
     this.#balance()
   }
 
-  /** Reads from the client or does not, so that nothing that it causes to be kept grows without bound. */
+  /** Pauses the client's socket while its queued data is over a bound, and resumes it below. */
   #balance(): void {
     const mayRead =
       this.#full.size === 0 &&
@@ -262,8 +262,8 @@ export class ClientSession implements Requester, PortOwner, StreamOwner {
     else this.#socket.pause()
   }
 
-  /** Waits until the client can be told of one more stream. */
-  async #room(): Promise<void> {
+  /** Waits until the client's socket can take one more ACCEPT. */
+  async #acceptCapacity(): Promise<void> {
     while (this.#socket.writableNeedDrain && !this.#left) {
       if (this.#waitingDials.length >= DIAL_BACKLOG) {
         throw new DriverError('DIAL_FAILED', 'connection refused: the listener does not keep up')
@@ -285,14 +285,14 @@ export class ClientSession implements Requester, PortOwner, StreamOwner {
   }
 }
 
-/** Cancels any number of dials: as many as there may be requests in flight. */
+/** An AbortController for as many dials as requests may be in flight. */
 function dialController(): AbortController {
   const controller = new AbortController()
   setMaxListeners(MAX_REQUESTS + 1, controller.signal)
   return controller
 }
 
-async function answerTo(client: Requester, command: number, payload: Uint8Array): Promise<Answer> {
+async function replyTo(client: Requester, command: number, payload: Uint8Array): Promise<Reply> {
   const request = REQUESTS[command]
   if (request === undefined) return refusal(`unknown command: 0x${command.toString(16).padStart(2, '0')}`)
   try {
@@ -303,9 +303,9 @@ async function answerTo(client: Requester, command: number, payload: Uint8Array)
   }
 }
 
-function refusal(message: string): Answer {
+function refusal(message: string): Reply {
   return { message: encodeMessage(Command.Error, encodeError(REFUSED, message)) }
 }
 
-/** The number in every ERROR of this daemon: what matters is the message. */
+/** The code in every ERROR of this daemon. Clients read the message. */
 const REFUSED = 1

@@ -12,30 +12,30 @@ import {
 import type { LocalNode } from './local-node.ts'
 import { answerHandshake } from './trust.ts'
 
-/** What requests need of the client that makes them. */
+/** The client of a request. */
 export interface Requester {
   readonly node: LocalNode
   bind(port: number): void
   unbind(port: number): void
-  /** Resolves to the number of the stream, which stays silent until {@link startStream}. */
+  /** Resolves with the id of the stream, which delivers nothing until {@link startStream}. */
   dial(remote: SocketAddress): Promise<number>
   startStream(connId: number): void
-  /** Keeps the node's name for its next run. */
+  /** Stores the node's hostname for its next run. */
   saveHostname(): Promise<void>
 }
 
-/** An answer, and what to do once it has been sent. */
-export interface Answer {
+/** A reply, and the action that follows its write. */
+export interface Reply {
   readonly message: Uint8Array[]
   readonly sent?: () => void
 }
 
 /**
- * The commands that are answered, each with what it does. What throws is answered with ERROR; a payload that
- * cannot be read (DAEMON_NOT_PILOT) ends the connection instead.
+ * The handlers of requests, by command. A handler that throws is answered with ERROR. A malformed payload
+ * (DAEMON_NOT_PILOT) ends the connection instead.
  */
 export const REQUESTS: Readonly<
-  Record<number, (client: Requester, payload: Uint8Array) => Promise<Answer> | Answer>
+  Record<number, (client: Requester, payload: Uint8Array) => Promise<Reply> | Reply>
 > = {
   [Command.Bind]: (client, payload) => {
     const port = decodePort(payload)
@@ -80,7 +80,7 @@ function named(address: Address, hostname: string): Record<string, unknown> {
   return { node_id: address.node, address, hostname }
 }
 
-function json(command: number, value: Record<string, unknown>): Answer {
+function json(command: number, value: Record<string, unknown>): Reply {
   return { message: encodeMessage(command, utf8(JSON.stringify(value))) }
 }
 

@@ -11,36 +11,36 @@ import { NodeDirectory } from './node-directory.ts'
 
 /** Options of {@link EmbeddedDaemon.start}. */
 export interface EmbeddedDaemonOptions {
-  /** The Unix socket to serve, mode 0600; at most 100 bytes long on Linux, 96 elsewhere. */
+  /** Path of the Unix socket, mode 0600. At most 100 bytes on Linux, 96 elsewhere. */
   socketPath: string
   /**
-   * Where the node's address and hostname are kept between runs: a small JSON file, made when it is missing.
+   * A small JSON file that keeps the node's address and hostname between runs. Created if missing.
    *
-   * @default not kept: a new address at each start
+   * @default none: a new address at each start
    */
   identityFile?: string | undefined
   /**
-   * The name wanted. Where another node on this machine has it, a number is added.
+   * The hostname of the node. If another node on this machine has it, a number is appended.
    *
-   * @default the one in `identityFile`, else the machine's host name
+   * @default the name in `identityFile`, else the machine's host name
    */
   hostname?: string | undefined
-  /** @default the one in `identityFile`, else a random one in network 0 */
+  /** @default the address in `identityFile`, else a random one in network 0 */
   address?: Address | undefined
   /**
-   * The folder where the nodes of this user on this machine find each other, mode 0700.
+   * The folder in which the nodes of this user on this machine find each other, mode 0700.
    *
-   * @default `$XDG_RUNTIME_DIR/pilot-dx`, else `pilot-dx-<uid>` in the system's folder for temporary files
+   * @default `$XDG_RUNTIME_DIR/pilot-dx`, else `pilot-dx-<uid>` in the system's temporary folder
    */
   directory?: string | undefined
-  /** @default silent */
+  /** @default logs nothing */
   logger?: Logger | undefined
 }
 
 /**
- * A Pilot daemon for one machine: it speaks the daemon's local protocol (section 8), so that the driver cannot
- * tell it from the original, and joins streams between the embedded nodes of one user on one machine. It
- * knows no other network, and encrypts nothing: the kernel carries the bytes.
+ * A Pilot daemon for one machine. It speaks the daemon's local protocol, so the driver uses it like the original, and
+ * connects streams between the embedded nodes of one user on one machine. It reaches no network and encrypts nothing:
+ * the bytes stay in the kernel.
  */
 export class EmbeddedDaemon {
   readonly socketPath: string
@@ -62,11 +62,11 @@ export class EmbeddedDaemon {
   }
 
   /**
-   * Resolves when the socket answers.
+   * Starts a daemon. Resolves when its socket accepts clients.
    *
-   * @throws {DriverError} SOCKET_IN_USE where a live daemon serves the socket, or a live node has the address
-   * @throws {DriverError} DAEMON_REFUSED where `hostname` is no valid name
-   * @throws {PluginError} CONFIG_INVALID where a path cannot be used, or the identity file is damaged
+   * @throws {DriverError} SOCKET_IN_USE if a live daemon serves the socket, or a live node has the address
+   * @throws {DriverError} DAEMON_REFUSED if `hostname` is not a valid name
+   * @throws {PluginError} CONFIG_INVALID if a path cannot be used, or the identity file is damaged
    */
   static async start(options: EmbeddedDaemonOptions): Promise<EmbeddedDaemon> {
     const { socketPath, logger = silentLogger } = options
@@ -89,8 +89,8 @@ export class EmbeddedDaemon {
     const servers: PublishedSocket[] = []
     try {
       servers.push(await publishSocket(directory.socketOf(node.address), socket => void node.receive(socket)))
-      await node.takeFreeHostname(wanted ?? identity.hostname ?? defaultHostname())
-      // A number that was added to a name kept from an earlier run is for this run only.
+      await node.acquireFreeHostname(wanted ?? identity.hostname ?? defaultHostname())
+      // A number appended to a stored name is for this run only, so the name is not stored again.
       if (wanted !== undefined || identity.hostname === undefined) await saveHostname()
       servers.push(await publishSocket(socketPath, serve))
     } catch (error) {
@@ -104,23 +104,26 @@ export class EmbeddedDaemon {
     return new EmbeddedDaemon(node, servers, sessions, socketPath)
   }
 
+  /** The address of the node. */
   get address(): Address {
     return this.#node.address
   }
 
+  /** The hostname of the node, with the appended number if there is one. */
   get hostname(): string {
     return this.#node.hostname
   }
 
   /**
-   * Removes the sockets and the name, ends all streams and clients. What the daemon has read of them is passed
-   * on first, as far as that is possible within 5 s.
+   * Removes the sockets and the hostname, and ends all streams and clients. Bytes that the daemon has read are
+   * forwarded first, for 5 s at most (`LIMITS.closeTimeout`). Idempotent.
    */
   close(): Promise<void> {
     this.#closed ??= shutDown(this.#node, this.#servers, this.#sessions)
     return this.#closed
   }
 
+  /** The same as {@link close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
@@ -130,7 +133,7 @@ async function identityOf({ address, identityFile }: EmbeddedDaemonOptions): Pro
   const stored = identityFile === undefined ? undefined : await loadIdentity(identityFile)
   const identity = { ...stored, address: address ?? stored?.address ?? randomAddress() }
   if (identity.address.node !== 0 && !identity.address.isBroadcast) return identity
-  throw new PluginError('CONFIG_INVALID', `${identity.address} is no address for a node`)
+  throw new PluginError('CONFIG_INVALID', `${identity.address} is not the address of a node`)
 }
 
 async function shutDown(

@@ -7,32 +7,32 @@ import { encodePort } from '../pilot/ipc-messages.ts'
 import { makeSturdy } from '../socket/half-open-socket.ts'
 
 /*
- * One connection between two nodes is one stream. The dialling node says
- * `["PDX1"][6-byte address][u16 port][u16 port dialled]`, its own address and port first; the other answers
- * `[u8 0: accepted, 1: refused][u16 length][reason]`. What follows are the stream's bytes, both ways.
+ * One connection between two nodes is one stream. The dialling node sends its own address and port and the dialled
+ * port, `["PDX1"][6-byte address][u16 port][u16 port dialled]`. The other node answers
+ * `[u8 0: accepted, 1: refused][u16 length][reason]`. The bytes of the stream follow, in both directions.
  */
 
-/** What a dialling node says. */
+/** The first message of a dialling node. */
 export interface Hello {
+  /** Address and port of the dialling node. */
   readonly from: SocketAddress
   /** The port dialled. */
   readonly port: number
 }
 
 /**
- * Connects to the node behind the socket `path` and asks for a stream. Resolves to the connection once the
- * node has accepted.
+ * Connects to the node at the socket `path` and asks for a stream. Resolves with the connection when the node accepts.
  *
- * @throws {DriverError} DIAL_FAILED with the node's reason; the system's error where no node listens there;
- * the reason of `signal`
+ * @throws {DriverError} DIAL_FAILED with the node's reason. The system's error if no node listens there. The reason
+ * of `signal`.
  */
-export async function askForStream(path: string, hello: Hello, signal: AbortSignal): Promise<Socket> {
+export async function requestStream(path: string, hello: Hello, signal: AbortSignal): Promise<Socket> {
   const socket = makeSturdy(createConnection({ path, allowHalfOpen: true }))
   const onAbort = () => socket.destroy()
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     await once(socket, 'connect', { signal })
-    // Whatever fails from here on ends the stream; that is told by its events.
+    // A later error ends the stream, which emits 'close'.
     socket.on('error', () => {})
     socket.write(encodeHello(hello))
     const answer = viewOf(await readExactly(socket, ANSWER_SIZE))
@@ -48,14 +48,14 @@ export async function askForStream(path: string, hello: Hello, signal: AbortSign
 }
 
 /**
- * Reads what a dialling node says first.
+ * Reads the {@link Hello} of a dialling node.
  *
- * @throws {DriverError} DIAL_FAILED where it says something else, or leaves
+ * @throws {DriverError} DIAL_FAILED if it sends something else, or disconnects
  */
 export async function readHello(socket: Socket): Promise<Hello> {
   const bytes = await readExactly(socket, HELLO_SIZE)
   if (!MAGIC.every((byte, index) => bytes[index] === byte)) {
-    throw new DriverError('DIAL_FAILED', 'what connected is no node of this version')
+    throw new DriverError('DIAL_FAILED', 'the client is not a node of this version')
   }
   const view = viewOf(bytes)
   const at = MAGIC.length
@@ -65,12 +65,12 @@ export async function readHello(socket: Socket): Promise<Hello> {
   }
 }
 
-/** Accepts the stream that was asked for. */
+/** Accepts the requested stream. */
 export function acceptStream(socket: Socket): void {
   socket.write(encodeAnswer(ACCEPTED, ''))
 }
 
-/** Refuses the stream that was asked for, and ends the connection. */
+/** Refuses the requested stream and ends the connection. */
 export function refuseStream(socket: Socket, reason: string): void {
   socket.write(encodeAnswer(REFUSED, reason))
   socket.destroySoon()
@@ -94,19 +94,19 @@ function encodeAnswer(status: number, reason: string): Uint8Array {
 function readExactly(socket: Socket, size: number): Promise<Uint8Array> {
   if (size === 0) return Promise.resolve(new Uint8Array(0))
   return new Promise((resolve, reject) => {
-    const settle = () => {
+    const removeListeners = () => {
       socket.off('readable', onReadable).off('end', onGone).off('close', onGone)
     }
     const onReadable = () => {
       const bytes: Buffer | null = socket.read(size)
-      // At the end of the stream read() gives what is left, which may be less.
+      // At the end of the stream, read() may return less.
       if (bytes?.length !== size) return
-      settle()
+      removeListeners()
       resolve(bytes)
     }
     const onGone = () => {
-      settle()
-      reject(new DriverError('DIAL_FAILED', 'the other node went away while the stream was being opened'))
+      removeListeners()
+      reject(new DriverError('DIAL_FAILED', 'the other node disconnected while the stream was opening'))
     }
     socket.on('readable', onReadable).on('end', onGone).on('close', onGone)
     onReadable()

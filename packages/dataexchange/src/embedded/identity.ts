@@ -5,23 +5,23 @@ import { PluginError } from '../errors.ts'
 import { Address, BROADCAST_NODE, parseAddress } from '../pilot/address.ts'
 import { systemCode } from '../system-errors.ts'
 
-/** What a node keeps between its runs. */
+/** The identity that a node keeps between its runs. */
 export interface NodeIdentity {
   readonly address: Address
-  /** Undefined until the node has had a name. */
+  /** Undefined until the node first has a hostname. */
   readonly hostname?: string
 }
 
-/** An address in network 0 for a node that has none; not 0 and not the broadcast address. */
+/** A random address in network 0, neither node 0 nor the broadcast address. */
 export function randomAddress(): Address {
   return new Address(0, randomInt(1, BROADCAST_NODE))
 }
 
 /**
- * The identity in `file`; where there is no such file it is made, mode 0600, with a random address. Of two
- * processes that make it at once, both get the same.
+ * Reads the identity in `file`. A missing file is created, mode 0600, with a random address. Two processes that create
+ * it at the same time get the same identity.
  *
- * @throws {PluginError} CONFIG_INVALID where the file holds something else, or cannot be read or made
+ * @throws {PluginError} CONFIG_INVALID if the file is damaged, or cannot be read or created
  */
 export async function loadIdentity(file: string): Promise<NodeIdentity> {
   try {
@@ -37,7 +37,7 @@ export async function loadIdentity(file: string): Promise<NodeIdentity> {
   }
 }
 
-/** Resolves with the text of the file, which is another's where that was made first. */
+/** Resolves with the text of the file. Another process may have created it first. */
 async function makeIdentity(file: string): Promise<string> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   await write(file, { address: randomAddress() }, async temp => {
@@ -50,9 +50,9 @@ async function makeIdentity(file: string): Promise<string> {
 }
 
 /**
- * Replaces the identity in `file`, in one step.
+ * Replaces the identity in `file` atomically.
  *
- * @throws {PluginError} CONFIG_INVALID where it cannot be written
+ * @throws {PluginError} CONFIG_INVALID if it cannot be written
  */
 export async function saveIdentity(file: string, identity: NodeIdentity): Promise<void> {
   try {
@@ -66,7 +66,7 @@ export async function saveIdentity(file: string, identity: NodeIdentity): Promis
 function unusable(file: string, cause: unknown): unknown {
   const code = systemCode(cause)
   if (code === undefined) return cause
-  const message = `the identity file ${file} cannot be used: ${code}; name a file in a folder that can be written`
+  const message = `the identity file ${file} cannot be used: ${code}; use a file in a writable folder`
   return new PluginError('CONFIG_INVALID', message, { cause })
 }
 
@@ -94,7 +94,7 @@ function parseIdentity(file: string, text: string): NodeIdentity {
   } catch (error) {
     throw new PluginError(
       'CONFIG_INVALID',
-      `the identity file ${file} is damaged; remove it, and the node gets a new address`,
+      `the identity file ${file} is damaged; remove it to get a new address`,
       { cause: error },
     )
   }

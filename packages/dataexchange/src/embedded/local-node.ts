@@ -6,7 +6,7 @@ import { FIXED_LIMITS, LIMITS } from '../limits.ts'
 import { type Logger, silentLogger } from '../logger.ts'
 import { type Address, formatSocketAddress, type SocketAddress } from '../pilot/address.ts'
 import { systemCode } from '../system-errors.ts'
-import { askForStream, readHello, refuseStream } from './handshake.ts'
+import { readHello, refuseStream, requestStream } from './handshake.ts'
 import { checkedHostname, numberedHostname } from './hostname.ts'
 import type { NodeDirectory, NodeEntry } from './node-directory.ts'
 import { healthReport, infoReport, type NodeFacts } from './node-report.ts'
@@ -14,20 +14,20 @@ import { healthReport, infoReport, type NodeFacts } from './node-report.ts'
 /** A client that has bound a port. */
 export interface PortOwner {
   /**
-   * Takes a stream to one of its ports.
+   * Accepts a stream to one of its ports.
    *
-   * @throws {DriverError} DIAL_FAILED where it cannot; the message is the reason for the dialling node
+   * @throws {DriverError} DIAL_FAILED with the reason for the dialling node
    */
   accept(localPort: number, remote: SocketAddress, socket: Socket): Promise<void>
 }
 
-/** A stream that this node has dialled. */
+/** A stream that this node dialled. */
 export interface Dialled {
   readonly socket: Socket
   readonly localPort: number
 }
 
-/** This node: its address and name, its ports, and the way to the other nodes. Its clients share it. */
+/** This node, shared by its clients: its address, hostname and ports, and its connections to other nodes. */
 export class LocalNode {
   readonly address: Address
   readonly #directory: NodeDirectory
@@ -48,40 +48,40 @@ export class LocalNode {
     this.#logger = logger
   }
 
-  /** The name under which the other nodes find this one. */
+  /** The hostname under which other nodes find this one. */
   get hostname(): string {
     return this.#hostname
   }
 
-  /** Takes `wanted` for its name or, where another node has it, `wanted-2` and so on. */
-  async takeFreeHostname(wanted: string): Promise<void> {
-    // Names of an earlier run under this address, which its end did not give back.
+  /** Acquires the hostname `wanted`, or `wanted-2` and so on if another node has it. */
+  async acquireFreeHostname(wanted: string): Promise<void> {
+    // A crashed run with this address may have left its hostname.
     await this.#directory.releaseHostnames(this.address)
     for (let count = 1; ; count++) {
       const name = numberedHostname(wanted, count)
-      if (!(await this.#directory.takeHostname(name, this.address))) continue
+      if (!(await this.#directory.acquireHostname(name, this.address))) continue
       this.#hostname = name
       return
     }
   }
 
-  /** @throws {DriverError} DAEMON_REFUSED where `name` is no valid one, or another node's */
+  /** Changes the hostname. @throws {DriverError} DAEMON_REFUSED if `name` is invalid, or another node has it */
   setHostname(name: string): Promise<void> {
     const wanted = checkedHostname(name)
-    // One change at a time: each gives back all names but its own.
+    // One change at a time: each releases all names but its own.
     const change = this.#lastRename.then(() => this.#rename(wanted))
     this.#lastRename = change.catch(() => {})
     return change
   }
 
-  /** @throws {DriverError} DAEMON_REFUSED where no running node has the name */
+  /** Resolves `name` to an address. @throws {DriverError} DAEMON_REFUSED if no running node has the name */
   async resolve(name: string): Promise<Address> {
     const address = await this.#directory.resolve(checkedHostname(name))
     if (address !== undefined) return address
     throw new DriverError('DAEMON_REFUSED', `no node named ${name} on this machine; ${REACH}`)
   }
 
-  /** @throws {DriverError} PORT_IN_USE, also where the owner itself has bound the port */
+  /** Binds `port`. @throws {DriverError} PORT_IN_USE, also if the owner itself has bound the port */
   bind(port: number, owner: PortOwner): void {
     if (port === 0) throw new DriverError('DAEMON_REFUSED', 'port 0 cannot be bound')
     if (this.#owners.has(port) || this.#dialledFrom.has(port)) {
@@ -90,7 +90,7 @@ export class LocalNode {
     this.#owners.set(port, owner)
   }
 
-  /** @throws {DriverError} DAEMON_REFUSED where the port is not the owner's */
+  /** Frees `port`. @throws {DriverError} DAEMON_REFUSED if the port is not the owner's */
   unbind(port: number, owner: PortOwner): void {
     if (this.#owners.get(port) !== owner) {
       throw new DriverError('DAEMON_REFUSED', `port ${port} is not bound by this client`)
@@ -103,7 +103,7 @@ export class LocalNode {
     for (const [port, holder] of this.#owners) if (holder === owner) this.#owners.delete(port)
   }
 
-  /** A number for a stream, unique among those of this node until {@link freeConnId}. */
+  /** Allocates a connection id, unique in this node until {@link freeConnId}. */
   newConnId(): number {
     do this.#lastConnId = (this.#lastConnId % 0xffff_ffff) + 1
     while (this.#connIds.has(this.#lastConnId))
@@ -116,7 +116,7 @@ export class LocalNode {
   }
 
   /**
-   * Connects to a port of a node on this machine, this one included.
+   * Connects to a port of a node on this machine, which may be this one `[ipc.dial-self]`.
    *
    * @throws {DriverError} DIAL_FAILED with the reason; ABORTED, TIMED_OUT
    */
@@ -132,7 +132,7 @@ export class LocalNode {
       const path = this.#directory.socketOf(remote.address)
       const timeoutMs = LIMITS.dialTimeout.value
       const socket = await withWait(`the dial to ${target}`, { signal, timeoutMs }, aborted =>
-        askForStream(path, hello, aborted),
+        requestStream(path, hello, aborted),
       )
       this.#track(socket)
       socket.on('close', () => this.#dialledFrom.delete(localPort))
@@ -143,7 +143,7 @@ export class LocalNode {
     }
   }
 
-  /** Serves one connection from another node, or from this one. */
+  /** Serves one incoming connection of a node. */
   async receive(socket: Socket): Promise<void> {
     this.#track(socket)
     try {
@@ -156,7 +156,7 @@ export class LocalNode {
       }
       await owner.accept(port, from, socket)
     } catch (error) {
-      // A look from another node, whether this one is alive, ends here too.
+      // A liveness check of another node ends here, too.
       this.#logger.debug({ err: error }, 'a stream from another node was not accepted')
       refuseStream(socket, messageOf(error))
     }
@@ -172,12 +172,12 @@ export class LocalNode {
     return infoReport(this.#facts(await this.peers()), { version: VERSION, ports: this.#owners.size })
   }
 
-  /** The answer to HEALTH. It is cheap: other nodes are not looked for, and so none are counted. */
+  /** The answer to HEALTH. It stays cheap: it does not look for other nodes, and counts none. */
   health(): Record<string, unknown> {
     return healthReport(this.#facts([]))
   }
 
-  /** Gives the name back, lets the streams send what they hold, and ends them within a bounded time. */
+  /** Releases the hostname, then flushes and ends all streams, within `FIXED_LIMITS.closeTimeout`. */
   async close(): Promise<void> {
     await this.#directory.releaseHostnames(this.address)
     await endAll(this.#sockets)
@@ -185,7 +185,7 @@ export class LocalNode {
 
   async #rename(wanted: string): Promise<void> {
     if (wanted === this.#hostname) return
-    if (!(await this.#directory.takeHostname(wanted, this.address))) {
+    if (!(await this.#directory.acquireHostname(wanted, this.address))) {
       throw new DriverError('DAEMON_REFUSED', `the hostname ${wanted} is taken by another node`)
     }
     this.#hostname = wanted
@@ -219,7 +219,7 @@ export class LocalNode {
   }
 }
 
-/** Ends `sockets` once they have written what they hold; those that cannot in time are cut. */
+/** Flushes and ends `sockets`. Destroys those that are not flushed after `FIXED_LIMITS.closeTimeout`. */
 export async function endAll(sockets: ReadonlySet<Socket>): Promise<void> {
   const closed = [...sockets].map(socket => new Promise(resolve => socket.once('close', resolve)))
   const timer = setTimeout(() => {

@@ -7,17 +7,17 @@ import { takeName } from '../socket/exclusive-name.ts'
 import { isListening } from '../socket/socket-file.ts'
 import { systemCode } from '../system-errors.ts'
 
-/** A node that runs on this machine, as another one sees it. */
+/** A running node on this machine. */
 export interface NodeEntry {
   readonly address: Address
-  /** Undefined for the moment between the start of a node and its taking a name. */
+  /** Undefined in the moment between the start of a node and its acquiring a name. */
   readonly hostname: string | undefined
 }
 
 /**
- * The folder in which the nodes of one user on one machine find each other. A node is its socket,
- * `<address as 12 hex digits>.sock`; a name is a link to it, `<hostname>.name`. There is nothing else: who
- * listens is alive, and what a dead node left counts for nothing and is replaced.
+ * The folder in which the nodes of one user on one machine find each other. A node is a socket,
+ * `<address as 12 hex digits>.sock`. A hostname is a symbolic link to it, `<hostname>.name`. A node is alive if its
+ * socket accepts connections; the files of a dead node are ignored and replaced.
  */
 export class NodeDirectory {
   readonly path: string
@@ -27,32 +27,35 @@ export class NodeDirectory {
   }
 
   /**
-   * Opens the folder, making it with mode 0700 when it is missing.
+   * Opens the folder. Creates it with mode 0700 if it is missing.
    *
-   * @throws {PluginError} CONFIG_INVALID where it is no folder, is somebody else's, or cannot be made
+   * @throws {PluginError} CONFIG_INVALID if it is not a folder, belongs to another user, or cannot be created
    */
   static async open(path: string = defaultPath()): Promise<NodeDirectory> {
     await mkdir(path, { recursive: true, mode: 0o700 }).catch(cause => {
-      const message = `the folder ${path}, where nodes find each other, cannot be made: ${systemCode(cause)}`
+      const message = `the folder ${path}, in which nodes find each other, cannot be created: ${systemCode(cause)}`
       throw new PluginError('CONFIG_INVALID', message, { cause })
     })
     const stats = await lstat(path)
     if (!stats.isDirectory()) {
-      throw new PluginError('CONFIG_INVALID', `${path} is no folder; nodes cannot find each other in it`)
+      throw new PluginError('CONFIG_INVALID', `${path} is not a folder; nodes cannot find each other in it`)
     }
     if (stats.uid !== process.getuid?.()) {
-      throw new PluginError('CONFIG_INVALID', `the folder ${path} belongs to another user; name another one`)
+      throw new PluginError(
+        'CONFIG_INVALID',
+        `the folder ${path} belongs to another user; use a folder of your own`,
+      )
     }
     if ((stats.mode & 0o777) !== 0o700) await chmod(path, 0o700)
     return new NodeDirectory(path)
   }
 
-  /** Where the node with `address` takes streams. */
+  /** Path of the socket of the node with `address`. */
   socketOf(address: Address): string {
     return join(this.path, socketName(address))
   }
 
-  /** The nodes that run now, this one included. */
+  /** The running nodes, with this one. */
   async nodes(): Promise<NodeEntry[]> {
     const files = await this.#files()
     const hostnames = new Map<string, string>()
@@ -68,15 +71,15 @@ export class NodeDirectory {
     return (await Promise.all(entries)).flat()
   }
 
-  /** The address of the running node named `hostname`, which must be a valid name in lower case. */
+  /** The address of the running node with `hostname`, a valid name in lower case. */
   async resolve(hostname: string): Promise<Address | undefined> {
     const path = this.#nameLink(hostname)
     const address = addressOf(await readlink(path).catch(() => ''))
     return address !== undefined && (await this.#isLiveName(path)) ? address : undefined
   }
 
-  /** Gives `hostname` to the node with `address`, unless another running node has it. */
-  takeHostname(hostname: string, address: Address): Promise<boolean> {
+  /** Acquires `hostname` for the node with `address`. Resolves with false if another running node has it. */
+  acquireHostname(hostname: string, address: Address): Promise<boolean> {
     return takeName(this.#nameLink(hostname), {
       place: path => symlink(socketName(address), path),
       withdraw: path => unlink(path),
@@ -84,7 +87,7 @@ export class NodeDirectory {
     })
   }
 
-  /** Takes all names away from the node with `address`, but for `keep`. Only that node may call it. */
+  /** Releases all hostnames of the node with `address`, except `keep`. Only that node may call it. */
   async releaseHostnames(address: Address, keep?: string): Promise<void> {
     for (const file of (await this.#files()).filter(isNameLink)) {
       const path = join(this.path, file)
@@ -94,7 +97,7 @@ export class NodeDirectory {
     }
   }
 
-  /** Empty also where somebody has removed the folder: a daemon must be able to end then. */
+  /** Empty also if the folder has been removed, so that a daemon can still end. */
   #files(): Promise<string[]> {
     return readdir(this.path).catch(() => [])
   }
@@ -105,7 +108,7 @@ export class NodeDirectory {
 
   async #isLiveName(path: string): Promise<boolean> {
     const target = await readlink(path).catch(() => undefined)
-    // By the socket's own path: the link's may be too long for connect().
+    // Connects by the socket's own path, because the path of the link may be too long for connect().
     return target !== undefined && isListening(join(this.path, target))
   }
 }

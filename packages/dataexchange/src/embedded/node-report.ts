@@ -1,7 +1,7 @@
 import type { Address } from '../pilot/address.ts'
 import type { NodeEntry } from './node-directory.ts'
 
-/** What a node tells of itself in INFO and HEALTH. */
+/** The facts behind INFO and HEALTH. */
 export interface NodeFacts {
   readonly address: Address
   readonly hostname: string
@@ -16,7 +16,7 @@ export function healthReport(facts: NodeFacts): Record<string, unknown> {
   return { status: 'ok', ...common(facts), uptime_seconds: uptimeSecs, uptime_secs: uptimeSecs }
 }
 
-/** The answer to INFO of a daemon of `version` with so many `ports` bound. */
+/** The answer to INFO. `ports` is the number of bound ports. */
 export function infoReport(
   facts: NodeFacts,
   { version, ports }: { version: string; ports: number },
@@ -44,9 +44,9 @@ export function infoReport(
 }
 
 /**
- * The fields of both, under the original's names. pilotctl ends with a panic where a number is missing. Those
- * about the network are zero: nothing leaves this machine. The kernel vouches for the peers, which are this
- * user's, and nothing is encrypted on the way to them.
+ * The fields of both answers, with the original's names. pilotctl panics if a number is missing. Network counters are
+ * zero, because nothing leaves this machine. Peers count as authenticated, because they are processes of this user,
+ * and not as encrypted, because the kernel carries the bytes in the clear.
  */
 function common({ address, hostname, connections, peers }: NodeFacts): Record<string, unknown> {
   return {

@@ -3,12 +3,12 @@ import { DriverError } from '../errors.ts'
 import type { LocalNode } from './local-node.ts'
 
 /**
- * The answer to HANDSHAKE, `[u8 request][u32 node id, where the request is about one]...`. The nodes of one
- * user on one machine trust each other, always. That has to be told: pilotctl asks before it dials, and looks
- * for a registry where it gets no answer.
+ * Answers HANDSHAKE, `[u8 request][u32 node id, if the request is about a node]...`. The nodes of one user on one
+ * machine always trust each other. pilotctl asks for trust before it dials, and looks for a registry if it gets no
+ * answer.
  *
- * @throws {DriverError} DAEMON_REFUSED for what would change that, and for a node that does not run;
- * DAEMON_NOT_PILOT where the payload is too short
+ * @throws {DriverError} DAEMON_REFUSED for a request that would change trust, and for a node that does not run;
+ * DAEMON_NOT_PILOT if the payload is too short
  */
 export async function answerHandshake(
   node: LocalNode,
@@ -30,11 +30,11 @@ export async function answerHandshake(
       return { node_id: id, trusted: await isTrusted(node, id) }
     }
     default:
-      throw refusal('the nodes of an embedded daemon trust each other; there is nothing to decide')
+      throw refusal('the nodes of an embedded daemon always trust each other; this cannot be changed')
   }
 }
 
-/** What HANDSHAKE asks for. Approve (2), reject (3) and revoke (6) are refused. */
+/** Requests of HANDSHAKE. Approve (2), reject (3) and revoke (6) are refused. */
 const Handshake = { Request: 1, Pending: 4, Trusted: 5, IsTrusted: 7 } as const
 
 function trusted(id: number): Record<string, unknown> {
@@ -47,7 +47,7 @@ async function isTrusted(node: LocalNode, id: number): Promise<boolean> {
 
 function nodeIdIn(payload: Uint8Array): number {
   if (payload.length < 5) {
-    throw new DriverError('DAEMON_NOT_PILOT', 'a handshake request names no node')
+    throw new DriverError('DAEMON_NOT_PILOT', 'a handshake request has no node id')
   }
   return viewOf(payload).getUint32(1)
 }

@@ -6,14 +6,14 @@ export const ADDRESS_SIZE = 6
 /** The node number that stands for every node of a network. */
 export const BROADCAST_NODE = 0xffff_ffff
 
-/** A 48-bit virtual address (section 7). Immutable. */
+/** A 48-bit virtual address `[address.layout]`. Immutable. */
 export class Address {
   /** Network, 0 to 65,535. */
   readonly network: number
   /** Node, 0 to 2^32 - 1. */
   readonly node: number
 
-  /** @throws {AddressError} ADDRESS_INVALID where a number is out of its range */
+  /** @throws {AddressError} ADDRESS_INVALID if a number is out of range */
   constructor(network: number, node: number) {
     if (!isWhole(network, 0xffff)) throw new AddressError(`network ${network} is not 0 to 65535`)
     if (!isWhole(node, 0xffff_ffff)) throw new AddressError(`node ${node} is not 0 to 4294967295`)
@@ -21,17 +21,17 @@ export class Address {
     this.node = node
   }
 
-  /** True for the address of every node of its network. */
+  /** True for the broadcast address of a network `[address.broadcast]`. */
   get isBroadcast(): boolean {
     return this.node === BROADCAST_NODE
   }
 
-  /** True where `other` is the same address. */
+  /** True if `other` is the same address. */
   equals(other: Address): boolean {
     return this.network === other.network && this.node === other.node
   }
 
-  /** The canonical text, `N:NNNN.HHHH.LLLL`. */
+  /** The canonical text, `N:NNNN.HHHH.LLLL` `[address.text]`. */
   toString(): string {
     return `${this.network}:${hex4(this.network)}.${hex4(this.node >>> 16)}.${hex4(this.node & 0xffff)}`
   }
@@ -49,16 +49,16 @@ export interface SocketAddress {
 }
 
 /**
- * Reads `N:NNNN.HHHH.LLLL`, in upper or lower case (section 7); the original's `ParseAddr`.
+ * Parses `N:NNNN.HHHH.LLLL` in upper or lower case `[address.text]` `[address.lower]`. The original's `ParseAddr`.
  *
- * @throws {AddressError} ADDRESS_INVALID; the message says which part is wrong
+ * @throws {AddressError} ADDRESS_INVALID; the message names the wrong part
  */
 export function parseAddress(text: string): Address {
   const fault = (why: string) =>
     new AddressError(`${JSON.stringify(text)} is not an address: ${why}; expected N:NNNN.HHHH.LLLL`)
 
   const colon = text.indexOf(':')
-  if (colon < 0) throw fault('there is no colon after the network')
+  if (colon < 0) throw fault('the colon after the network is missing')
   const decimal = text.slice(0, colon)
   if (!/^\d+$/.test(decimal)) throw fault(`the network ${JSON.stringify(decimal)} is not a decimal number`)
   const network = Number(decimal)
@@ -75,7 +75,7 @@ export function parseAddress(text: string): Address {
 }
 
 /**
- * Reads `N:NNNN.HHHH.LLLL:PORT`.
+ * Parses `N:NNNN.HHHH.LLLL:PORT` `[address.port]`.
  *
  * @throws {AddressError} ADDRESS_INVALID
  */
@@ -93,7 +93,7 @@ export function formatSocketAddress({ address, port }: SocketAddress): string {
   return `${address}:${port}`
 }
 
-/** The 6 bytes of `address`. */
+/** Encodes `address` as 6 bytes. */
 export function encodeAddress(address: Address): Uint8Array {
   const bytes = new Uint8Array(ADDRESS_SIZE)
   const view = new DataView(bytes.buffer)
@@ -102,7 +102,7 @@ export function encodeAddress(address: Address): Uint8Array {
   return bytes
 }
 
-/** The address in the first 6 of `bytes`, which must be there. */
+/** Decodes the address in the first 6 of `bytes`. The caller checks the length. */
 export function decodeAddress(bytes: Uint8Array): Address {
   const view = new DataView(bytes.buffer, bytes.byteOffset, ADDRESS_SIZE)
   return new Address(view.getUint16(0), view.getUint32(2))

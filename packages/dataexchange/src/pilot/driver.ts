@@ -13,42 +13,44 @@ import { PilotStream } from './stream.ts'
 import { DATA_EXCHANGE_PORT, type Resolver, type Streams } from './transport.ts'
 
 /**
- * The network, through a Pilot daemon on this machine (section 8); the original's `driver`.
+ * The Pilot network, reached through a daemon on this machine. The original's `driver`.
  *
- * Each dial, each listener with its streams, and each other request has a socket of its own. The daemon's
- * replies do not say which request they answer, and its errors do not even say which kind: on a shared
- * socket the late reply to a call that was given up would go to the next caller. Here it goes nowhere, calls
- * run side by side, a slow reader pushes back on its own stream, and the loss of one socket ends what it
- * carried and nothing else. A daemon takes 1,024 sockets in all.
+ * Each dial, each listener and each request has its own socket to the daemon. Replies carry no request id, and
+ * errors do not even name the command they answer `[ipc.one-in-flight]`. On a shared socket the late reply to an
+ * abandoned call would reach the next caller; on its own socket it reaches nobody. So calls run in parallel, a slow
+ * reader slows down only its own stream, and a lost socket ends only its own streams. A daemon accepts 1,024 sockets.
  *
- * So the driver itself is never disconnected: when the daemon has come back, call {@link listen} and
- * {@link dial} again.
+ * The driver itself is never disconnected. After the daemon restarts, call {@link listen} and {@link dial} again.
  *
- * Every method rejects with a {@link DriverError}: DAEMON_UNAVAILABLE where no daemon listens on the socket,
- * DAEMON_GONE where it went away before it answered, DAEMON_NOT_PILOT where what it sends makes no sense,
- * DAEMON_REFUSED where it answers with an error, TIMED_OUT, ABORTED, and DRIVER_CLOSED after {@link close}.
+ * Every method rejects with a {@link DriverError}:
+ * - DAEMON_UNAVAILABLE: nothing listens on the socket.
+ * - DAEMON_GONE: the daemon closed the connection before it answered.
+ * - DAEMON_NOT_PILOT: the answer is not valid on this protocol.
+ * - DAEMON_REFUSED: the daemon answered with an error.
+ * - TIMED_OUT, ABORTED: see {@link WaitOptions}.
+ * - DRIVER_CLOSED: after {@link close}.
  */
 export class Driver implements Streams, Resolver {
-  /** Where the daemon listens. */
+  /** Path of the daemon's socket. */
   readonly socketPath: string
   readonly #sockets = new Set<IpcConnection>()
-  /** This node's, as the daemon said it last. */
+  /** The address of this node in the last INFO. */
   #address = new Address(0, 0)
   #closed = false
 
   /**
-   * A driver for the daemon at `socketPath`, once that has answered INFO.
+   * Connects to the daemon at `socketPath`. Resolves when the daemon has answered INFO.
    *
    * @param socketPath @default defaultSocketPath()
    * @param options `timeoutMs` @default 10 s (`LIMITS.requestTimeout`)
-   * @throws {DriverError} DAEMON_NOT_PILOT also where it closes the connection or does not answer in time
+   * @throws {DriverError} DAEMON_NOT_PILOT also if the daemon closes the connection or does not answer in time
    */
   static async connect(socketPath: string = defaultSocketPath(), options: WaitOptions = {}): Promise<Driver> {
     const driver = new Driver(socketPath)
     try {
       await driver.info(options)
     } catch (error) {
-      throw silent(error) ? noAnswer(socketPath, error) : error
+      throw isSilent(error) ? noAnswer(socketPath, error) : error
     }
     return driver
   }
@@ -58,13 +60,13 @@ export class Driver implements Streams, Resolver {
   }
 
   /**
-   * Connects to `port` of `address`. The daemon does not tell the local port: it is 0 in the stream's
-   * `localAddress`.
+   * Opens a stream to `port` of `address` `[ipc.dial]`. The daemon does not tell the local port: the stream's
+   * `localAddress` has port 0.
    *
-   * @param options `timeoutMs` @default 30 s (`LIMITS.dialTimeout`). A dial that is given up is cancelled in
-   * the daemon too.
+   * @param options `timeoutMs` @default 30 s (`LIMITS.dialTimeout`). An abandoned dial is also cancelled in the
+   * daemon `[ipc.cancel]`.
    * @throws {DriverError} DIAL_FAILED with the daemon's reason
-   * @throws {AddressError} ADDRESS_INVALID where `port` is none
+   * @throws {AddressError} ADDRESS_INVALID if `port` is not 0 to 65535
    */
   async dial(address: Address, port: number, options: WaitOptions = {}): Promise<PilotStream> {
     const remoteAddress = { address, port: checkedPort(port) }
@@ -88,11 +90,11 @@ export class Driver implements Streams, Resolver {
   }
 
   /**
-   * Accepts streams to `port` of this node.
+   * Binds `port` of this node and accepts streams to it `[ipc.bind]`. Resolves when the daemon has bound the port.
    *
-   * @param options `timeoutMs` @default 10 s (`LIMITS.requestTimeout`), for the daemon's answer
-   * @throws {DriverError} PORT_IN_USE where the port is taken
-   * @throws {AddressError} ADDRESS_INVALID where `port` is none
+   * @param options `timeoutMs` for the daemon's answer. @default 10 s (`LIMITS.requestTimeout`)
+   * @throws {DriverError} PORT_IN_USE if the port is taken
+   * @throws {AddressError} ADDRESS_INVALID if `port` is not 0 to 65535
    */
   async listen(port: number, options: WaitOptions = {}): Promise<PilotListener> {
     checkedPort(port)
@@ -104,26 +106,26 @@ export class Driver implements Streams, Resolver {
     )
   }
 
-  /** Who this node is. `timeoutMs` as of {@link connect}. */
+  /** Asks for this node's address, name and version `[ipc.info]`. `timeoutMs` as in {@link connect}. */
   async info(options: WaitOptions = {}): Promise<NodeInfo> {
-    const info = nodeInfoFrom(await this.#ask('INFO', Command.Info, '', Command.InfoOk, options))
+    const info = nodeInfoFrom(await this.#request('INFO', Command.Info, '', Command.InfoOk, options))
     this.#address = info.address
     return info
   }
 
-  /** The daemon's account of its health, as it gives it. `timeoutMs` as of {@link connect}. */
+  /** Asks for the daemon's health `[ipc.health]`: its JSON as it is. `timeoutMs` as in {@link connect}. */
   async health(options: WaitOptions = {}): Promise<Record<string, unknown>> {
-    return this.#ask('HEALTH', Command.Health, '', Command.HealthOk, options)
+    return this.#request('HEALTH', Command.Health, '', Command.HealthOk, options)
   }
 
   /**
-   * The address of the node named `hostname`. `timeoutMs` as of {@link connect}.
+   * Resolves `hostname` to an address `[ipc.resolve]`. `timeoutMs` as in {@link connect}.
    *
-   * @throws {DriverError} DAEMON_REFUSED where there is no such node
+   * @throws {DriverError} DAEMON_REFUSED if the daemon knows no such node
    */
   async resolve(hostname: string, options: WaitOptions = {}): Promise<Address> {
     const what = `resolving ${JSON.stringify(hostname)}`
-    const answer = await this.#ask(
+    const answer = await this.#request(
       what,
       Command.ResolveHostname,
       hostname,
@@ -132,20 +134,20 @@ export class Driver implements Streams, Resolver {
     )
     const address = addressFrom(answer)
     if (address === undefined) {
-      throw new DriverError('DAEMON_NOT_PILOT', `${what}: the daemon’s answer holds no address`)
+      throw new DriverError('DAEMON_NOT_PILOT', `${what}: the daemon’s answer has no address`)
     }
     return address
   }
 
-  /** Gives this node the name `hostname`; an empty one takes it away. `timeoutMs` as of {@link connect}. */
+  /** Sets this node's hostname; an empty text removes it `[ipc.set-hostname]`. `timeoutMs` as in {@link connect}. */
   async setHostname(hostname: string, options: WaitOptions = {}): Promise<void> {
-    await this.#ask('SET-HOSTNAME', Command.SetHostname, hostname, Command.SetHostnameOk, options)
+    await this.#request('SET-HOSTNAME', Command.SetHostname, hostname, Command.SetHostnameOk, options)
   }
 
   /**
-   * Ends every stream, listener and call made through this driver, at once: `end()` a stream and await its
-   * `close` before, where what was written must arrive. Later calls reject with DRIVER_CLOSED. Resolves when
-   * the sockets are closed. Idempotent.
+   * Closes every stream, listener and call of this driver at once. To be sure that written bytes leave, call `end()`
+   * on the stream and await its `close` event first. Later calls reject with DRIVER_CLOSED. Resolves when the sockets
+   * are closed. Idempotent.
    */
   async close(): Promise<void> {
     this.#closed = true
@@ -159,7 +161,7 @@ export class Driver implements Streams, Resolver {
     return this.close()
   }
 
-  #ask(
+  #request(
     what: string,
     command: number,
     text: string,
@@ -173,7 +175,7 @@ export class Driver implements Streams, Resolver {
     })
   }
 
-  /** Runs `use` on a socket of its own, which is closed where that fails or is given up, after `abandon`. */
+  /** Runs `use` on a new socket. Closes the socket if `use` fails; calls `abandon` before that on a time-out or an abort. */
   async #onSocket<T>(
     what: string,
     { signal, timeoutMs }: WaitOptions,
@@ -224,9 +226,9 @@ function bindError(error: unknown, port: number): unknown {
   const { daemonCode, message } = error
   const holder =
     port === DATA_EXCHANGE_PORT
-      ? 'the holder is most likely the daemon’s own data exchange service (start the daemon with -no-dataexchange) or another pilot-dx serve'
-      : 'another program on this node holds it'
-  return new DriverError('PORT_IN_USE', `port ${port} is taken (${message}): ${holder}`, {
+      ? 'most likely by the daemon’s own data exchange service (start the daemon with -no-dataexchange) or by another pilot-dx serve'
+      : 'by another program on this node'
+  return new DriverError('PORT_IN_USE', `port ${port} is taken (${message}), ${holder}`, {
     cause: error,
     daemonCode,
   })
@@ -236,19 +238,19 @@ function isRefusal(error: unknown): error is DriverError {
   return error instanceof DriverError && error.code === 'DAEMON_REFUSED'
 }
 
-/** True where something took the connection and gave no answer. */
-function silent(error: unknown): boolean {
+/** True if something accepted the connection and did not answer. */
+function isSilent(error: unknown): boolean {
   return error instanceof DriverError && (error.code === 'DAEMON_GONE' || error.code === 'TIMED_OUT')
 }
 
 function noAnswer(socketPath: string, cause: unknown): DriverError {
   return new DriverError(
     'DAEMON_NOT_PILOT',
-    `what listens on ${socketPath} does not answer as a Pilot daemon; check the path, or whether the daemon hangs or has no room for another client`,
+    `the program that listens on ${socketPath} does not answer as a Pilot daemon; check the path, and whether the daemon hangs or has reached its number of clients`,
     { cause },
   )
 }
 
 function driverClosed(): DriverError {
-  return new DriverError('DRIVER_CLOSED', 'the driver was closed by this process')
+  return new DriverError('DRIVER_CLOSED', 'this process closed the driver')
 }

@@ -17,31 +17,31 @@ import {
 /** Bytes that are kept for streams that the daemon has not announced yet. @limit bytes */
 export const EARLY_BYTES: number = MiB
 
-/** What a stream is told by the socket that carries it. */
+/** Callbacks of a stream on its socket. */
 export interface StreamEvents {
-  /** Bytes from the peer. */
+  /** RECV: bytes from the peer. */
   data(bytes: Uint8Array): void
-  /** CLOSE-OK: the daemon has ended the connection, asked or not. */
+  /** CLOSE-OK: the daemon ended the connection, on request or because the peer closed it. */
   ended(): void
-  /** The socket is gone. */
+  /** The socket is closed. */
   lost(error: DriverError): void
 }
 
-/** What a listener is told by its socket. */
+/** Callbacks of a listener on its socket. */
 export interface ListenerEvents {
-  /** ACCEPT: a peer has connected. */
+  /** ACCEPT: a peer connected. */
   accept(accepted: Accepted): void
-  /** The socket is gone. */
+  /** The socket is closed. */
   lost(error: DriverError): void
 }
 
 /**
- * One socket to a daemon (section 8): framing, one request in flight, and what the daemon pushes, handed to
- * the stream or listener that it is for. Connects at once; what is written before is sent then.
+ * One socket to a daemon: framing `[ipc.framing]`, one request in flight `[ipc.one-in-flight]`, and dispatch of pushed
+ * messages to their stream or listener. The constructor starts to connect; earlier writes are queued.
  *
- * Bytes and ends of connections that no stream stands for yet are kept, since they may overtake the message
- * that announces the connection. More than `EARLY_BYTES` of them end the socket: to drop some would
- * leave a stream with a hole that nobody sees. Those of connections that were forgotten are dropped.
+ * RECV and CLOSE-OK may overtake the message that announces their connection `[ipc.early-recv]`, so they are buffered
+ * until a stream attaches. More than `EARLY_BYTES` of them close the socket, because dropping some would leave
+ * an unnoticed hole in a stream. Messages of forgotten connections are dropped.
  */
 export class IpcConnection {
   /** Resolves when the socket is closed. */
@@ -74,10 +74,10 @@ export class IpcConnection {
   }
 
   /**
-   * Sends a request and waits for the reply with the command `reply`; its payload is the result. One at a
-   * time: neither replies nor errors say what they answer.
+   * Sends a request. Resolves with the payload of the reply whose command is `reply`. The caller keeps at most one
+   * request in flight, because replies and errors do not name the request they answer.
    *
-   * @throws {DriverError} DAEMON_REFUSED with the daemon's message, or what the socket failed with
+   * @throws {DriverError} DAEMON_REFUSED with the daemon's message, or the error that closed the socket
    */
   request(command: number, payload: Uint8Array, reply: number): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
@@ -88,12 +88,12 @@ export class IpcConnection {
     })
   }
 
-  /** Has ACCEPTs handed to `listener`. */
+  /** Registers the receiver of ACCEPTs. */
   listen(listener: ListenerEvents): void {
     this.#listener = listener
   }
 
-  /** Has what comes for the connection `connId` handed to `stream`, first what came early. */
+  /** Registers the receiver of messages for the connection `connId`. Delivers buffered messages first. */
   attach(connId: number, stream: StreamEvents): void {
     this.#streams.set(connId, stream)
     const early = this.#takeEarly(connId)
@@ -101,18 +101,18 @@ export class IpcConnection {
     if (early?.ended) stream.ended()
   }
 
-  /** Drops what still comes for the connection `connId`. */
+  /** Drops all further messages for the connection `connId`. */
   forget(connId: number): void {
     this.#streams.delete(connId)
     this.#takeEarly(connId)
     this.#forgotten.add(connId)
-    // Sets keep their order: the first is the one that was forgotten longest ago.
+    // A Set keeps insertion order: the first id is the oldest.
     if (this.#forgotten.size > FORGOTTEN_IDS)
       this.#forgotten.delete(this.#forgotten.values().next().value ?? 0)
     this.release(connId)
   }
 
-  /** Stops reading the socket, for all that it carries, until each connection that holds it has let go. */
+  /** Pauses the socket, for all its connections, until each connection that holds it has called {@link release}. */
   hold(connId: number): void {
     this.#holding.add(connId)
     this.#socket.pause()
@@ -123,22 +123,22 @@ export class IpcConnection {
     if (this.#holding.delete(connId) && this.#holding.size === 0) this.#socket.resume()
   }
 
-  /** Writes one SEND, its pieces not copied. `written` is called when the socket has taken all of it. */
+  /** Writes one SEND without copying `pieces`. Calls `written` when the socket has taken all of it. */
   send(connId: number, pieces: readonly Uint8Array[], written: WriteCallback): void {
     this.#write(encodeMessage(Command.Send, encodeConnId(connId), ...pieces), written)
   }
 
-  /** Writes CLOSE; the answer goes to the stream's `ended`. */
+  /** Writes CLOSE. The stream's `ended` gets the CLOSE-OK. */
   sendClose(connId: number): void {
     this.#write(encodeMessage(Command.Close, encodeConnId(connId)))
   }
 
-  /** Writes CANCEL: the daemon abandons the dials of this socket. */
+  /** Writes CANCEL: the daemon abandons the dials of this socket `[ipc.cancel]`. */
   sendCancel(): void {
     this.#write(encodeMessage(Command.Cancel))
   }
 
-  /** Closes the socket; all that waits on it, and all that it carries, fails with `error`. Idempotent. */
+  /** Closes the socket. Its request, streams and listener fail with `error`. Idempotent. */
   close(error: DriverError = closedHere()): void {
     if (this.#failure) return
     this.#failure = error
@@ -155,9 +155,9 @@ export class IpcConnection {
         this.#dispatch(message)
       }
     } catch (error) {
-      // Anything else was thrown by a reader's own 'data' listener, and is none of the daemon's.
+      // Any other error comes from a reader's own 'data' listener, not from the daemon.
       if (!(error instanceof DriverError)) throw error
-      const message = `what answers on ${this.#path} is no Pilot daemon: ${error.message}`
+      const message = `the program on ${this.#path} is not a Pilot daemon: ${error.message}`
       this.close(new DriverError('DAEMON_NOT_PILOT', message, { cause: error }))
     }
   }
@@ -169,7 +169,7 @@ export class IpcConnection {
     else if (command === Command.Error) this.#refused(payload)
     else if (command === this.#request?.reply) this.#answered(payload)
     else if (TO_DAEMON.has(command)) throw notPilot(`it sent a request (0x${command.toString(16)})`)
-    // All else is a late reply, or a command of other services.
+    // The rest are late replies [ipc.late-reply] and commands of other services [ipc.unknown-command].
   }
 
   #pushed(connId: number, data: Uint8Array | undefined): void {
@@ -195,7 +195,7 @@ export class IpcConnection {
   #keep(connId: number, data: Uint8Array | undefined): void {
     if (this.#forgotten.has(connId)) return
     const early = this.#early.get(connId) ?? { data: [], ended: false, cost: 0 }
-    // A copy: a view would keep the whole chunk that was read.
+    // A view would keep the whole chunk in memory, so the bytes are copied.
     if (data === undefined) early.ended = true
     else early.data.push(data.slice())
     const cost = (data?.length ?? 0) + EARLY_OVERHEAD
@@ -203,7 +203,7 @@ export class IpcConnection {
     this.#earlyBytes += cost
     this.#early.set(connId, early)
     if (this.#earlyBytes > EARLY_BYTES) {
-      throw notPilot(`it sent over ${EARLY_BYTES} bytes for streams that it has not announced`)
+      throw notPilot(`it sent over ${EARLY_BYTES} bytes for unannounced streams`)
     }
   }
 
@@ -237,7 +237,7 @@ export class IpcConnection {
   }
 }
 
-/** Called when the socket has taken what was written, or has failed. */
+/** Called when the socket has taken the bytes, or with the error of the socket. */
 export type WriteCallback = (error?: Error | null) => void
 
 interface PendingRequest {
@@ -246,7 +246,7 @@ interface PendingRequest {
   reject: (error: Error) => void
 }
 
-/** What came for a connection before it was announced. */
+/** Messages that came before their connection was announced. */
 interface EarlyEvents {
   data: Uint8Array[]
   ended: boolean
@@ -257,7 +257,7 @@ function unavailable(path: string, cause: Error | undefined): DriverError {
   const why = REASONS[systemCode(cause) ?? ''] ?? cause?.message ?? 'the connection ended at once'
   return new DriverError(
     'DAEMON_UNAVAILABLE',
-    `no daemon answers at ${path}: ${why}; start one (pilot-dx serve, or pilot-daemon), or name its socket (PILOT_SOCKET)`,
+    `no daemon answers at ${path}: ${why}; start one (pilot-dx serve, or pilot-daemon), or set PILOT_SOCKET to its socket`,
     { cause },
   )
 }
@@ -267,18 +267,18 @@ function notPilot(why: string): DriverError {
 }
 
 function closedHere(): DriverError {
-  return new DriverError('DRIVER_CLOSED', 'the socket was closed by this process')
+  return new DriverError('DRIVER_CLOSED', 'this process closed the socket')
 }
 
 const REASONS: Record<string, string> = {
-  ENOENT: 'there is no such socket',
-  ECONNREFUSED: 'nobody listens on it, the daemon has died or it is no socket',
-  EACCES: 'this user may not connect to it',
-  EPERM: 'this user may not connect to it',
-  EAGAIN: 'the daemon takes no more connections at present',
+  ENOENT: 'the socket does not exist',
+  ECONNREFUSED: 'nothing listens on it: the daemon died, or it is not a socket',
+  EACCES: 'this user has no permission to connect',
+  EPERM: 'this user has no permission to connect',
+  EAGAIN: 'the daemon accepts no more connections for now',
 }
 
-/** Commands that only clients send. What echoes them, or is a client itself, is no daemon. */
+/** Commands that only clients send. A program that sends them echoes, or is a client itself. */
 const TO_DAEMON: ReadonlySet<number> = new Set([
   Command.Bind,
   Command.Dial,
@@ -293,7 +293,7 @@ const TO_DAEMON: ReadonlySet<number> = new Set([
 ])
 
 const CONN_ID_SIZE = 4
-/** What an early message costs beside its bytes, so that empty ones are bounded too. */
+/** Bytes charged for each buffered message beside its payload, so that the number of empty messages is bounded. */
 const EARLY_OVERHEAD = 64
-/** A daemon may push for a connection a little longer than it is open; ids are not used again that soon. */
+/** Number of forgotten ids to remember. A daemon may push to a connection shortly after its end; it reuses ids much later. */
 const FORGOTTEN_IDS = 1024

@@ -3,7 +3,7 @@ import { DriverError } from '../errors.ts'
 import { FIXED_LIMITS } from '../limits.ts'
 import { ADDRESS_SIZE, type Address, decodeAddress, encodeAddress, type SocketAddress } from './address.ts'
 
-/** Commands of the daemon's socket that data exchange needs (section 8). */
+/** Commands of the daemon's socket that data exchange uses. */
 export const Command = {
   Bind: 0x01,
   BindOk: 0x02,
@@ -30,24 +30,24 @@ export const Command = {
   UnbindOk: 0x38,
 } as const
 
-/** Bytes before a message's payload: `[u32 length][u8 command]`; the length counts from the command. */
+/** Size of a message's header, `[u32 length][u8 command]` `[ipc.framing]`. The length counts from the command byte. */
 export const IPC_HEADER_SIZE = 5
 
 /** One message on the daemon's socket. */
 export interface IpcMessage {
   command: number
-  /** A view of the bytes read: copy it to keep it long. */
+  /** A view of the bytes read. Copy it to keep it. */
   payload: Uint8Array
 }
 
-/** What a daemon tells in ACCEPT. */
+/** The payload of ACCEPT, decoded `[ipc.accept]`. */
 export interface Accepted {
   localPort: number
   connId: number
   remote: SocketAddress
 }
 
-/** The pieces of a message to write; the payload's pieces are not copied. */
+/** A message as pieces to write. Does not copy the payload. */
 export function encodeMessage(command: number, ...payload: Uint8Array[]): Uint8Array[] {
   const header = new Uint8Array(IPC_HEADER_SIZE)
   const view = viewOf(header)
@@ -56,18 +56,18 @@ export function encodeMessage(command: number, ...payload: Uint8Array[]): Uint8A
   return [header, ...payload]
 }
 
-/** Cuts the bytes of a daemon's socket into messages (section 8). Input may be split anywhere. */
+/** Splits the bytes of a daemon's socket into messages. Chunks may end anywhere `[ipc.split]`. */
 export class IpcDecoder {
   readonly #partial = new ByteCollector()
-  /** Bytes of the current field, a length or a message, that are still to come. */
+  /** Number of bytes missing of the current field, a length or a message. */
   #missing = LENGTH_SIZE
   #state: 'length' | 'message' = 'length'
   #collecting = false
 
   /**
-   * Takes the next bytes and returns the messages that they complete. Payloads may be views of `chunk`.
+   * Consumes `chunk` and returns the messages that it completes. Payloads may be views of `chunk`.
    *
-   * @throws {DriverError} DAEMON_NOT_PILOT where a length is zero or over 1 MiB
+   * @throws {DriverError} DAEMON_NOT_PILOT if a length is zero `[ipc.no-command]` or over 1 MiB `[ipc.max-message]`
    */
   push(chunk: Uint8Array): IpcMessage[] {
     const messages: IpcMessage[] = []
@@ -102,26 +102,26 @@ export class IpcDecoder {
 
 const LENGTH_SIZE = 4
 
-/** `[u16]`, for ports. */
+/** Encodes a port as `[u16]`. */
 export function encodePort(port: number): Uint8Array {
   const bytes = new Uint8Array(2)
   viewOf(bytes).setUint16(0, port)
   return bytes
 }
 
-/** `[u32]`, for connection ids. */
+/** Encodes a connection id as `[u32]`. */
 export function encodeConnId(connId: number): Uint8Array {
   const bytes = new Uint8Array(4)
   viewOf(bytes).setUint32(0, connId)
   return bytes
 }
 
-/** The payload of DIAL. */
+/** Encodes the payload of DIAL. */
 export function encodeDial(address: Address, port: number): Uint8Array {
   return concat([encodeAddress(address), encodePort(port)])
 }
 
-/** The payload of ACCEPT. */
+/** Encodes the payload of ACCEPT. */
 export function encodeAccept({ localPort, connId, remote }: Accepted): Uint8Array {
   return concat([
     encodePort(localPort),
@@ -131,28 +131,28 @@ export function encodeAccept({ localPort, connId, remote }: Accepted): Uint8Arra
   ])
 }
 
-/** The payload of ERROR. */
+/** Encodes the payload of ERROR. */
 export function encodeError(code: number, message: string): Uint8Array {
   return concat([encodePort(code), utf8(message)])
 }
 
-/** @throws {DriverError} DAEMON_NOT_PILOT where the payload is too short, as all decoders here */
+/** Decodes a port. @throws {DriverError} DAEMON_NOT_PILOT if the payload is too short, as all decoders here do */
 export function decodePort(payload: Uint8Array): number {
   return need(payload, 2).getUint16(0)
 }
 
-/** The connection id at the start of DIAL-OK, SEND, RECV, CLOSE and CLOSE-OK. */
+/** Decodes the connection id at the start of DIAL-OK, SEND, RECV, CLOSE and CLOSE-OK. */
 export function decodeConnId(payload: Uint8Array): number {
   return need(payload, 4).getUint32(0)
 }
 
-/** The payload of DIAL. */
+/** Decodes the payload of DIAL. */
 export function decodeDial(payload: Uint8Array): SocketAddress {
   const view = need(payload, ADDRESS_SIZE + 2)
   return { address: decodeAddress(payload), port: view.getUint16(ADDRESS_SIZE) }
 }
 
-/** The payload of ACCEPT. */
+/** Decodes the payload of ACCEPT. */
 export function decodeAccept(payload: Uint8Array): Accepted {
   const view = need(payload, 6 + ADDRESS_SIZE + 2)
   return {
@@ -162,37 +162,34 @@ export function decodeAccept(payload: Uint8Array): Accepted {
   }
 }
 
-/** The payload of ERROR. */
+/** Decodes the payload of ERROR `[ipc.error]`. */
 export function decodeError(payload: Uint8Array): { code: number; message: string } {
   const code = need(payload, 2).getUint16(0)
   return { code, message: decodeUtf8(payload.subarray(2)) ?? 'error with a message that is not UTF-8' }
 }
 
-/** The JSON object in the answers to INFO, HEALTH, RESOLVE-HOSTNAME and SET-HOSTNAME. */
+/** Decodes the JSON object of the replies to INFO, HEALTH, RESOLVE-HOSTNAME and SET-HOSTNAME. */
 export function decodeJson(payload: Uint8Array): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(decodeUtf8(payload) ?? '')
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
   } catch {
-    // Reported below, with all else that is no object.
+    // Falls through to the error below.
   }
-  throw new DriverError('DAEMON_NOT_PILOT', 'the daemon answered with something that is no JSON object')
+  throw new DriverError('DAEMON_NOT_PILOT', 'the daemon’s reply is not a JSON object')
 }
 
 function checkedLength(length: number): number {
   if (length >= 1 && length <= FIXED_LIMITS.ipcMessage.value) return length
   throw new DriverError(
     'DAEMON_NOT_PILOT',
-    `a message of ${length} bytes came over the socket; 1 to ${FIXED_LIMITS.ipcMessage.value} are allowed`,
+    `a message on the socket has ${length} bytes; 1 to ${FIXED_LIMITS.ipcMessage.value} are allowed`,
   )
 }
 
 function need(payload: Uint8Array, size: number): DataView {
   if (payload.length < size) {
-    throw new DriverError(
-      'DAEMON_NOT_PILOT',
-      `a message has ${payload.length} bytes where ${size} are needed`,
-    )
+    throw new DriverError('DAEMON_NOT_PILOT', `a message has ${payload.length} bytes, but needs ${size}`)
   }
   return viewOf(payload)
 }

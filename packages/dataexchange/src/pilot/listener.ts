@@ -7,26 +7,27 @@ import { PilotStream } from './stream.ts'
 import type { Listener } from './transport.ts'
 
 /**
- * The streams that peers open to one port of this node, in order: an async iterable. Streams wait, and take
- * in bytes, until they are iterated. `break` leaves the port bound; a later iteration goes on.
+ * An async iterable of the streams that peers open to one port of this node, in the order of their ACCEPTs
+ * `[ipc.accept]`. Streams queue, and buffer bytes, until they are iterated. `break` leaves the port bound; a later
+ * iteration continues.
  *
- * Iterating ends after {@link close}, and throws DAEMON_GONE when the daemon goes away: listen again then.
+ * The iteration ends after {@link close}. It throws DAEMON_GONE when the daemon closes the socket: listen again.
  */
 export class PilotListener implements Listener {
   readonly port: number
   readonly #ipc: IpcConnection
   readonly #localAddress: Address
   readonly #waiting: PilotStream[] = []
-  /** Accepted streams whose connection is not over. */
+  /** Number of accepted streams whose connection is still open. */
   #live = 0
   #wake: (() => void)[] = []
   #failure: Error | undefined
   #closing: Promise<void> | undefined
   #unbound = false
 
-  /** Binds `port` on the socket `ipc`, which is the listener's from then on. Rejects as {@link IpcConnection.request}. */
+  /** Binds `port` on the socket `ipc`, which the listener then owns. Rejects as {@link IpcConnection.request} does. */
   static async bind(ipc: IpcConnection, port: number, localAddress: Address): Promise<PilotListener> {
-    // Made first: an ACCEPT may come with the BIND-OK.
+    // The listener registers before BIND: an ACCEPT may overtake the BIND-OK [ipc.early-accept].
     const listener = new PilotListener(ipc, port, localAddress)
     await ipc.request(Command.Bind, encodePort(port), Command.BindOk)
     return listener
@@ -39,7 +40,7 @@ export class PilotListener implements Listener {
     ipc.listen({
       accept: accepted => this.#accept(accepted),
       lost: error => {
-        // Closed with its driver: an end, not a failure.
+        // The iteration of a closed driver ends without an error.
         if (error.code === 'DRIVER_CLOSED') this.#closing ??= Promise.resolve()
         else this.#failure = error
         this.#wakeAll()
@@ -65,9 +66,9 @@ export class PilotListener implements Listener {
   }
 
   /**
-   * Accepts no more: streams that wait here are closed, those that were iterated live on. Resolves when the
-   * port is free; with a daemon that cannot free a port alone, when it has said so: the port is then free
-   * when the last stream has closed, and peers that connect until then are closed at once. Idempotent.
+   * Stops accepting. Queued streams are closed; iterated streams stay open. Resolves when the port is free
+   * `[ipc.unbind]`. An older daemon cannot free a port alone `[ipc.unbind-old]`: then the port becomes free when the
+   * last stream closes, and new connections are closed at once until then. Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -84,13 +85,13 @@ export class PilotListener implements Listener {
     await withWait('UNBIND', { timeoutMs: LIMITS.requestTimeout.value }, () =>
       this.#ipc.request(Command.Unbind, encodePort(this.port), Command.UnbindOk),
     ).catch(() => {
-      // An older daemon, or one that is gone: the port goes with the socket.
+      // An older daemon refuses UNBIND. The port becomes free when the socket closes.
     })
     this.#unbound = true
     this.#closeWhenIdle()
   }
 
-  /** The socket stays as long as it carries a stream. */
+  /** Closes the socket when it carries no stream any more. */
   #closeWhenIdle(): void {
     if (this.#unbound && this.#live === 0) this.#ipc.close()
   }

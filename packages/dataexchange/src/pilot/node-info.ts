@@ -1,20 +1,20 @@
 import { Address, parseAddress } from './address.ts'
 
-/** What a daemon tells about its node (INFO, section 8). Where it leaves a field out, that is empty or zero. */
+/** A daemon's answer to INFO `[ipc.info]`. A field that the daemon leaves out is empty or zero. */
 export interface NodeInfo {
   readonly nodeId: number
   readonly address: Address
   readonly hostname: string
   readonly uptimeSecs: number
-  /** The daemon's version. */
+  /** Version of the daemon. */
   readonly version: string
-  /** What the daemon can do beyond the first version of the protocol. */
+  /** Names of protocol extensions that the daemon supports. */
   readonly features: readonly string[]
-  /** The answer as it came, with all that is not above. */
+  /** The whole answer, with the fields that have no property here. */
   readonly raw: Readonly<Record<string, unknown>>
 }
 
-/** Reads the JSON of INFO-OK. Missing and misshapen fields are no error: daemons differ. */
+/** Reads the JSON of INFO-OK. Accepts missing and malformed fields, because daemons differ. */
 export function nodeInfoFrom(raw: Record<string, unknown>): NodeInfo {
   const address = addressFrom(raw) ?? new Address(0, 0)
   return {
@@ -28,13 +28,13 @@ export function nodeInfoFrom(raw: Record<string, unknown>): NodeInfo {
   }
 }
 
-/** The address that `address`, else `node_id` (of network 0), names in a daemon's answer. */
+/** The address in a daemon's answer: its field `address`, else `node_id` in network 0. */
 export function addressFrom(raw: Record<string, unknown>): Address | undefined {
   if (typeof raw.address === 'string') {
     try {
       return parseAddress(raw.address)
     } catch {
-      // The node id, where there is one, is as good.
+      // Falls back to the node id.
     }
   }
   return isNodeId(raw.node_id) ? new Address(0, raw.node_id) : undefined

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 
 /**
- * Where the daemon's socket is unless told otherwise (section 8): `$PILOT_SOCKET`, else
- * `$XDG_RUNTIME_DIR/pilot.sock` on Linux, else `/tmp/pilot.sock`. An empty variable counts as unset.
+ * The default path of the daemon's socket: `$PILOT_SOCKET` `[ipc.socket-env]`, else `$XDG_RUNTIME_DIR/pilot.sock` on
+ * Linux `[ipc.socket-runtime-dir]`, else `/tmp/pilot.sock` `[ipc.socket-tmp]`. An empty variable counts as unset.
  *
  * @param env @default process.env
  */

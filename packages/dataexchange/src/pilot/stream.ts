@@ -15,51 +15,51 @@ export const STREAM_BUFFER: number = MiB
 /** Time after which a stream is reset because its reader leaves its buffer full. @limit ms */
 export const STREAM_STALL_MS = 5_000
 
-/** What a {@link PilotStream} is made of. */
+/** Parameters of a {@link PilotStream}. */
 export interface PilotStreamParts {
-  /** The socket that carries it. */
+  /** The socket that carries the stream. */
   ipc: IpcConnection
-  /** The daemon's number for the connection. */
+  /** The daemon's id of the connection. */
   connId: number
   localAddress: SocketAddress
   remoteAddress: SocketAddress
-  /** True where the socket carries other streams too: a reader that stalls then has its stream reset. */
+  /** True if the socket carries other streams, too: then a stalled stream is reset. */
   shared: boolean
-  /** Called once, when the daemon's connection is over: what is left to read is in memory. */
+  /** Called once, when the daemon's connection ends. Unread bytes are then in memory. */
   onOver: () => void
 }
 
 /**
- * A stream between two agents, over the daemon's socket (section 8). There is no half-close: `end()` writes
- * what is left, then CLOSE, and waits for CLOSE-OK for at most 5 s (`FIXED_LIMITS.closeTimeout`; after that the
- * stream is destroyed); what the peer sends until then can be read. Where the peer ends the stream, reading
- * ends after the bytes that have arrived, and writing fails.
+ * A stream between two agents over the daemon's socket.
  *
- * A write's callback is called when the socket has taken the bytes, which is all that a daemon lets know:
- * only an answer of the peer shows that it has them.
+ * Closing: there is no half-close. `end()` flushes, sends CLOSE and waits up to 5 s (`FIXED_LIMITS.closeTimeout`) for
+ * CLOSE-OK, then destroys the stream; bytes that the peer sends meanwhile can be read. If the peer closes
+ * `[ipc.close-pushed]`, reading ends after the bytes that have arrived, and writing fails.
  *
- * Up to 1 MiB (`STREAM_BUFFER`) waits for the reader; then the socket is not read until half of it is
- * taken. On a listener's socket, which its streams share, a reader that leaves the buffer full for 5 s
- * (`STREAM_STALL_MS`) has its stream reset (STREAM_STALLED), so that the others go on; one that takes
- * a little lets the socket be read a little. A dialled stream has its socket to itself and is never reset
- * here. It pushes back on the daemon, which drops a client that does not read for 10 s while bytes wait for
- * it: the stream then fails with DAEMON_GONE, and no other does.
+ * Writing: a write's callback means that the socket has taken the bytes. The daemon reports nothing further
+ * `[ipc.send]`; only an answer of the peer shows that it has them.
  *
- * Errors: DAEMON_GONE where the daemon goes away; STREAM_CLOSED for what is written after either side has
- * closed; STREAM_STALLED; DRIVER_CLOSED. They are kept in `errored` and reject the read or write that meets
- * them; with no `error` listener they do not end the process.
+ * Backpressure: the stream buffers up to 1 MiB (`STREAM_BUFFER`), then pauses the socket until half of that is
+ * read. A listener's socket is shared by its streams, so a stream whose buffer stays full for 5 s
+ * (`STREAM_STALL_MS`) is reset with STREAM_STALLED and the others continue. A dialled stream has its own socket and
+ * is never reset here: the daemon drops a client that does not read for 10 s `[ipc.slow-client]`, and then this
+ * stream alone fails with DAEMON_GONE.
+ *
+ * Errors: DAEMON_GONE if the daemon closes the socket; STREAM_CLOSED for a write after either side closed;
+ * STREAM_STALLED; DRIVER_CLOSED. They reject the pending read or write and stay in `errored`; without an `error`
+ * listener they do not end the process.
  */
 export class PilotStream extends Duplex implements Stream {
   readonly localAddress: SocketAddress
   readonly remoteAddress: SocketAddress
   readonly #parts: PilotStreamParts
-  /** Bytes that Node's own buffer does not ask for yet. Small ones are joined, so that they cost what they weigh. */
+  /** Bytes beyond Node's own buffer. Small chunks are joined, so that their overhead is bounded. */
   readonly #incoming = new ByteCollector()
   #incomingBytes = 0
   #wanted = false
   #holding = false
   #stallTimer: NodeJS.Timeout | undefined
-  /** `closing`: CLOSE is sent, CLOSE-OK is not here yet. `over`: the daemon's connection has ended. */
+  /** `closing`: CLOSE is sent, CLOSE-OK is pending. `over`: the daemon's connection has ended. */
   #state: 'open' | 'closing' | 'over' = 'open'
   #closeTimer: NodeJS.Timeout | undefined
   #finished: WriteCallback | undefined
@@ -69,7 +69,7 @@ export class PilotStream extends Duplex implements Stream {
     this.#parts = parts
     this.localAddress = parts.localAddress
     this.remoteAddress = parts.remoteAddress
-    // A daemon that goes away between two reads must not end the process.
+    // An 'error' event without a listener would end the process.
     this.on('error', () => {})
     parts.ipc.attach(parts.connId, {
       data: bytes => this.#arrived(bytes),
@@ -80,14 +80,14 @@ export class PilotStream extends Duplex implements Stream {
     })
   }
 
-  /** As of any Readable. */
+  /** As in any Readable. */
   override read(size?: number): Uint8Array | null {
     const chunk: Uint8Array | null = super.read(size)
-    this.#settleFlow()
+    this.#updateFlow()
     return chunk
   }
 
-  /** As of any Writable, but that writing after the end fails with STREAM_CLOSED, or with what the stream failed with. */
+  /** As in any Writable, but a write after the end fails with STREAM_CLOSED, or with the stream's own error. */
   override write(
     chunk: unknown,
     encoding?: BufferEncoding | WriteCallback,
@@ -144,7 +144,7 @@ export class PilotStream extends Duplex implements Stream {
       this.#incoming.append(bytes)
       this.#incomingBytes += bytes.length
     }
-    this.#settleFlow()
+    this.#updateFlow()
   }
 
   #flush(): void {
@@ -159,16 +159,16 @@ export class PilotStream extends Duplex implements Stream {
     this.#wanted = true
     this.#flush()
     this.push(null)
-    // Where nothing is left to read, 'end' comes without a reader, and the stream closes.
+    // With an empty buffer, this emits 'end' even without a reader, and the stream closes.
     this.read(0)
     this.#finished?.()
   }
 
-  /** Ends this side of the daemon's connection; what was read of it stays. */
+  /** Ends the daemon's connection on this side. Buffered bytes stay. */
   #over(): void {
     const { ipc, connId, onOver } = this.#parts
     if (this.#state === 'over') return
-    // Also after a CLOSE-OK that nobody asked for: the daemon keeps the connection until its client closes it.
+    // Sent also after a pushed CLOSE-OK: the daemon keeps the connection until its client closes it.
     if (this.#state === 'open') ipc.sendClose(connId)
     this.#state = 'over'
     clearTimeout(this.#closeTimer)
@@ -180,7 +180,7 @@ export class PilotStream extends Duplex implements Stream {
   #send(chunks: readonly Uint8Array[], callback: WriteCallback): void {
     const { ipc, connId } = this.#parts
     const batches = sendBatches(chunks)
-    // One at a time: other streams of the socket get their turn in between.
+    // One batch at a time, so that other streams of the socket write in between.
     const next: WriteCallback = error => {
       if (error) {
         callback(error)
@@ -195,28 +195,28 @@ export class PilotStream extends Duplex implements Stream {
   }
 
   /**
-   * Fails a write after the peer has closed. That destroys the stream and what it holds, so the reader is
-   * first given time to take what the peer sent before: it may be the answer that says why.
+   * Fails a write after the peer closed. The failure destroys the stream and its buffer, so the reader first gets up
+   * to 5 s (`FIXED_LIMITS.closeTimeout`) to read it: it may hold the answer that says why the peer closed.
    */
   #refuse(callback: WriteCallback): void {
     if (this.readableLength === 0 || this.destroyed) {
       callback(this.#closedError())
       return
     }
-    const settle = () => {
+    const fail = () => {
       clearTimeout(timer)
-      this.off('end', settle).off('close', settle)
+      this.off('end', fail).off('close', fail)
       callback(this.#closedError())
     }
-    const timer = setTimeout(settle, FIXED_LIMITS.closeTimeout.value)
-    this.on('end', settle).on('close', settle)
+    const timer = setTimeout(fail, FIXED_LIMITS.closeTimeout.value)
+    this.on('end', fail).on('close', fail)
   }
 
-  /** Stops and starts the reading of the socket by how much waits here. */
-  #settleFlow(): void {
-    const waiting = this.readableLength + this.#incomingBytes
-    if (this.#holding && waiting <= STREAM_BUFFER / 2) this.#letGo()
-    else if (!this.#holding && waiting >= STREAM_BUFFER && this.#state !== 'over') this.#hold()
+  /** Pauses and resumes the socket by the number of buffered bytes. */
+  #updateFlow(): void {
+    const buffered = this.readableLength + this.#incomingBytes
+    if (this.#holding && buffered <= STREAM_BUFFER / 2) this.#release()
+    else if (!this.#holding && buffered >= STREAM_BUFFER && this.#state !== 'over') this.#hold()
   }
 
   #hold(): void {
@@ -226,7 +226,7 @@ export class PilotStream extends Duplex implements Stream {
     if (shared) this.#stallTimer = setTimeout(() => this.#stalled(), STREAM_STALL_MS)
   }
 
-  #letGo(): void {
+  #release(): void {
     this.#holding = false
     clearTimeout(this.#stallTimer)
     this.#parts.ipc.release(this.#parts.connId)
@@ -234,13 +234,13 @@ export class PilotStream extends Duplex implements Stream {
 
   #stalled(): void {
     if (this.readableLength + this.#incomingBytes < STREAM_BUFFER) {
-      this.#letGo()
+      this.#release()
       return
     }
     this.destroy(
       new DriverError(
         'STREAM_STALLED',
-        `the stream from ${formatSocketAddress(this.remoteAddress)} was reset: nothing of its full buffer was read for ${STREAM_STALL_MS} ms`,
+        `the stream from ${formatSocketAddress(this.remoteAddress)} was reset: its buffer stayed full for ${STREAM_STALL_MS} ms`,
       ),
     )
   }
@@ -253,7 +253,7 @@ export class PilotStream extends Duplex implements Stream {
   }
 }
 
-/** `chunks` in order, cut and joined so that each batch has at most `FIXED_LIMITS.ipcSend` bytes. Nothing is copied. */
+/** `chunks` in order, cut and joined into batches of at most `FIXED_LIMITS.ipcSend` bytes `[ipc.send-split]`, without copies. */
 function* sendBatches(chunks: readonly Uint8Array[]): Generator<Uint8Array[], undefined> {
   let batch: Uint8Array[] = []
   let room = FIXED_LIMITS.ipcSend.value

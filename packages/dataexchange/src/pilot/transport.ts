@@ -2,40 +2,40 @@ import type { Duplex } from 'node:stream'
 import type { WaitOptions } from '../async/wait.ts'
 import type { Address, SocketAddress } from './address.ts'
 
-/** The port of data exchange (section 1). */
+/** The port of data exchange. */
 export const DATA_EXCHANGE_PORT = 1001
 
 /**
- * A stream between two agents: a Node Duplex that knows both ends. There is no half-close: `end()` writes
- * what is left, then closes both directions.
+ * A stream between two agents: a Node Duplex with the addresses of both ends. It has no half-close: `end()` flushes
+ * and then closes both directions.
  */
 export interface Stream extends Duplex {
   readonly localAddress: SocketAddress
   readonly remoteAddress: SocketAddress
 }
 
-/** Accepted streams, in order. Iterating ends after {@link close}, and throws when the daemon goes away. */
+/** Accepted streams, in order. The iteration ends after {@link close} and throws if the daemon closes the socket. */
 export interface Listener extends AsyncIterable<Stream> {
   readonly port: number
-  /** Accepts no more. Streams that were accepted live on. Resolves when the port is free or the daemon cannot free it alone. */
+  /** Stops accepting. Accepted streams stay open. Resolves when the port is free, or the daemon has said that it cannot free a port alone. */
   close(): Promise<void>
 }
 
-/** What data exchange needs of a network of agents. The driver has it; so may any other transport. */
+/** The transport that data exchange needs. `Driver` implements it; another transport may. */
 export interface Streams {
-  /** Connects to `port` of `address`. */
+  /** Opens a stream to `port` of `address`. */
   dial(address: Address, port: number, options?: WaitOptions): Promise<Stream>
-  /** Accepts streams to `port` of this node. */
+  /** Binds `port` of this node and accepts streams to it. */
   listen(port: number, options?: WaitOptions): Promise<Listener>
 }
 
-/** Who this node is. */
+/** The identity of this node. */
 export interface Identity {
   readonly nodeId: number
   readonly address: Address
 }
 
-/** Finds addresses by name. */
+/** Resolves hostnames to addresses. */
 export interface Resolver {
   resolve(hostname: string, options?: WaitOptions): Promise<Address>
 }

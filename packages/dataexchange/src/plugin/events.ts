@@ -3,24 +3,25 @@ import { type Logger, silentLogger } from '../logger.ts'
 /** Events that wait for a slow subscriber; beyond it the oldest are dropped. @limit count */
 const EVENT_QUEUE = 1_024
 
-/** The events of data exchange and their payloads (section 3). */
+/** The events of data exchange, by topic, with their payloads. */
 export interface DataExchangeEvents {
+  /** A message is durable in the inbox. */
   'message.received': { type: string; from: string; size: number; message_id?: string; reply_to?: string }
-  /** Of a folder that was unpacked, `path` is the folder, and `size` that of the archive which it came in. */
+  /** A file is durable in the received folder. For an unpacked folder, `path` is the folder and `size` the size of its archive. */
   'file.received': {
     filename: string
     size: number
     path: string
     folder?: true
-    /** In the folder: how many files, and the bytes of all. */
+    /** Number of files in the folder, and their total size in bytes. */
     files?: number
     bytes?: number
     message_id?: string
     reply_to?: string
   }
-  /** A folder’s archive that was stored and is not unpacked; not an event of the original. */
+  /** A folder’s archive was stored and is not unpacked, for `reason`. The original has no such event. */
   'folder.kept': { filename: string; path: string; reason: string }
-  /** A request that was answered on its connection and not stored (section 6); not an event of the original. */
+  /** A request was answered on its connection and not stored `[auto.reply]`. The original has no such event. */
   'request.answered': {
     from: string
     size: number
@@ -28,21 +29,24 @@ export interface DataExchangeEvents {
     message_id?: string
     reply_to?: string
   }
+  /** An ACK could not be written. */
   'dataexchange.ack_failed': { remote: string; frame_type: string; error: string }
+  /** A message was refused: the inbox is full. */
   'inbox.full': { from: string; type: string; frame_bytes: number; max_bytes: number }
+  /** A file was refused: the received folder is full. */
   'received.full': { type: string; frame_bytes: number; max_bytes: number }
 }
 
-/** What a subscriber is handed. */
+/** An event as a subscriber gets it. */
 export interface PublishedEvent {
   readonly topic: string
   readonly payload: unknown
 }
 
-/** Takes one event at a time: the next comes when the promise it returned has settled. */
+/** Handles one event at a time: the next call comes when the returned promise has settled. */
 export type EventListener = (event: PublishedEvent) => void | Promise<void>
 
-/** Carries events from services to whoever listens (section 9). Publishing never blocks and never throws. */
+/** Delivers events from services to subscribers. Publishing never blocks and never throws. */
 export class EventBus {
   readonly #subscriptions = new Set<Subscription>()
   readonly #logger: Logger
@@ -51,19 +55,19 @@ export class EventBus {
     this.#logger = logger
   }
 
-  /** Hands `payload` to every listener of `topic`, later: listeners run after the caller has gone on. */
+  /** Queues `payload` for every subscriber of `topic`. Listeners run later, never within this call. */
   publish<T extends keyof DataExchangeEvents>(topic: T, payload: DataExchangeEvents[T]): void
   publish(topic: string, payload: unknown): void
   publish(topic: string, payload: unknown): void {
-    for (const subscription of this.#subscriptions) subscription.offer({ topic, payload })
+    for (const subscription of this.#subscriptions) subscription.push({ topic, payload })
   }
 
   /**
-   * Calls `listener` for every event whose topic matches `pattern`, in which `*` stands for any characters
-   * (`file.*`, `*`). Up to 1,024 events wait for a slow listener; then the oldest are dropped. What a
-   * listener throws is logged.
+   * Calls `listener` for every event whose topic matches `pattern`; `*` stands for any characters (`file.*`, `*`).
+   * Up to 1,024 events are queued for a slow listener (`EVENT_QUEUE`); then the oldest are dropped, with a
+   * warning in the log. Errors of a listener are logged.
    *
-   * @returns a function that ends the subscription; events that still wait for the listener are dropped
+   * @returns a function that ends the subscription and drops its queued events
    */
   subscribe(pattern: string, listener: EventListener): () => void {
     const subscription = new Subscription(globToRegExp(pattern), listener, this.#logger)
@@ -79,7 +83,7 @@ class Subscription {
   readonly #topic: RegExp
   readonly #listener: EventListener
   readonly #logger: Logger
-  #waiting: PublishedEvent[] = []
+  #queue: PublishedEvent[] = []
   #running = false
   #dropped = 0
 
@@ -89,29 +93,29 @@ class Subscription {
     this.#logger = logger
   }
 
-  offer(event: PublishedEvent): void {
+  push(event: PublishedEvent): void {
     if (!this.#topic.test(event.topic)) return
-    if (this.#waiting.length >= EVENT_QUEUE) {
-      this.#waiting.shift()
-      // One line now and one when it is over: a peer must not fill the log through a slow subscriber.
+    if (this.#queue.length >= EVENT_QUEUE) {
+      this.#queue.shift()
+      // Logs one line at the start and one at the end, so that a peer cannot fill the log through a slow subscriber.
       if (this.#dropped++ === 0) {
         this.#logger.warn({ topic: event.topic }, 'a subscriber is too slow: the oldest events are dropped')
       }
     }
-    this.#waiting.push(event)
+    this.#queue.push(event)
     if (!this.#running) {
       this.#running = true
       setImmediate(() => void this.#run())
     }
   }
 
-  /** Drops what waits. */
+  /** Drops the queued events. */
   end(): void {
-    this.#waiting = []
+    this.#queue = []
   }
 
   async #run(): Promise<void> {
-    for (let event = this.#waiting.shift(); event !== undefined; event = this.#waiting.shift()) {
+    for (let event = this.#queue.shift(); event !== undefined; event = this.#queue.shift()) {
       try {
         await this.#listener(event)
       } catch (err) {

@@ -3,7 +3,7 @@ import { PluginError } from '../errors.ts'
 import { FIXED_LIMITS } from '../limits.ts'
 import type { PluginService, ServiceDeps } from './service.ts'
 
-/** Starts and stops services in their order (section 9). */
+/** Starts services by ascending order and stops them in reverse `[plugin.start-stop]`. */
 export class ServiceRegistry {
   readonly #services: PluginService[] = []
   #running: PluginService[] = []
@@ -12,13 +12,13 @@ export class ServiceRegistry {
   /**
    * Adds a service.
    *
-   * @throws {PluginError} REGISTRY_STARTED, SERVICE_DUPLICATE
+   * @throws {PluginError} REGISTRY_STARTED after {@link start}; SERVICE_DUPLICATE if the name is registered already
    */
   register(service: PluginService): void {
     if (this.#started) {
       throw new PluginError(
         'REGISTRY_STARTED',
-        `${service.name} was registered after the start; register it before`,
+        `${service.name} was registered after the start; register it before start()`,
       )
     }
     if (this.#services.some(other => other.name === service.name)) {
@@ -28,17 +28,15 @@ export class ServiceRegistry {
   }
 
   /**
-   * Starts all services by ascending order, those of one order as they were registered.
+   * Starts all services by ascending order; services of the same order start as they were registered. Resolves when all
+   * are ready.
    *
-   * @throws {PluginError} REGISTRY_STARTED where they run already; SERVICE_START_FAILED, what the service threw as its cause; the services that had
-   * been started are stopped again
+   * @throws {PluginError} REGISTRY_STARTED if they run already; SERVICE_START_FAILED with the service's error as cause.
+   * The services that had started are stopped again.
    */
   async start(deps: ServiceDeps, signal?: AbortSignal): Promise<void> {
     if (this.#running.length > 0) {
-      throw new PluginError(
-        'REGISTRY_STARTED',
-        'the services run already; stop them before they are started again',
-      )
+      throw new PluginError('REGISTRY_STARTED', 'the services run already; call stop() first')
     }
     this.#started = true
     for (const service of [...this.#services].sort((a, b) => a.order - b.order)) {
@@ -51,7 +49,7 @@ export class ServiceRegistry {
           `${service.name} did not start: ${messageOf(cause)}`,
           { cause },
         )
-        // What the stops throw as well must not hide why the start failed.
+        // An error of stop() must not hide the error of start().
         await this.stop().catch(err =>
           deps.logger.error({ err }, 'a service did not stop after a failed start'),
         )
@@ -61,10 +59,10 @@ export class ServiceRegistry {
   }
 
   /**
-   * Stops what runs, in reverse order. Each stop has 5 seconds; one that fails does not keep the others
-   * from being stopped.
+   * Stops the running services in reverse order. Each has 5 s (`LIMITS.stopTimeout`). After a failure the others are
+   * still stopped.
    *
-   * @throws {PluginError} SERVICE_STOP_FAILED once all have been tried, an AggregateError as its cause
+   * @throws {PluginError} SERVICE_STOP_FAILED after the last one, with an AggregateError as cause
    */
   async stop(): Promise<void> {
     const running = [...this.#running].reverse()

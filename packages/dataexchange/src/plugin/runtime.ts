@@ -4,23 +4,24 @@ import { EventBus } from './events.ts'
 import { ServiceRegistry } from './registry.ts'
 import type { PluginService, TrustChecker } from './service.ts'
 
-/** What a runtime needs of a driver: `Driver` has it. */
+/** The driver that a runtime needs. `Driver` implements it. */
 export interface RuntimeDriver extends Streams, Resolver {
   info(): Promise<Identity>
 }
 
 /** Options of {@link Runtime}. */
 export interface RuntimeOptions {
+  /** The transport of the services. */
   driver: RuntimeDriver
-  /** @default says nothing */
+  /** @default logs nothing */
   logger?: Logger | undefined
-  /** @default none: services that ask for trust get none */
+  /** Tells services which nodes are trusted. @default none: `deps.trust` is undefined */
   trust?: TrustChecker | undefined
 }
 
-/** Hosts services on a driver (section 9): the part of the original's daemon that plugins see. */
+/** Hosts services on a driver, as the original's daemon hosts plugins. */
 export class Runtime {
-  /** What the services publish. */
+  /** The events that the services publish. */
   readonly events: EventBus
   readonly #options: RuntimeOptions
   readonly #logger: Logger
@@ -42,10 +43,10 @@ export class Runtime {
   }
 
   /**
-   * Asks the daemon who this node is, then starts the services by ascending order.
+   * Asks the daemon for this node's identity, then starts the services by ascending order. Resolves when all are ready.
    *
-   * @throws {PluginError} SERVICE_START_FAILED
-   * @throws {DriverError} where the daemon does not answer
+   * @throws {PluginError} SERVICE_START_FAILED, REGISTRY_STARTED
+   * @throws {DriverError} if the daemon does not answer, as `Driver.info` does
    */
   async start(signal?: AbortSignal): Promise<void> {
     const { driver, trust } = this.#options
@@ -62,15 +63,15 @@ export class Runtime {
   }
 
   /**
-   * Stops the services in reverse order, 5 seconds each.
+   * Stops the services in reverse order, with 5 s for each (`LIMITS.stopTimeout`).
    *
-   * @throws {PluginError} SERVICE_STOP_FAILED once all have been tried
+   * @throws {PluginError} SERVICE_STOP_FAILED after the last one
    */
   async stop(): Promise<void> {
     await this.#registry.stop()
   }
 
-  /** The same as {@link stop}: `await using runtime = new Runtime(...)`. */
+  /** The same as {@link stop}, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
   }

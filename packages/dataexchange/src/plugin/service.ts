@@ -2,14 +2,15 @@ import type { Logger } from '../logger.ts'
 import type { Identity, Resolver, Streams } from '../pilot/transport.ts'
 import type { EventBus } from './events.ts'
 
-/** Tells whom this node trusts, where the host has such a service (section 9). */
+/** The host's knowledge of trusted nodes. */
 export interface TrustChecker {
+  /** True if this node trusts `nodeId`. */
   isTrusted(nodeId: number): boolean
-  /** A name for a person to read, where the host knows one. */
+  /** A human-readable name of `nodeId`, if the host knows one. */
   displayName(nodeId: number): string | undefined
 }
 
-/** What a host hands to a service (section 9). */
+/** The dependencies that a host passes to a service. */
 export interface ServiceDeps {
   readonly streams: Streams
   readonly identity: Identity
@@ -19,13 +20,14 @@ export interface ServiceDeps {
   readonly trust?: TrustChecker | undefined
 }
 
-/** A service that a host can run (section 9). */
+/** A service that a host can run. */
 export interface PluginService {
+  /** Unique in its host. */
   readonly name: string
   /** Services start by ascending order and stop in reverse. */
   readonly order: number
-  /** Resolves when the service is ready. `signal` fires when the host gives up on the start. */
+  /** Resolves when the service is ready. The host aborts `signal` to give up on the start. */
   start(deps: ServiceDeps, signal?: AbortSignal): Promise<void>
-  /** Resolves when all is released. `signal` fires when the time for stopping is over. */
+  /** Resolves when the service has released everything. The host aborts `signal` when the time for it is over. */
   stop(signal?: AbortSignal): Promise<void>
 }

@@ -5,6 +5,7 @@ import { FIXED_LIMITS } from '../limits.ts'
 import type { Logger } from '../logger.ts'
 import type { Mailbox } from '../mailbox/mailbox.ts'
 import { formatSocketAddress } from '../pilot/address.ts'
+import { endStream } from '../pilot/end-stream.ts'
 import type { Stream } from '../pilot/transport.ts'
 import type { EventBus } from '../plugin/events.ts'
 import type { TrustChecker } from '../plugin/service.ts'
@@ -254,20 +255,8 @@ export class Connection {
 
   /** Gives the peer a moment to read its last answers, then closes. */
   async #close(): Promise<void> {
-    const stream = this.#stream
     this.#answers.finish()
-    if (stream.closed) return
-    await new Promise<void>(resolve => {
-      const linger = setTimeout(() => stream.end(), CLOSE_LINGER_MS)
-      const bound = setTimeout(() => stream.destroy(), FIXED_LIMITS.closeTimeout.value)
-      stream.once('close', () => {
-        clearTimeout(linger)
-        clearTimeout(bound)
-        resolve()
-      })
-      // What the peer still sends is read over; left unread, it would hide that the peer has closed.
-      stream.on('data', () => {}).resume()
-    })
+    await endStream(this.#stream, { lingerMs: CLOSE_LINGER_MS })
   }
 
   #report(error: unknown): void {

@@ -47,7 +47,7 @@ test('a folder of nodes behind a link is refused', async t => {
   const folder = tempDir(t)
   mkdirSync(join(folder, 'elsewhere'))
   symlinkSync('elsewhere', join(folder, 'nodes'))
-  await assert.rejects(startDaemon(t, folder), { code: 'CONFIG_INVALID', message: /is no folder/ })
+  await assert.rejects(startDaemon(t, folder), { code: 'CONFIG_INVALID', message: /is not a folder/ })
 })
 
 test('close leaves nothing behind and may be called twice', async t => {
@@ -86,7 +86,7 @@ test('a socket of any other program is not replaced while it lives', async t => 
   await assert.rejects(startDaemon(t, folder), { code: 'SOCKET_IN_USE' })
 })
 
-test('something that is no socket is not replaced', async t => {
+test('a file that is not a socket is not replaced', async t => {
   const folder = tempDir(t)
   writeFileSync(join(folder, 'a.sock'), 'precious')
   await assert.rejects(startDaemon(t, folder), { code: 'CONFIG_INVALID', message: /is no socket/ })
@@ -105,7 +105,7 @@ test('a path too long for a socket is refused with a way out', async t => {
   }
 })
 
-test('what a killed daemon leaves is replaced: its socket, its address, its name', async t => {
+test('the socket, address and name of a killed daemon are replaced', async t => {
   const folder = tempDir(t)
   const options = childOptions(folder)
   const { child, line } = await spawnLine(t, 'embedded-child.js', JSON.stringify(options))
@@ -128,7 +128,7 @@ test('what a killed daemon leaves is replaced: its socket, its address, its name
   assert.deepEqual(readdirSync(folder).sort(), ['heir.sock', 'nodes', 'x.sock'])
 })
 
-test('of daemons that start on one path at the same moment exactly one wins', async t => {
+test('exactly one of several daemons that start on one path at the same moment wins', async t => {
   for (const stale of [false, true]) {
     const folder = tempDir(t)
     const options = { ...childOptions(folder), address: undefined, hostname: 'same' }
@@ -172,7 +172,7 @@ test('the identity is kept between runs, also after a rename', async t => {
   assert.deepEqual(readdirSync(join(folder, 'made')), ['identity.json'])
 })
 
-test('a number added to a kept name is for one run only', async t => {
+test('a number appended to a stored name is for one run only', async t => {
   const folder = tempDir(t)
   const identityFile = join(folder, 'identity.json')
   await (await startDaemon(t, folder, 'a', { identityFile, hostname: 'mine' })).close()
@@ -197,7 +197,7 @@ test('a damaged identity file is reported, not replaced', async t => {
   }
 })
 
-test('addresses that no node can have, and names that are none, are refused', async t => {
+test('invalid addresses and invalid names are refused', async t => {
   const folder = tempDir(t)
   for (const node of [0, 0xffff_ffff]) {
     const start = EmbeddedDaemon.start({
@@ -225,7 +225,7 @@ async function race(t: TestContext, racers: number, options: object): Promise<st
   return (await Promise.all(started)).map(({ line }) => line)
 }
 
-test('an identity file, or a folder of nodes, that cannot be made is told with its path', async t => {
+test('an identity file, or a folder of nodes, that cannot be created is reported with its path', async t => {
   const folder = tempDir(t)
   const file = join(folder, 'file')
   writeFileSync(file, '')
@@ -240,6 +240,6 @@ test('an identity file, or a folder of nodes, that cannot be made is told with i
   })
   await assert.rejects(startDaemon(t, folder, 'a', { directory: join(file, 'nodes') }), {
     code: 'CONFIG_INVALID',
-    message: /nodes, where nodes find each other, cannot be made: ENOTDIR/,
+    message: /nodes, in which nodes find each other, cannot be created: ENOTDIR/,
   })
 })

@@ -78,15 +78,15 @@ describe('Driver.connect', () => {
 
   const impostors: Record<string, (socket: Socket) => void> = {
     'an echo': socket => socket.pipe(socket),
-    'one that closes at once': socket => socket.end(),
-    'one that hangs up on the first bytes': socket => socket.once('data', () => socket.destroy()),
-    'one that says nothing': () => {},
+    'a server that closes at once': socket => socket.end(),
+    'a server that hangs up on the first bytes': socket => socket.once('data', () => socket.destroy()),
+    'a silent server': () => {},
     'a web server': socket => socket.once('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')),
-    'one with over-long messages': socket => socket.write(Uint8Array.of(0, 16, 0, 1, 14)),
-    'one whose INFO is no JSON': socket => socket.write(message(Command.InfoOk, utf8('hello'))),
+    'a server with over-long messages': socket => socket.write(Uint8Array.of(0, 16, 0, 1, 14)),
+    'a server whose INFO is not JSON': socket => socket.write(message(Command.InfoOk, utf8('hello'))),
   }
   for (const [name, handle] of Object.entries(impostors)) {
-    it(`takes ${name} for no Pilot daemon`, async () => {
+    it(`refuses ${name} as DAEMON_NOT_PILOT`, async () => {
       await serving(handle, async path => {
         await assert.rejects(Driver.connect(path, { timeoutMs: 200 }), { code: 'DAEMON_NOT_PILOT' })
       })
@@ -190,7 +190,7 @@ describe('requests', () => {
     assert.deepEqual(await call, { status: 'ok' })
   })
 
-  it('reject before a byte is sent where a port is none', async () => {
+  it('an invalid port is rejected before a byte is sent', async () => {
     await using daemon = await FakeDaemon.start()
     await using driver = await Driver.connect(daemon.path)
     for (const port of [-1, 65_536, 1.5, Number.NaN]) {

@@ -17,7 +17,7 @@ test('[deps.events-glob] a subscriber gets the topics that its pattern matches, 
   assert.deepEqual(seen, ['file.received', 'file.x.y'])
 })
 
-test('a pattern is no regular expression', async () => {
+test('a pattern is not a regular expression', async () => {
   const bus = new EventBus()
   const seen: string[] = []
   bus.subscribe('a.b+', event => {
@@ -29,7 +29,7 @@ test('a pattern is no regular expression', async () => {
   assert.deepEqual(seen, ['a.b+'])
 })
 
-test('[deps.events-publish] publishing returns before any listener runs, and does not throw what they throw', async () => {
+test('[deps.events-publish] publishing returns before any listener runs, and never throws their errors', async () => {
   const { logger, log } = recordingLogger()
   const bus = new EventBus(logger)
   let calls = 0
@@ -46,7 +46,7 @@ test('[deps.events-publish] publishing returns before any listener runs, and doe
   assert.equal(log.filter(entry => entry.level === 'error').length, 2)
 })
 
-test('[deps.events-publish] a slow listener loses the oldest events past 1,024 and blocks nobody', async () => {
+test('[deps.events-publish] a slow listener loses the oldest events past 1,024 and does not block publishing', async () => {
   const { logger, log } = recordingLogger()
   const bus = new EventBus(logger)
   const slow: number[] = []

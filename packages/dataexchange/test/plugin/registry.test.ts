@@ -67,7 +67,7 @@ test('two services of one name are refused', () => {
   assert.throws(() => registry.register(service('a', 2, [])), { code: 'SERVICE_DUPLICATE' })
 })
 
-test('[registry.start-throw] a throw in start, also a synchronous one, becomes an error, and what had started is stopped', async () => {
+test('[registry.start-throw] a throw in start, also a synchronous one, becomes an error, and the started services are stopped', async () => {
   for (const start of [
     async () => {
       throw new Error('no port')
@@ -108,7 +108,7 @@ test('[registry.stop-throw] [registry.stop-all] a throw in stop becomes an error
   assert.deepEqual(calls, ['start first', 'start bad', 'stop first'])
 })
 
-test('[registry.stop-deadline] a stop that takes longer than 5 s is given up, and the others are stopped', async t => {
+test('[registry.stop-deadline] a stop that takes longer than 5 s is abandoned, and the others are stopped', async t => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const calls: string[] = []
   const registry = new ServiceRegistry()
@@ -148,7 +148,7 @@ test('[plugin.start-stop] a service gets the deps and the signal', async () => {
   assert.deepEqual(given, [deps, signal])
 })
 
-test('a second start is refused, and leaves what runs as it is', async () => {
+test('a second start is refused, and leaves the running services alone', async () => {
   const calls: string[] = []
   const registry = new ServiceRegistry()
   registry.register(service('a', 1, calls))

@@ -13,7 +13,7 @@ const driver: RuntimeDriver = {
   info: async () => ({ nodeId: 7, address }),
 }
 
-test('[deps.streams] [deps.identity] [deps.resolver] [deps.logger] [deps.trust] a service is handed what its host has', async () => {
+test('[deps.streams] [deps.identity] [deps.resolver] [deps.logger] [deps.trust] a service gets the dependencies of its host', async () => {
   const { logger } = recordingLogger()
   const trust = { isTrusted: () => true, displayName: () => 'friend' }
   const runtime = new Runtime({ driver, logger, trust })

@@ -8,21 +8,21 @@ import { FIXED_LIMITS } from '../limits.ts'
  */
 const LOCAL_STREAM_BUFFER = 256 * KiB
 
-/** What a {@link StreamEnd} tells the client session that it belongs to. */
+/** Callbacks of a {@link LocalStream} to its client session. */
 export interface StreamOwner {
-  /** There may be something to {@link StreamEnd.take}. */
-  onReadable(stream: StreamEnd): void
-  /** The other node has ended the stream, and all that it sent has been taken. */
-  onEnded(stream: StreamEnd): void
-  /** The stream is not full any more. */
-  onRelieved(stream: StreamEnd): void
+  /** {@link LocalStream.take} may return bytes. */
+  onReadable(stream: LocalStream): void
+  /** The other node ended the stream, and all its bytes have been taken. */
+  onEnded(stream: LocalStream): void
+  /** The write buffer is not full any more. */
+  onRelieved(stream: LocalStream): void
 }
 
 /**
- * This node's end of a stream, on a connection to the other node. Says nothing to its owner before
- * {@link start}, nor after {@link close}.
+ * This node's end of a stream on a connection to another node. Makes no callback before {@link start} or after
+ * {@link close}.
  */
-export class StreamEnd {
+export class LocalStream {
   readonly id: number
   readonly #socket: Socket
   readonly #owner: StreamOwner
@@ -42,7 +42,7 @@ export class StreamEnd {
     socket.on('drain', () => owner.onRelieved(this))
   }
 
-  /** Begins to tell the owner. */
+  /** Starts the callbacks. */
   start(): void {
     if (this.#state !== 'new') return
     this.#state = 'open'
@@ -50,23 +50,23 @@ export class StreamEnd {
     else this.#owner.onReadable(this)
   }
 
-  /** The next bytes from the other node, at most 64 KiB, or null where none have come. */
+  /** Returns the next bytes from the other node, at most 64 KiB, or null if there are none. */
   take(): Uint8Array | null {
-    // Also with nothing there: it is this call that lets the stream come to its end.
+    // An empty read() is needed, too: it makes the socket emit 'end'.
     return this.#socket.read(Math.min(this.#socket.readableLength, FIXED_LIMITS.ipcSend.value) || undefined)
   }
 
-  /** True while too much waits for the other node to take more. */
+  /** True while the write buffer is over `FIXED_LIMITS.daemonStreamBuffer`. */
   get isFull(): boolean {
     return !this.#socket.destroyed && this.#socket.writableLength > LOCAL_STREAM_BUFFER
   }
 
-  /** Sends `data` to the other node. Takes it also when full; the caller must then send no more. */
+  /** Sends `data` to the other node. Accepts it also when full; the caller then pauses. */
   write(data: Uint8Array): void {
     if (data.length > 0 && this.#socket.writable) this.#socket.write(data)
   }
 
-  /** Ends the stream after what was written; what still comes from the other node is thrown away. */
+  /** Flushes and ends the stream. Discards further bytes from the other node. */
   close(): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
@@ -86,7 +86,7 @@ export class StreamEnd {
 
   #finish(): void {
     this.#state = 'closed'
-    // The other node reads no more: what still waits for it has no reader.
+    // The other node reads no more, so unsent bytes have no reader.
     this.#socket.destroy()
     this.#owner.onEnded(this)
   }

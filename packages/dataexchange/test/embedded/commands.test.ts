@@ -35,7 +35,7 @@ test('UNBIND leaves the streams alone', async t => {
   assert.equal(String(await client.allOf(accepted)), 'still here')
 })
 
-test('[ipc.info] [ipc.health] INFO and HEALTH tell who and how the node is', async t => {
+test('[ipc.info] [ipc.health] INFO and HEALTH describe the node and its state', async t => {
   const folder = tempDir(t)
   const [a, b] = [await startDaemon(t, folder, 'a'), await startDaemon(t, folder, 'b')]
   const client = await connectTo(t, a)
@@ -73,12 +73,12 @@ test('[ipc.resolve] nodes find each other by hostname', async t => {
   assert.deepEqual(await client.json(Command.ResolveHostname, 'BETA'), answer)
   assert.equal((await client.json(Command.ResolveHostname, 'alpha')).node_id, a.address.node)
   await assert.rejects(client.json(Command.ResolveHostname, 'gamma'), /no node named gamma on this machine/)
-  await assert.rejects(client.json(Command.ResolveHostname, '../../etc'), /is no hostname/)
+  await assert.rejects(client.json(Command.ResolveHostname, '../../etc'), /is not a hostname/)
   await b.close()
   await assert.rejects(client.json(Command.ResolveHostname, 'beta'), /no node named beta/)
 })
 
-test('[ipc.set-hostname] SET-HOSTNAME renames the node, unless the name is taken or no name', async t => {
+test('[ipc.set-hostname] SET-HOSTNAME renames the node, unless the name is taken or invalid', async t => {
   const folder = tempDir(t)
   const [a, b] = [await startDaemon(t, folder, 'a'), await startDaemon(t, folder, 'b')]
   const [client, other] = [await connectTo(t, a), await connectTo(t, b)]
@@ -90,7 +90,7 @@ test('[ipc.set-hostname] SET-HOSTNAME renames the node, unless the name is taken
 
   await assert.rejects(client.json(Command.SetHostname, 'b'), /taken by another node/)
   for (const name of ['', '-a', 'a-', 'a.b', 'a/b', 'ä', 'a b', 'x'.repeat(64)]) {
-    await assert.rejects(client.json(Command.SetHostname, name), /is no hostname/, name)
+    await assert.rejects(client.json(Command.SetHostname, name), /is not a hostname/, name)
   }
   assert.equal(a.hostname, 'new-name')
   // The name given up is free for the other node.

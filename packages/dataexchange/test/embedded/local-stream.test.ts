@@ -44,7 +44,7 @@ test('[ipc.dial-self] a node dials its own address, also from the client that li
   assert.equal(String(await client.allOf(accepted.connId)), 'to myself')
 })
 
-test('[ipc.error] a dial that cannot be is refused with the reason', async t => {
+test('[ipc.error] an impossible dial is refused with the reason', async t => {
   const folder = tempDir(t)
   const [a, b] = [await startDaemon(t, folder, 'a'), await startDaemon(t, folder, 'b')]
   const client = await connectTo(t, a)
@@ -76,7 +76,7 @@ test('requests may come before earlier ones are answered; answers keep their ord
   assert.deepEqual(commands, [Command.DialOk, Command.Error, Command.HealthOk, Command.DialOk])
 })
 
-test('[ipc.close-after-send] what was sent before CLOSE arrives although the client leaves at once, its own bytes unread', async t => {
+test('[ipc.close-after-send] bytes sent before CLOSE arrive although the client leaves at once with unread bytes', async t => {
   const folder = tempDir(t)
   const [a, b] = [await startDaemon(t, folder, 'a'), await startDaemon(t, folder, 'b')]
   const server = await connectTo(t, a)
@@ -96,7 +96,7 @@ test('[ipc.close-after-send] what was sent before CLOSE arrives although the cli
   }
 })
 
-test('[ipc.close-pushed] bytes sent after the other side has closed are thrown away, both sides end', async t => {
+test('[ipc.close-pushed] bytes sent after the other side has closed are discarded, and both sides end', async t => {
   const folder = tempDir(t)
   const [a, b] = [await startDaemon(t, folder, 'a'), await startDaemon(t, folder, 'b')]
   const [server, client] = [await connectTo(t, a), await connectTo(t, b)]
@@ -134,7 +134,7 @@ test('a client cannot touch the streams of another', async t => {
   assert.equal(String(await one.allOf(accepted)), 'mine')
 })
 
-test('[ipc.client-gone] a client that is killed takes its ports and streams with it; what it had sent arrives', async t => {
+test('[ipc.client-gone] a client that is killed takes its ports and streams with it; bytes it had sent arrive', async t => {
   const folder = tempDir(t)
   const [a, b] = [await startDaemon(t, folder, 'a'), await startDaemon(t, folder, 'b')]
   const server = await connectTo(t, a)

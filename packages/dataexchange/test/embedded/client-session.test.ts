@@ -66,7 +66,7 @@ test('192 MiB to a slow reader: the same bytes, and bounded memory in both daemo
   }
 })
 
-test('[ipc.slow-stream] a reader that rests for good stops the sender, not the other clients', async t => {
+test('[ipc.slow-stream] a stalled reader stops its sender, not the other clients', async t => {
   const { a, listener, feeder } = await stalled(t)
   assert.ok(feeder.socket.writableLength > 0)
   const [other, another] = [await connectTo(t, a), await connectTo(t, a)]
@@ -88,7 +88,7 @@ test('a client that does not read may still send', async t => {
   listener.socket.destroy()
 })
 
-test('what waits in the kernel when a client leaves arrives, although writes to it fail', async t => {
+test('bytes in the kernel at the end of a client arrive, although writes to it fail', async t => {
   const a = await startDaemon(t, tempDir(t))
   const server = await connectTo(t, a)
   await server.bind(7)
@@ -131,7 +131,7 @@ test('what waits in the kernel when a client leaves arrives, although writes to 
   }
 })
 
-test('dials wait for a listener that is behind; more than the backlog are refused', async t => {
+test('dials queue for a slow listener; the daemon refuses more than its backlog', async t => {
   const { a, listener } = await stalled(t)
   const clients = await Promise.all([0, 1].map(() => connectTo(t, a)))
   const half = DIAL_BACKLOG / 2
@@ -152,7 +152,7 @@ test('dials wait for a listener that is behind; more than the backlog are refuse
   await Promise.all(dials)
 })
 
-test('[ipc.slow-client] a client that takes nothing for 10 s is dropped; its streams and ports end', async t => {
+test('[ipc.slow-client] a client that reads nothing for 10 s is dropped; its streams and ports end', async t => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const { a, listener, feeder, connId } = await stalled(t)
   const other = await connectTo(t, a)
@@ -165,7 +165,7 @@ test('[ipc.slow-client] a client that takes nothing for 10 s is dropped; its str
   await listener.closed
 })
 
-test('a client that takes something now and then, and one for which nothing waits, are kept', async t => {
+test('a client that reads slowly, and an idle one, stay connected', async t => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const { a, listener, accepted, feeder } = await stalled(t)
   const idle = await connectTo(t, a)
@@ -191,7 +191,7 @@ test('a client that takes something now and then, and one for which nothing wait
   assert.equal(listener.socket.destroyed, false)
 })
 
-test('a client that asks and never reads the answers is not read for ever', { timeout: 20_000 }, async t => {
+test('a client that never reads its replies is paused', { timeout: 20_000 }, async t => {
   const a = await startDaemon(t, tempDir(t))
   const client = await connectTo(t, a)
   client.socket.pause()
