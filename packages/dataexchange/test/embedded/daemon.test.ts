@@ -232,7 +232,7 @@ test('an identity file, or a folder of nodes, that cannot be created is reported
   const identityFile = join(file, 'identity.json')
   await assert.rejects(startDaemon(t, folder, 'a', { identityFile }), {
     code: 'CONFIG_INVALID',
-    message: `the identity file ${identityFile} cannot be used: ENOTDIR; name a file in a folder that can be written`,
+    message: `the identity file ${identityFile} cannot be used: ENOTDIR; use a file in a writable folder`,
   })
   await assert.rejects(startDaemon(t, folder, 'a', { identityFile: folder }), {
     code: 'CONFIG_INVALID',
