@@ -116,7 +116,7 @@ export class EmbeddedDaemon {
 
   /**
    * Removes the sockets and the hostname, and ends all streams and clients. Bytes that the daemon has read are
-   * forwarded first, for 5 s at most (`LIMITS.closeTimeout`). Idempotent.
+   * forwarded first, for 5 s at most (`FIXED_LIMITS.closeTimeout`). Idempotent.
    */
   close(): Promise<void> {
     this.#closed ??= shutDown(this.#node, this.#servers, this.#sessions)

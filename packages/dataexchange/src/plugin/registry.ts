@@ -59,7 +59,7 @@ export class ServiceRegistry {
   }
 
   /**
-   * Stops the running services in reverse order. Each has 5 s (`LIMITS.stopTimeout`). After a failure the others are
+   * Stops the running services in reverse order. Each has 5 s (`FIXED_LIMITS.stopTimeout`). After a failure the others are
    * still stopped.
    *
    * @throws {PluginError} SERVICE_STOP_FAILED after the last one, with an AggregateError as cause

@@ -63,7 +63,7 @@ export class Runtime {
   }
 
   /**
-   * Stops the services in reverse order, with 5 s for each (`LIMITS.stopTimeout`).
+   * Stops the services in reverse order, with 5 s for each (`FIXED_LIMITS.stopTimeout`).
    *
    * @throws {PluginError} SERVICE_STOP_FAILED after the last one
    */
