@@ -239,8 +239,8 @@ export const PLANTED_FAULTS = [
     edits: [
       [
         'mailbox/unpacking/unpacker.js',
-        'await room.reserve(count)',
-        'await removeFile(this.#path(name)); await room.reserve(count)',
+        'await quota.reserve(count)',
+        'await removeFile(this.#path(name)); await quota.reserve(count)',
       ],
     ],
     foundBy: { unpack: 20 },

@@ -15,7 +15,7 @@ import { defaultInboxDir, defaultReceivedDir, idsDir } from './layout.ts'
 import type { Transfer } from './partial/transfer.ts'
 import { type TransferInput, Transfers } from './partial/transfers.ts'
 import { type Payload, PayloadFailure } from './payload.ts'
-import { ReceivedRoom } from './received/quota.ts'
+import { ReceivedQuota } from './received/quota.ts'
 import { type FileInput, Received, type StoredFile } from './received/received.ts'
 import { storeFailure } from './store-failed.ts'
 import { StoreSlots } from './store-slots.ts'
@@ -76,18 +76,18 @@ export class Mailbox {
       logger,
     })
     const { receivedMaxFiles, receivedMaxBytes } = this.limits
-    const room = new ReceivedRoom(folders.received, {
+    const quota = new ReceivedQuota(folders.received, {
       maxFiles: receivedMaxFiles,
       maxBytes: receivedMaxBytes,
     })
-    this.#received = new Received(folders.received, { room, slots })
+    this.#received = new Received(folders.received, { quota, slots })
     const { onUnpacked: onOutcome = () => {} } = events
     if (config.unpack !== false) {
       const { records } = this.#received
-      this.#unpacker = new Unpacker(folders.received, { room, records, logger, onOutcome })
+      this.#unpacker = new Unpacker(folders.received, { quota, records, logger, onOutcome })
     }
     this.#transfers = new Transfers(folders.received.layout.dir, {
-      room,
+      quota,
       received: {
         publish: async (file, finished) => this.#queueUnpacking(await this.#received.publish(file, finished)),
       },
@@ -199,7 +199,7 @@ export class Mailbox {
   }
 
   async #queueUnpacking(stored: StoredFile): Promise<StoredFile> {
-    const unpacking = await this.#unpacker?.take(stored.name)
+    const unpacking = await this.#unpacker?.add(stored.name)
     return unpacking ? { ...stored, unpacking } : stored
   }
 

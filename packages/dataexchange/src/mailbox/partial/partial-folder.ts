@@ -1,3 +1,34 @@
+// Partial files
+// =============
+//
+// A file that arrives in chunks lies in the hidden subfolder `.partial/` of the received folder until it is complete:
+//
+//   <transfer id>         the bytes received so far; the id is 32 hex digits
+//   <transfer id>.owner   the tag of the sender it belongs to
+//   <transfer id>-<tag>   the partial file of another sender of the same file
+//
+// Owners. Only its owner continues a partial file, so nobody can write into the file of another. The first sender of a
+// file gets the name <transfer id>, which other implementations use too, and its tag goes into the .owner file. Another
+// sender of the same file gets a name with its tag. A partial file without an owner, written by another implementation
+// or left by a crash, goes to the first sender that asks for it.
+//
+// Resume offset. The size of the partial file is the offset at which its sender continues. Chunks are appended and
+// not synced: a power cut may leave a wrong end. That is found when the file is complete, by its SHA-256, which
+// covers every byte on the disk. A file that does not match is removed and sent again from the start.
+//
+// One writer. A transfer holds its entry open. A newer transfer of the same owner closes the older one first. Nobody
+// else may remove or count an open entry; its transfer keeps `bytes` up to date.
+//
+// Publishing. The complete file is checked, synced and published by link() like any received file; then its name here is
+// removed. After a crash in between, the partial file has two links. It must not be written to, so `open` replaces it.
+//
+// Quota. Partial files count for receivedMaxBytes. Idle ones, which no transfer writes, are removed when their space
+// is needed, and expire after `partialTimeout`. Until a removal has finished, its names cannot be used: the removal
+// would delete a new file of the same name.
+//
+// Other programs may delete partial files at any time. The folder is listed when it is needed, at most every two
+// seconds per request of a peer.
+
 import { constants } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open, readdir, readFile, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -5,38 +36,37 @@ import { coalesce } from '../../async/coalesce.ts'
 import { ifThere } from '../../disk/if-exists.ts'
 import { FILE_MODE, FOLDER_MODE } from '../../disk/layout.ts'
 import { systemCode } from '../../system-errors.ts'
-import { isOwnerFileName, ownerFileName, ownersPartialName, parsePartialName } from './partial-names.ts'
+import { isOwnerFileName, ownedPartialName, ownerFileName, parsePartialName } from './partial-names.ts'
 
 /** One partial file. */
 export interface PartialEntry {
   readonly name: string
+  /** Transfer id, 32 hex digits. */
   readonly id: string
-  /** Whose it is, as of `ownerTag`; undefined where nobody's: the first who asks for it gets it. */
+  /** Tag of the owner; undefined if the file has no owner yet. */
   owner: string | undefined
+  /** Size in bytes. */
   bytes: number
-  /** When it was written last: ms since the Unix epoch. */
+  /** Time of the last write, in ms since the Unix epoch. */
   modified: number
-  /** The disk tells whose it is, too. */
-  isRecorded: boolean
-  /** A transfer of this process is writing it. */
+  /** Whether the owner is on the disk, in the name or in an owner file. */
+  hasOwnerOnDisk: boolean
+  /** Whether a transfer of this process writes it; an entry that is not open is idle. */
   isOpen: boolean
 }
 
-/**
- * The partial files of transfers (section 4), in a hidden subfolder of the received files: listed at need,
- * since other programs may delete them at any moment.
- */
+/** The partial files of a received folder. */
 export class PartialFolder {
-  /** Lists the folder; calls share runs. */
+  /** Lists the folder; concurrent calls share one listing. */
   readonly refresh: () => Promise<void>
   readonly #dir: string
   readonly #makeParent: () => Promise<void>
   readonly #entries = new Map<string, PartialEntry>()
-  /** By name: those that are being removed. */
+  /** Removals that are under way, by name. */
   readonly #removals = new Map<string, Promise<void>>()
   #listedAt = Number.NEGATIVE_INFINITY
 
-  /** `makeParent` makes the folder that `dir` is to lie in. */
+  /** `makeParent` creates the folder that `dir` lies in. */
   constructor(dir: string, makeParent: () => Promise<void>) {
     this.#dir = dir
     this.#makeParent = makeParent
@@ -47,29 +77,26 @@ export class PartialFolder {
     return this.#entries.values()
   }
 
-  /** The size of all partial files. */
+  /** Size of all partial files in bytes. */
   get bytes(): number {
     return totalSize(this.#entries.values())
   }
 
-  /** Of those that nobody is going on with. */
+  /** Size of the idle partial files in bytes. */
   get idleBytes(): number {
     return totalSize(this.#idle())
   }
 
-  /** Lists the folder unless that was done within the last seconds: no peer can make it be listed all the time. */
-  async refreshOld(): Promise<void> {
+  /** Lists the folder if the last listing is older than two seconds. */
+  async refreshIfStale(): Promise<void> {
     if (performance.now() - this.#listedAt > FRESH_MS) await this.refresh()
   }
 
-  /**
-   * The partial file of the transfer `id` for the owner `tag`, or undefined where there is none yet:
-   * `<hex id>`, unless that is another's.
-   */
+  /** The partial file of the transfer `id` for the owner `tag`, or undefined if there is none. */
   find(id: string, tag: string): PartialEntry | undefined {
     const plain = this.#entries.get(id)
     if (plain?.owner === tag) return plain
-    return this.#entries.get(ownersPartialName(id, tag)) ?? (plain?.owner === undefined ? plain : undefined)
+    return this.#entries.get(ownedPartialName(id, tag)) ?? (plain?.owner === undefined ? plain : undefined)
   }
 
   /** The oldest idle partial file of the owner `tag`, or undefined. */
@@ -88,17 +115,17 @@ export class PartialFolder {
     return oldest([...byOwner.values()].reduce((most, own) => (own.length > most.length ? own : most), []))
   }
 
-  /** Resolves when what {@link claim} may use is no more being removed; undefined where it is not. */
+  /** Resolves when the names that {@link acquire} may use are free; undefined if no removal is under way. */
   removalOf(id: string, tag: string): Promise<void> | undefined {
-    return this.#removals.get(id) ?? this.#removals.get(ownersPartialName(id, tag))
+    return this.#removals.get(id) ?? this.#removals.get(ownedPartialName(id, tag))
   }
 
   /**
-   * The partial file of {@link find}, or one to be made; it is the owner's from now on, and open. Not to be called while
-   * there is a {@link removalOf}: that would take the names of the new one.
+   * Opens the entry that {@link find} returns, or a new one, for the owner `tag`. Must not be called while there is
+   * a {@link removalOf}.
    */
-  claim(id: string, tag: string): PartialEntry {
-    const entry = this.find(id, tag) ?? newEntry(this.#entries.has(id) ? ownersPartialName(id, tag) : id, id)
+  acquire(id: string, tag: string): PartialEntry {
+    const entry = this.find(id, tag) ?? newEntry(this.#entries.has(id) ? ownedPartialName(id, tag) : id, id)
     this.#entries.set(entry.name, entry)
     entry.owner = tag
     entry.isOpen = true
@@ -109,16 +136,13 @@ export class PartialFolder {
     return join(this.#dir, entry.name)
   }
 
-  /**
-   * Opens the file of a claimed entry; `entry.bytes` is what it holds then. One that holds more than `size`
-   * bytes starts anew.
-   */
+  /** Opens the file of an acquired entry, and sets `entry.bytes`. A file with more than `size` bytes is emptied. */
   async open(entry: PartialEntry, size: number): Promise<FileHandle> {
-    if (!entry.isRecorded) await this.#record(entry)
-    const handle = await this.#made(() => this.#openFile(this.path(entry)))
+    if (!entry.hasOwnerOnDisk) await this.#writeOwner(entry)
+    const handle = await this.#inFolder(() => this.#openFile(this.path(entry)))
     try {
       const stats = await handle.stat()
-      if (!stats.isFile()) throw new Error('the partial file is no file')
+      if (!stats.isFile()) throw new Error('the partial file is not a regular file')
       if (stats.size > size) await handle.truncate()
       entry.bytes = stats.size > size ? 0 : stats.size
       return handle
@@ -128,7 +152,7 @@ export class PartialFolder {
     }
   }
 
-  /** Removes a partial file and counts it no more. Never rejects: one that stays behind expires. */
+  /** Removes a partial file, then stops counting it. Never rejects: a file that stays behind expires. */
   remove(entry: PartialEntry): Promise<void> {
     const begun = this.#removals.get(entry.name)
     if (begun) return begun
@@ -140,26 +164,27 @@ export class PartialFolder {
     return removal
   }
 
-  /** Removes a partial file, and counts it still, until {@link forget}. Never rejects, as {@link remove}. */
+  /** Removes a partial file, and counts it until {@link forget}. Never rejects. */
   async unlink(entry: PartialEntry): Promise<void> {
-    // Its name may be another's by now.
+    // Another entry may have the name by now.
     if (this.#entries.get(entry.name) !== entry) return
     await unlink(this.path(entry)).catch(() => undefined)
     if (entry.name === entry.id) await unlink(join(this.#dir, ownerFileName(entry.id))).catch(() => undefined)
   }
 
-  /** Counts a partial file no more. */
+  /** Stops counting a partial file. */
   forget(entry: PartialEntry): void {
     if (this.#entries.get(entry.name) === entry) this.#entries.delete(entry.name)
   }
 
-  /** Removes what nobody has touched for `timeout` ms, and returns how many partial files that were. */
+  /** Removes idle partial files that were not written for `timeout` ms, and resolves with their number. */
   async sweep(timeout: number): Promise<number> {
     await this.refresh()
-    const isOld = (modified: number) => Math.abs(Date.now() - modified) > timeout
+    // A time in the future, from a clock that was set back, expires as well.
+    const isExpired = (modified: number) => Math.abs(Date.now() - modified) > timeout
     let swept = 0
     for (const entry of [...this.#entries.values()]) {
-      if (entry.isOpen || !isOld(entry.modified)) continue
+      if (entry.isOpen || !isExpired(entry.modified)) continue
       await this.remove(entry)
       swept++
     }
@@ -167,28 +192,28 @@ export class PartialFolder {
       if (!isOwnerFileName(name) || this.#entries.has(name.slice(0, name.indexOf('.')))) continue
       const path = join(this.#dir, name)
       const stats = await lstat(path).catch(() => undefined)
-      if (stats !== undefined && isOld(stats.mtimeMs)) await unlink(path).catch(() => undefined)
+      if (stats !== undefined && isExpired(stats.mtimeMs)) await unlink(path).catch(() => undefined)
     }
     return swept
   }
 
-  /** The partial files that no transfer of this process writes. */
   #idle(): PartialEntry[] {
     return [...this.#entries.values()].filter(({ isOpen }) => !isOpen)
   }
 
   async #list(): Promise<void> {
     this.#listedAt = performance.now()
-    const known = new Set(this.#entries.values())
+    const unseen = new Set(this.#entries.values())
     for (const name of await this.#names()) {
-      const entry = await this.#look(name)
-      if (entry !== undefined) known.delete(entry)
+      const entry = await this.#update(name)
+      if (entry !== undefined) unseen.delete(entry)
     }
-    // What was added meanwhile may have been passed over, and what is open is its transfer's.
-    for (const entry of known) if (!entry.isOpen) this.forget(entry)
+    // Entries that were added meanwhile are not in `unseen`. Open ones belong to their transfers.
+    for (const entry of unseen) if (!entry.isOpen) this.forget(entry)
   }
 
-  async #look(name: string): Promise<PartialEntry | undefined> {
+  /** Updates the entry of the file `name` from the disk. Undefined if the file is not a partial file. */
+  async #update(name: string): Promise<PartialEntry | undefined> {
     const parsed = parsePartialName(name)
     if (parsed === undefined) return undefined
     const known = this.#entries.get(name)
@@ -196,30 +221,29 @@ export class PartialFolder {
     const stats = await lstat(join(this.#dir, name)).catch(() => undefined)
     if (!stats?.isFile()) return undefined
     const { id } = parsed
-    const owner = this.#entries.has(name) ? undefined : (parsed.owner ?? (await this.#ownerOf(id)))
+    const owner = this.#entries.has(name) ? undefined : (parsed.owner ?? (await this.#readOwner(id)))
     const present = this.#entries.get(name)
-    // A transfer may have written to it since it was looked at, and be over.
+    // While this waited, a transfer may have written to the file; then the entry is newer than `stats`.
     if (present !== undefined && (present.isOpen || present !== known || present.bytes !== bytes))
       return present
-    const entry = present ?? { ...newEntry(name, id), owner, isRecorded: owner !== undefined }
+    const entry = present ?? { ...newEntry(name, id), owner, hasOwnerOnDisk: owner !== undefined }
     this.#entries.set(name, entry)
     entry.bytes = stats.size
     entry.modified = stats.mtimeMs
     return entry
   }
 
-  /** In a file of its own: `<hex id>` alone is the name that other implementations look for. */
-  async #record(entry: PartialEntry): Promise<void> {
+  async #writeOwner(entry: PartialEntry): Promise<void> {
     if (entry.name === entry.id) {
       const path = join(this.#dir, ownerFileName(entry.id))
-      await this.#made(() => writeFile(path, entry.owner ?? '', { mode: FILE_MODE }))
+      await this.#inFolder(() => writeFile(path, entry.owner ?? '', { mode: FILE_MODE }))
     }
-    entry.isRecorded = true
+    entry.hasOwnerOnDisk = true
   }
 
-  async #ownerOf(id: string): Promise<string | undefined> {
+  async #readOwner(id: string): Promise<string | undefined> {
     const text = await readFile(join(this.#dir, ownerFileName(id)), 'latin1').catch(() => '')
-    // A crash may have left it empty: then it is nobody's.
+    // A crash may have left the file empty.
     return text === '' ? undefined : text
   }
 
@@ -231,21 +255,20 @@ export class PartialFolder {
     const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW = 0 } = constants
     const handle = await open(path, O_RDWR | O_CREAT | O_NOFOLLOW, FILE_MODE)
     if ((await handle.stat()).nlink <= 1) return handle
-    // It has been published, and a crash kept this name of it from being removed: it must not be written to.
     await handle.close()
     await unlink(path)
     return open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, FILE_MODE)
   }
 
-  /** Runs `use` in the folder, which is made where it is missing. */
-  async #made<T>(use: () => Promise<T>): Promise<T> {
+  /** Runs `task`. If the folder is missing, creates it and runs `task` once more. */
+  async #inFolder<T>(task: () => Promise<T>): Promise<T> {
     try {
-      return await use()
+      return await task()
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw error
       await this.#makeParent()
       await mkdir(this.#dir, { recursive: true, mode: FOLDER_MODE })
-      return use()
+      return task()
     }
   }
 }
@@ -253,7 +276,7 @@ export class PartialFolder {
 const FRESH_MS = 2_000
 
 function newEntry(name: string, id: string): PartialEntry {
-  return { name, id, owner: undefined, bytes: 0, modified: Date.now(), isRecorded: false, isOpen: false }
+  return { name, id, owner: undefined, bytes: 0, modified: Date.now(), hasOwnerOnDisk: false, isOpen: false }
 }
 
 function oldest(entries: readonly PartialEntry[]): PartialEntry | undefined {

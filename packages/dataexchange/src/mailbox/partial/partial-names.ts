@@ -1,36 +1,33 @@
-/** What a name in the folder of partial files says. */
+/** The parts of a partial file's name. */
 export interface PartialName {
-  /** The transfer's id, as 32 lower-case hex digits. */
+  /** Transfer id, 32 lower-case hex digits. */
   readonly id: string
-  /** Whose the partial file is, where its name tells; see {@link ownersPartialName}. */
+  /** Tag of the owner, if the name contains it; see {@link ownedPartialName}. */
   readonly owner: string | undefined
 }
 
-/** `owner` in a form that fits into file names. */
+/** Turns an owner's address into a tag for file names. */
 export function ownerTag(owner: string): string {
   return owner.replace(/[^A-Za-z0-9.]/g, '-')
 }
 
-/**
- * The name of an owner's partial file while `<hex transfer id>` (section 4) belongs to another: nobody writes
- * into what somebody else has sent.
- */
-export function ownersPartialName(id: string, tag: string): string {
+/** The name of an owner's partial file while `<transfer id>` belongs to another owner. */
+export function ownedPartialName(id: string, tag: string): string {
   return `${id}-${tag}`
 }
 
-/** The name of the file that tells whose `<hex transfer id>` is, also after a restart. */
+/** The name of the file with the owner's tag for the partial file `<transfer id>`. */
 export function ownerFileName(id: string): string {
   return `${id}${OWNER_SUFFIX}`
 }
 
-/** Undefined for what is no partial file. */
+/** Parses the name of a partial file `[stream.receive-partial]`. Undefined if `name` is not one. */
 export function parsePartialName(name: string): PartialName | undefined {
   const [, id, owner] = PARTIAL_NAME.exec(name) ?? []
   return id === undefined ? undefined : { id, owner }
 }
 
-/** Whether `name` is one of {@link ownerFileName}. */
+/** Whether `name` is an {@link ownerFileName}. */
 export function isOwnerFileName(name: string): boolean {
   return OWNER_FILE_NAME.test(name)
 }

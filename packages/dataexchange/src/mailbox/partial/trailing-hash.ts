@@ -2,44 +2,45 @@ import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 
 /**
- * The SHA-256 of a file that is being appended to. What was there before is read from the disk, beside the
- * writing; once that has caught up, what is written is taken from memory.
+ * The SHA-256 of a file that is being appended to. Bytes that an earlier process has written are read from the disk,
+ * concurrently with new writes. When that reader has caught up, new bytes are hashed from memory.
  */
 export class TrailingHash {
   readonly #handle: FileHandle
   readonly #hash = createHash('sha256')
-  /** Bytes hashed, and bytes of the file. */
+  /** Number of bytes hashed. */
   #at = 0
+  /** Number of bytes in the file. */
   #end: number
   #reading: Promise<void> | undefined
   #stopped = false
 
-  /** The file has `size` bytes already. */
+  /** `size` is the number of bytes that the file has now. */
   constructor(handle: FileHandle, size: number) {
     this.#handle = handle
     this.#end = size
     if (size === 0) return
     this.#reading = this.#read()
-    // Whoever asks for the digest is told.
+    // `digest` reports the error.
     this.#reading.catch(() => undefined)
   }
 
-  /** `bytes` have been appended. */
+  /** Adds `bytes`, which have just been appended to the file. */
   update(bytes: Uint8Array): void {
     this.#end += bytes.length
-    // Otherwise the reader will come to them.
+    // The reader, if it still runs, reads them from the disk.
     if (this.#reading !== undefined) return
     this.#hash.update(bytes)
     this.#at = this.#end
   }
 
-  /** The hash of the whole file, once. Rejects where it could not be read. */
+  /** Resolves with the hash of the whole file; can be called once. Rejects if the file cannot be read. */
   async digest(): Promise<Buffer> {
     await this.#reading
     return this.#hash.digest()
   }
 
-  /** Reads no more; the file may be closed once this resolves. Never rejects. */
+  /** Stops reading; when this has resolved, the file may be closed. Never rejects. */
   async stop(): Promise<void> {
     this.#stopped = true
     await this.#reading?.catch(() => undefined)

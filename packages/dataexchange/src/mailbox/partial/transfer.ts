@@ -3,49 +3,55 @@ import { MailboxError } from '../../errors.ts'
 import type { FinishedFile, StoredFile } from '../received/received.ts'
 import { TrailingHash } from './trailing-hash.ts'
 
-/** What a {@link Transfer} works with. */
+/** How a {@link Transfer} is set up. */
 export interface TransferOptions {
-  /** Bytes of the whole file. */
+  /** Size of the whole file in bytes. */
   readonly size: number
   readonly sha256: Uint8Array
-  /** The partial file, open, and its path. */
+  /** Handle of the partial file; the transfer closes it. */
   readonly handle: FileHandle
+  /** Path of the partial file. */
   readonly path: string
-  /** Bytes that it holds. */
+  /** Size of the partial file in bytes: the resume offset. */
   readonly offset: number
+  /** Whether the file is synced before it is published. */
   readonly durable: boolean
-  /** Rejects where the folder has no room for so many bytes more. */
-  readonly checkRoom: (bytes: number) => Promise<void>
-  /** So many more bytes are on the disk. */
-  readonly onGrown: (bytes: number) => void
-  /** Publishes the partial file, and removes its own name. */
+  /** Reserves this many more bytes; rejects with RECEIVED_FULL if the quota does not allow them. */
+  readonly reserve: (bytes: number) => Promise<void>
+  /** Called after this many bytes have been written. */
+  readonly onWritten: (bytes: number) => void
+  /** Publishes the partial file, and removes its name among the partial files. */
   readonly publish: (file: Pick<FinishedFile, 'path' | 'modifiedMs'>) => Promise<StoredFile>
   /** Removes the partial file. Never rejects. */
   readonly remove: () => Promise<void>
-  /** The transfer is over and its file closed. */
+  /** Called once, when the transfer is over and its file closed. */
   readonly onClosed: () => void
-  /** Gives the error to throw for one of the file system. */
+  /** Turns an error of the file system into the error to throw. */
   readonly failure: (error: unknown) => Error
 }
 
 /**
- * One file that comes in chunks (section 4): written to its partial file from the first byte to the last, then
- * checked and published. Errors of the file system, and a hash that does not match, take the partial file with
- * them: what it holds cannot be trusted. Anything else that ends a transfer leaves it, to be resumed from.
+ * One file that arrives in chunks. The bytes are appended to a partial file; the complete file is checked and published
+ * `[stream.receive-done]`. After an error of the file system, or a wrong hash `[stream.receive-corrupt]`, the partial
+ * file is removed, since its bytes cannot be trusted. After any other end it stays, and a later transfer resumes it
+ * `[stream.receive-resume]`.
+ *
+ * Methods that write run one at a time: call `write` again when the last call has resolved.
  */
 export class Transfer {
-  /** Bytes of the whole file. */
+  /** Size of the whole file in bytes. */
   readonly size: number
-  /** Resolves when the transfer is over, whatever has ended it. */
+  /** Resolves when the transfer is over, for whatever reason. */
   readonly closed: Promise<void>
   readonly #options: TransferOptions
   readonly #hash: TrailingHash
   #offset: number
+  /** Why the transfer is over. */
   #over: string | undefined
   #busy: Promise<unknown> | undefined
   #ending: Promise<void> | undefined
   #isHandleOpen = true
-  #tellClosed = () => {}
+  #resolveClosed = () => {}
   #progressAt = performance.now()
 
   constructor(options: TransferOptions) {
@@ -54,46 +60,47 @@ export class Transfer {
     this.#offset = options.offset
     this.#hash = new TrailingHash(options.handle, options.offset)
     this.closed = new Promise(resolve => {
-      this.#tellClosed = resolve
+      this.#resolveClosed = resolve
     })
   }
 
-  /** Bytes on the disk, from the first on: where the sender is to go on. */
+  /** Resume offset: the number of bytes written, at which the sender continues. */
   get offset(): number {
     return this.#offset
   }
 
-  /** Milliseconds since the last byte was written; 0 while something is being done. */
+  /** Milliseconds since the last operation; 0 during one. */
   get idleMs(): number {
     return this.#busy === undefined ? performance.now() - this.#progressAt : 0
   }
 
   /**
-   * Appends `bytes`. Resolves when they are written; they are not durable yet.
+   * Appends `bytes`. Resolves when they are written; they become durable with {@link finish}. If it rejects, the
+   * transfer is over.
    *
-   * @throws {MailboxError} TRANSFER_CLOSED; RECEIVED_FULL where other files have taken the room; STORE_FAILED. The
-   * transfer is over then.
+   * @throws {MailboxError} TRANSFER_CLOSED; RECEIVED_FULL if other files have used up the quota; STORE_FAILED, with the
+   * file system's error as `cause`
    */
   write(bytes: Uint8Array): Promise<void> {
     return this.#exclusively(async () => {
-      await this.#options.checkRoom(bytes.length)
+      await this.#options.reserve(bytes.length)
       for (let rest = bytes; rest.length > 0; ) {
         const { bytesWritten } = await this.#options.handle.write(rest, 0, rest.length, this.#offset)
         if (bytesWritten === 0) throw new Error('the file system took none of the bytes and named no fault')
         this.#hash.update(rest.subarray(0, bytesWritten))
         this.#offset += bytesWritten
-        this.#options.onGrown(bytesWritten)
+        this.#options.onWritten(bytesWritten)
         rest = rest.subarray(bytesWritten)
       }
     })
   }
 
   /**
-   * Checks size and SHA-256 and publishes the file. Resolves when it is durable and visible under its final
-   * name. The transfer is over then, whatever comes of it.
+   * Checks size and SHA-256 and publishes the file. Resolves when it is durable and visible under its final name. The
+   * transfer is over afterwards, also if this rejects.
    *
-   * @throws {MailboxError} TRANSFER_CLOSED; TRANSFER_INCOMPLETE where bytes are missing; TRANSFER_CORRUPT where
-   * the hash is another; STORE_FAILED
+   * @throws {MailboxError} TRANSFER_CLOSED; TRANSFER_INCOMPLETE if bytes are missing; TRANSFER_CORRUPT if the hash does
+   * not match; STORE_FAILED, with the file system's error as `cause`
    */
   async finish(): Promise<StoredFile> {
     const stored = await this.#exclusively(async () => {
@@ -107,13 +114,20 @@ export class Transfer {
   }
 
   /**
-   * Ends the transfer once what is under way is done. Its partial file stays, unless `isKept` is false. Never
-   * rejects.
+   * Ends the transfer, after a write that is under way. Never rejects, and may be called again.
+   *
+   * @param why stands in the error of later calls. @default 'it was closed'
+   * @param isKept whether the partial file stays, to be resumed. @default true
    */
-  async close(why: string, isKept = true): Promise<void> {
+  async close(why = 'it was closed', isKept = true): Promise<void> {
     this.#over ??= why
     await this.#busy?.catch(() => undefined)
     await this.#end(why, isKept)
+  }
+
+  /** Same as {@link close}: the partial file stays. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
   }
 
   async #exclusively<T>(run: () => Promise<T>): Promise<T> {
@@ -139,16 +153,16 @@ export class Transfer {
     if (digest.equals(this.#options.sha256)) return
     throw new MailboxError(
       'TRANSFER_CORRUPT',
-      'the SHA-256 of what was received is not the one that was announced; send the file again',
+      'the SHA-256 of the received bytes is not the announced one; send the file again',
     )
   }
 
-  /** Makes the content durable, and closes the file; resolves with when it was last written. */
+  /** Syncs and closes the file; resolves with the time of its last write. */
   async #sync(): Promise<number> {
     const { handle, path, durable } = this.#options
     const { ino, dev, size, mtimeMs } = await handle.stat()
     if (size !== this.size) throw new Error(`the partial file has ${size} bytes, not ${this.size}`)
-    // Other programs may have removed it, or put something else in its place.
+    // Another program may have removed or replaced the file.
     const named = await lstat(path)
     if (named.ino !== ino || named.dev !== dev) throw new Error('the partial file has been replaced')
     if (durable) await handle.datasync()
@@ -169,11 +183,11 @@ export class Transfer {
     this.#isHandleOpen = false
     if (!isKept) await this.#options.remove()
     this.#options.onClosed()
-    this.#tellClosed()
+    this.#resolveClosed()
   }
 }
 
-/** What says nothing against the bytes that are there. */
+/** Errors after which the bytes on the disk can still be trusted. */
 const KEPT: ReadonlySet<string> = new Set(['RECEIVED_FULL', 'TRANSFER_INCOMPLETE'])
 
 function incomplete(offset: number, size: number): MailboxError {

@@ -1,8 +1,9 @@
+import type { FileHandle } from 'node:fs/promises'
 import { KeyedLock } from '../../async/keyed-lock.ts'
 import { checkDisk } from '../../disk/free-space.ts'
 import { MailboxError } from '../../errors.ts'
 import type { Logger } from '../../logger.ts'
-import type { ReceivedRoom } from '../received/quota.ts'
+import type { ReceivedQuota } from '../received/quota.ts'
 import type { Received } from '../received/received.ts'
 import type { Reservation } from '../received/reservation.ts'
 import { storeFailure } from '../store-failed.ts'
@@ -25,35 +26,36 @@ export const PARTIAL_FILES = 256
 /** Partial files of one peer that are kept; beyond it the oldest is removed. @limit count */
 export const PARTIAL_FILES_PER_PEER = 32
 
-/** A file that is to come in chunks. */
+/** A file that is to arrive in chunks. */
 export interface TransferInput {
-  /** The first 16 bytes of `sha256`. */
+  /** Transfer id: the first 16 bytes of `sha256` `[stream.id]`. */
   readonly id: Uint8Array
-  /** Who sends it, as text: nobody else goes on with it. */
+  /** The sender's address as text. Only this sender can resume the transfer. */
   readonly owner: string
-  /** The name the sender gave; it need not be safe. */
+  /** The name that the sender gave; it may be unsafe for the disk. */
   readonly filename: string
-  /** Bytes of the file. */
+  /** Size of the file in bytes. */
   readonly size: number
+  /** SHA-256 of the whole file, 32 bytes. */
   readonly sha256: Uint8Array
 }
 
 /** How {@link Transfers} are set up. */
 export interface TransfersOptions {
-  readonly room: ReceivedRoom
+  readonly quota: ReceivedQuota
   readonly received: Pick<Received, 'publish'>
+  /** Whether files are synced. */
   readonly durable: boolean
-  /** Milliseconds; Infinity: never. */
+  /** Milliseconds after which an idle partial file expires; Infinity: never. */
   readonly partialTimeout: number
-  /** Milliseconds; Infinity: never. */
+  /** Milliseconds without progress after which a transfer is closed; Infinity: never. */
   readonly transferTimeout: number
   readonly logger: Logger
 }
 
 /**
- * The transfers of a mailbox (section 4): which partial file is whose, how many there may be, and when they
- * end. A partial file has one writer: a newer transfer of the same owner takes it over, and another owner
- * that sends the same file has one of its own.
+ * The transfers of a mailbox. It assigns partial files to transfers, limits the number of both, and ends those that
+ * make no progress. The top of partial-folder.ts explains the rules.
  */
 export class Transfers {
   readonly #dir: string
@@ -65,27 +67,28 @@ export class Transfers {
   #sweeping: Promise<void> | undefined
   #sweptAt = performance.now()
 
+  /** `dir` is the received folder. */
   constructor(dir: string, options: TransfersOptions) {
     this.#dir = dir
     this.#options = options
-    this.#partials = options.room.partials
+    this.#partials = options.quota.partials
   }
 
-  /** Counts what is there, and removes what has expired; then does so all the while. */
+  /** Lists the partial files, removes those that have expired, and keeps doing so until {@link close}. */
   async load(): Promise<void> {
     const { partialTimeout, transferTimeout } = this.#options
-    await this.#options.room.refresh()
+    await this.#options.quota.refresh()
     await this.#sweep()
     const shortest = Math.min(partialTimeout, transferTimeout)
     if (shortest === Number.POSITIVE_INFINITY) return
-    this.#timer = setInterval(() => this.#check(), Math.min(shortest / CHECKS, LONGEST_TIMER))
+    this.#timer = setInterval(() => this.#check(), Math.min(shortest / CHECKS_PER_TIMEOUT, MAX_INTERVAL_MS))
     this.#timer.unref()
   }
 
   /** See `Mailbox.openTransfer`. */
   open(input: TransferInput): Promise<Transfer> {
     const id = Buffer.from(input.id).toString('hex')
-    // One at a time for a file: nobody else may choose the same partial file meanwhile.
+    // One at a time for each id, so that two calls cannot choose the same partial file.
     return this.#locks.run(id, () => this.#begin(id, input))
   }
 
@@ -96,15 +99,10 @@ export class Transfers {
     await this.#sweeping
   }
 
-  async #begin(id: string, { owner, filename, size, sha256 }: TransferInput): Promise<Transfer> {
-    const { room, received, durable } = this.#options
-    const tag = ownerTag(owner)
-    await this.#partials.refreshOld()
-    const before = this.#partials.find(id, tag)
-    if (before) await this.#open.get(before)?.close('a newer connection has taken it over')
-    // Nothing may be awaited between the last look and the claim.
-    for (let way = this.#makeWay(id, tag); way; way = this.#makeWay(id, tag)) await way
-    const entry = this.#partials.claim(id, tag)
+  async #begin(id: string, input: TransferInput): Promise<Transfer> {
+    const { owner, size } = input
+    const { quota } = this.#options
+    const entry = await this.#acquire(id, ownerTag(owner))
     let reservation: Reservation | undefined
     const onClosed = () => {
       reservation?.release()
@@ -114,40 +112,12 @@ export class Transfers {
     }
     try {
       const rest = size - (entry.bytes > size ? 0 : entry.bytes)
-      const taken = await room.open(owner, rest)
-      reservation = taken
+      reservation = await quota.open(owner, rest)
       await checkDisk(this.#dir, rest)
       const handle = await this.#partials.open(entry, size)
-      // Other programs may have changed it since it was listed.
-      if (taken.isWhole) taken.take(size - entry.bytes - rest)
-      const transfer = new Transfer({
-        size,
-        sha256,
-        handle,
-        path: this.#partials.path(entry),
-        offset: entry.bytes,
-        durable,
-        checkRoom: bytes => (taken.isWhole ? room.check() : room.grow(taken, bytes)),
-        onGrown: bytes => {
-          entry.bytes += bytes
-          taken.take(-bytes)
-        },
-        publish: async file => {
-          const input = { filename, length: size, from: owner, type: 'FILESTREAM' }
-          const discard = () => this.#partials.unlink(entry)
-          const stored = await received.publish(input, {
-            ...file,
-            discard,
-            sha256: Buffer.from(sha256).toString('hex'),
-          })
-          // Not before it counts as received: no moment is to have room for others that is not there.
-          this.#partials.forget(entry)
-          return stored
-        },
-        remove: () => this.#partials.remove(entry),
-        onClosed,
-        failure: error => storeFailure(this.#dir, error),
-      })
+      // Another program may have changed the file after it was listed.
+      if (reservation.isWhole) reservation.add(size - entry.bytes - rest)
+      const transfer = this.#transfer(entry, input, { handle, reservation, onClosed })
       this.#open.set(entry, transfer)
       return transfer
     } catch (error) {
@@ -157,19 +127,60 @@ export class Transfers {
     }
   }
 
-  /** Resolves when one hindrance less is there to one more transfer for the owner `tag`; undefined where there is none. */
-  #makeWay(id: string, tag: string): Promise<void> | undefined {
+  /** Closes an older transfer of the same owner `[stream.receive-takeover]`, then opens the partial file. */
+  async #acquire(id: string, tag: string): Promise<PartialEntry> {
+    await this.#partials.refreshIfStale()
+    const before = this.#partials.find(id, tag)
+    if (before) await this.#open.get(before)?.close('a newer connection has taken it over')
+    // Nothing may be awaited between the last check and the acquisition.
+    for (let wait = this.#makeRoom(id, tag); wait; wait = this.#makeRoom(id, tag)) await wait
+    return this.#partials.acquire(id, tag)
+  }
+
+  #transfer(entry: PartialEntry, input: TransferInput, { handle, reservation, onClosed }: Opened): Transfer {
+    const { quota, received, durable } = this.#options
+    const { filename, size, sha256, owner } = input
+    const hex = Buffer.from(sha256).toString('hex')
+    return new Transfer({
+      size,
+      sha256,
+      handle,
+      path: this.#partials.path(entry),
+      offset: entry.bytes,
+      durable,
+      reserve: bytes => (reservation.isWhole ? quota.check() : quota.grow(reservation, bytes)),
+      onWritten: bytes => {
+        entry.bytes += bytes
+        reservation.add(-bytes)
+      },
+      publish: async file => {
+        const discard = () => this.#partials.unlink(entry)
+        const fields = { filename, length: size, from: owner, type: 'FILESTREAM' }
+        const stored = await received.publish(fields, { ...file, discard, sha256: hex })
+        // Only now does the file count as received. Until then it must count as partial.
+        this.#partials.forget(entry)
+        return stored
+      },
+      remove: () => this.#partials.remove(entry),
+      onClosed,
+      failure: error => storeFailure(this.#dir, error),
+    })
+  }
+
+  /** Begins to remove one obstacle to another transfer; undefined if there is none. */
+  #makeRoom(id: string, tag: string): Promise<void> | undefined {
     const removal = this.#partials.removalOf(id, tag)
     if (removal) return removal
-    const old = this.#inTheWay(id, tag)
-    return old && this.#partials.remove(old)
+    const obstacle = this.#obstacleFor(id, tag)
+    return obstacle && this.#partials.remove(obstacle)
   }
 
   /**
-   * The partial file that must go before there may be one more transfer for the owner `tag`: of those that
-   * nobody is going on with the oldest of the owner, or else of whoever has most. Undefined where none must.
+   * The idle partial file to remove before the owner `tag` may have another one; undefined if none has to go.
+   *
+   * @throws {MailboxError} TRANSFERS_FULL
    */
-  #inTheWay(id: string, tag: string): PartialEntry | undefined {
+  #obstacleFor(id: string, tag: string): PartialEntry | undefined {
     const all = [...this.#partials.entries]
     const own = all.filter(({ owner }) => owner === tag)
     const isFull = own.filter(({ isOpen }) => isOpen).length >= TRANSFERS_PER_PEER
@@ -181,26 +192,34 @@ export class Transfers {
     return all.length >= PARTIAL_FILES ? this.#partials.leastValuable() : undefined
   }
 
+  /** Closes transfers without progress `[stream.receive-stall]`, and sweeps when it is time. */
   #check(): void {
     const { partialTimeout, transferTimeout } = this.#options
     for (const transfer of this.#open.values()) {
       if (transfer.idleMs > transferTimeout) void transfer.close('there was no progress for too long')
     }
-    if (this.#sweeping || performance.now() - this.#sweptAt < partialTimeout / CHECKS) return
+    if (this.#sweeping || performance.now() - this.#sweptAt < partialTimeout / CHECKS_PER_TIMEOUT) return
     this.#sweeping = this.#sweep()
-      .catch((err: unknown) => this.#options.logger.warn({ err }, 'partial files could not be swept'))
+      .catch((err: unknown) => this.#options.logger.warn({ err }, 'cannot remove expired partial files'))
       .finally(() => {
         this.#sweeping = undefined
       })
   }
 
+  /** Removes expired partial files `[stream.receive-expiry]`. */
   async #sweep(): Promise<void> {
     this.#sweptAt = performance.now()
     const swept = await this.#partials.sweep(this.#options.partialTimeout)
-    if (swept > 0)
-      this.#options.logger.info({ dir: this.#dir, swept }, 'removed partial files that had expired')
+    if (swept > 0) this.#options.logger.info({ dir: this.#dir, swept }, 'removed expired partial files')
   }
 }
 
-const CHECKS = 8
-const LONGEST_TIMER = 60_000
+/** The resources of a transfer that begins. */
+interface Opened {
+  readonly handle: FileHandle
+  readonly reservation: Reservation
+  readonly onClosed: () => void
+}
+
+const CHECKS_PER_TIMEOUT = 8
+const MAX_INTERVAL_MS = 60_000

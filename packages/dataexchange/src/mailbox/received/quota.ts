@@ -6,7 +6,7 @@ import { MailboxError } from '../../errors.ts'
 import { partialDir } from '../layout.ts'
 import { isUnpackedName } from '../names.ts'
 import { PartialFolder } from '../partial/partial-folder.ts'
-import { type Reservation, Room } from './reservation.ts'
+import { type Reservation, Reservations } from './reservation.ts'
 
 /**
  * Share of `receivedMaxBytes` that one peer may reserve by declared lengths; beyond it its files count with
@@ -15,21 +15,31 @@ import { type Reservation, Room } from './reservation.ts'
  */
 const RECEIVED_SHARE = 1 / 4
 
-/** What the received folder holds, and may still take: received files, partial ones, and those to come. */
-export class ReceivedRoom {
+/** Limits of the received folder; Infinity turns one off. */
+export interface ReceivedLimits {
+  readonly maxFiles: number
+  readonly maxBytes: number
+}
+
+/**
+ * The quota of the received folder `[received.max-bytes]`: what it holds, and whether more fits. Received files, partial
+ * files `[received.max-bytes-partial]`, and reservations of files that are being written count.
+ */
+export class ReceivedQuota {
   readonly index: FolderIndex
   readonly partials: PartialFolder
-  /** Lists both folders. */
+  /** Lists the received and the partial files; concurrent calls share one listing. */
   readonly refresh: () => Promise<void>
   readonly #limits: ReceivedLimits
-  /** Of files that are being written, what is not on the disk under a name that is counted. */
+  /** Reserved by {@link reserve}. */
   #reserved: Count = { files: 0, bytes: 0 }
-  readonly #open: Room
+  /** Reserved by {@link open}. */
+  readonly #open: Reservations
 
   constructor(folder: DurableFolder, limits: ReceivedLimits) {
     const { dir } = folder.layout
     this.#limits = limits
-    this.#open = new Room(limits.maxBytes * RECEIVED_SHARE)
+    this.#open = new Reservations(limits.maxBytes * RECEIVED_SHARE)
     this.index = new FolderIndex(
       dir,
       () => true,
@@ -44,39 +54,40 @@ export class ReceivedRoom {
   }
 
   /**
-   * Takes room for what `count` says, until {@link release}.
+   * Reserves files and bytes, until {@link release}.
    *
    * @throws {MailboxError} RECEIVED_FULL
    */
-  async reserve(count: Count): Promise<void> {
-    // No turn of others between a look that finds room and the taking of it.
-    while (!this.#fits(count)) await this.#makeRoom(count)
-    this.#reserved = sum(this.#reserved, count)
+  async reserve(usage: Count): Promise<void> {
+    // A loop, not an `if`: nothing may be awaited between the last check and the reservation.
+    while (!this.#fits(usage)) await this.#makeRoom(usage)
+    this.#reserved = sum(this.#reserved, usage)
   }
 
+  /** Gives back a reservation of {@link reserve}. */
   release({ files, bytes }: Count): void {
     this.#reserved = sum(this.#reserved, { files: -files, bytes: -bytes })
   }
 
   /**
-   * Takes room for a file of `length` bytes that the sender `from` begins to send, see {@link Room}.
+   * Makes the reservation of a file of `length` bytes that the sender `from` begins to send, see {@link Reservations}.
    *
    * @throws {MailboxError} RECEIVED_FULL
    */
   async open(from: string, length: number): Promise<Reservation> {
     const whole = { files: 1, bytes: length }
-    const isTaken = this.#open.isWithinShare(from, length)
-    if (isTaken) while (!this.#fits(whole)) await this.#makeRoom(whole)
-    // A length that takes no room removes nothing either: partial files make way when the bytes come.
-    else if (!this.#fits(this.#besidesIdle(whole))) {
-      await this.#lookAgain(whole)
-      this.#demand(this.#besidesIdle(whole))
+    const mayBeWhole = this.#open.isWithinShare(from, length)
+    if (mayBeWhole) while (!this.#fits(whole)) await this.#makeRoom(whole)
+    // A length that is not reserved must not remove partial files either. They are removed when its bytes arrive.
+    else if (!this.#fits(this.#withoutIdle(whole))) {
+      await this.#refreshFor(whole)
+      this.#assertFits(this.#withoutIdle(whole))
     }
-    return this.#open.reserve(from, length, isTaken)
+    return this.#open.reserve(from, length, mayBeWhole)
   }
 
   /**
-   * So many bytes more of the file have come.
+   * Adds bytes that are about to be written to the reservation of a file, unless its whole length is reserved.
    *
    * @throws {MailboxError} RECEIVED_FULL
    */
@@ -84,12 +95,11 @@ export class ReceivedRoom {
     if (file.isWhole) return
     const more = { files: 0, bytes }
     while (!this.#fits(more)) await this.#makeRoom(more)
-    file.take(bytes)
+    file.add(bytes)
   }
 
   /**
-   * Tells whether so much more would fit; without it, whether all is within the limit, since other programs may
-   * put files there. Partial files that nobody is going on with make way.
+   * Checks that `more` fits. Without `more` it checks what is there: other programs put files into the folder, too.
    *
    * @throws {MailboxError} RECEIVED_FULL
    */
@@ -97,28 +107,28 @@ export class ReceivedRoom {
     if (!this.#fits(more)) await this.#makeRoom(more)
   }
 
-  /** Lists the folder again, then removes idle partial files if that is enough for `more`; throws if it is not. */
+  /** Lists the folder again, then removes idle partial files if that is enough for `more`. Throws if it is not. */
   async #makeRoom(more: Count): Promise<void> {
-    await this.#lookAgain(more)
-    while (!this.#fits(more) && this.#fits(this.#besidesIdle(more))) {
+    await this.#refreshFor(more)
+    while (!this.#fits(more) && this.#fits(this.#withoutIdle(more))) {
       const idle = this.partials.leastValuable()
       if (idle !== undefined) await this.partials.remove(idle)
     }
-    this.#demand(more)
+    this.#assertFits(more)
   }
 
-  #besidesIdle({ files, bytes }: Count): Count {
+  #withoutIdle({ files, bytes }: Count): Count {
     return { files, bytes: bytes - this.partials.idleBytes }
   }
 
-  /** Other programs take files out of the folder: nothing is refused before looking again. */
-  async #lookAgain({ bytes }: Count): Promise<void> {
+  /** Lists the folder before anything is refused, since other programs remove files. */
+  async #refreshFor({ bytes }: Count): Promise<void> {
     if (bytes <= this.#limits.maxBytes) await this.refresh()
   }
 
-  #demand(more: Count): void {
+  #assertFits(more: Count): void {
     if (this.#fits(more)) return
-    const { files, bytes } = this.#taken
+    const { files, bytes } = this.#used
     const { maxFiles, maxBytes } = this.#limits
     throw new MailboxError(
       'RECEIVED_FULL',
@@ -128,21 +138,15 @@ export class ReceivedRoom {
   }
 
   #fits(more: Count): boolean {
-    const { files, bytes } = sum(this.#taken, more)
-    // What is begun goes on although there are too many files: it counts as one of them.
+    const { files, bytes } = sum(this.#used, more)
+    // A file that has begun counts as one already, so it may be completed even if there are too many.
     return bytes <= this.#limits.maxBytes && (more.files === 0 || files <= this.#limits.maxFiles)
   }
 
-  /** Partial files that nobody goes on with count with their bytes only: there are never many of them. */
-  get #taken(): Count {
+  /** Partial files count only with their bytes: their number has a limit of its own. */
+  get #used(): Count {
     const { index, partials } = this
     const partial = { files: 0, bytes: partials.bytes }
     return [index, partial, this.#reserved, this.#open].reduce<Count>(sum, NOTHING)
   }
-}
-
-/** What the received folder may hold; Infinity where a limit is off. */
-export interface ReceivedLimits {
-  readonly maxFiles: number
-  readonly maxBytes: number
 }

@@ -6,55 +6,58 @@ import type { Delivery } from '../ids/delivery.ts'
 import { receivedFileName } from '../names.ts'
 import { type Payload, pieces, watched, whole } from '../payload.ts'
 import type { StoreSlots } from '../store-slots.ts'
-import type { ReceivedRoom } from './quota.ts'
+import type { ReceivedQuota } from './quota.ts'
 import { type FileRecord, FileRecords } from './records.ts'
 import type { Reservation } from './reservation.ts'
 
 /** A file to be stored. */
 export interface FileInput {
-  /** The name the sender gave; empty for `unnamed`. It need not be safe. */
+  /** The name that the sender gave; it may be unsafe for the disk. If it is empty, the file is stored as `unnamed`. */
   readonly filename: string
-  /** Bytes of the file. */
+  /** Size of the file in bytes. */
   readonly length: number
-  /** The sender's address, as text; with {@link messageId} it is part of what makes two deliveries the same. */
+  /** The sender's address as text. Deliveries with the same {@link messageId} are duplicates only from one sender. */
   readonly from?: string | undefined
-  /** The NAME of the type of the frame that it came in. @default FILE */
+  /** Name of the type of the frame that carried the file. @default FILE */
   readonly type?: string | undefined
-  /** The sender's id of the file, where it gave one. */
+  /** The sender's id of the file, if it gave one `[tagged.id-form]`. */
   readonly messageId?: string | undefined
-  /** The id that this file answers, where the sender gave one. */
+  /** The id of the message that this file answers, if the sender gave one. */
   readonly replyTo?: string | undefined
 }
 
-/** A whole file, whose content is durable, under a name that nobody reads. */
+/** A complete file in a hidden subfolder; its content is durable. */
 export interface FinishedFile extends Publishable {
-  /** Of its content, 64 hex digits. */
+  /** SHA-256 of the content, 64 hex digits. */
   readonly sha256: string
-  /** When it was last written, by the file system: ms since the Unix epoch. */
+  /** Time of the last write, as the file system has it, in ms since the Unix epoch. */
   readonly modifiedMs: number
 }
 
 /** A file that is durable and visible. */
 export interface StoredFile {
   readonly path: string
-  /** Its name on the disk. */
+  /** Name on the disk `[received.name]`. */
   readonly name: string
-  /** Bytes of the file. */
+  /** Size of the file in bytes. */
   readonly bytes: number
-  /** True where this delivery was stored before, by its message id: `path` is that of the first copy, which may be gone. */
+  /**
+   * Whether this delivery was stored before under the same message id `[tagged.duplicate]`. `path` is then the path of the
+   * first copy, which may have been removed since.
+   */
   readonly duplicate: boolean
-  /** True where it is a folder’s archive that is being unpacked: a folder without the `.tar` takes its place soon. */
+  /** True if the file is the archive of a folder and is queued for unpacking: the folder will replace it. */
   readonly unpacking?: boolean
 }
 
 /** How {@link Received} is set up. */
 export interface ReceivedOptions {
-  readonly room: ReceivedRoom
+  readonly quota: ReceivedQuota
   /** Shared by the folders of a mailbox. */
   readonly slots: StoreSlots
 }
 
-/** The folder of received files (section 3). */
+/** The folder of received files: names, stores and publishes them `[received.name]` `[received.bytes]`. */
 export class Received {
   readonly #folder: DurableFolder
   readonly #options: ReceivedOptions
@@ -67,58 +70,57 @@ export class Received {
     this.#records = new FileRecords(folder.layout, folder.durable)
   }
 
-  /** Beside the files. */
+  /** The records of the files. */
   get records(): FileRecords {
     return this.#records
   }
 
-  /** Makes the folder of records, and removes those that are nobody's. */
+  /** Creates the folder of records, and removes records without a file. */
   async load(): Promise<void> {
     await this.#records.make()
     await this.#records.sweep()
   }
 
   /**
-   * Resolves with the name of the file, or with undefined where `delivery` says that it was stored before. Names
-   * are given in the order of the calls. See `Mailbox.storeFile`.
+   * Stores a file and resolves with its name, or with undefined if `delivery` is a duplicate. Names have the order of
+   * the calls. See `Mailbox.storeFile`.
    */
   store(file: FileInput, payload: Payload, delivery?: Delivery): Promise<string | undefined> {
-    const { room } = this.#options
+    const { quota } = this.#options
     const { length, from = '' } = file
     let reservation: Reservation | undefined
-    const write = async (claim: NameChoice, receivedAt: string) => {
-      // What is whole is known before it needs room.
+    const write = async (choice: NameChoice, receivedAt: string) => {
+      // A duplicate that is in memory needs no quota.
       const isWhole = payload instanceof Uint8Array
       if (isWhole && delivery !== undefined && !(await delivery.confirm())) return undefined
-      reservation = await room.open(from, length)
-      return this.#write(claim, payload, { ...file, receivedAt }, { delivery, reservation })
+      reservation = await quota.open(from, length)
+      return this.#write(choice, payload, { ...file, receivedAt }, { delivery, reservation })
     }
     return this.#named(file, write).finally(() => reservation?.release())
   }
 
   /**
-   * Publishes a file that lies whole and durable in a hidden subfolder, with its record, and discards its own
-   * name. Its room is the caller's to reserve. Resolves when the file and its record are durable; where it
-   * rejects, neither is visible.
+   * Publishes a complete file with its record, and removes its name in the hidden subfolder. The caller reserves the
+   * quota. Resolves when the file and its record are durable; if it rejects, neither is visible.
    */
   async publish(file: FileInput, finished: FinishedFile): Promise<StoredFile> {
-    const write = async (claim: NameChoice, receivedAt: string) => {
+    const write = async (choice: NameChoice, receivedAt: string) => {
       const record = recordOf({ ...file, receivedAt }, finished.sha256)
       const companion = await this.#records.write(record, finished.modifiedMs)
-      await this.#folder.publish(claim, finished, companion)
+      await this.#folder.publish(choice, finished, companion)
       return file.length
     }
     const name = (await this.#named(file, write)) ?? ''
     return { path: join(this.#folder.layout.dir, name), name, bytes: file.length, duplicate: false }
   }
 
-  /** Finds a name for a file that `write` writes, and counts it. */
+  /** Chooses a name for a file, runs `write`, and counts the file. */
   async #named(
     { filename }: FileInput,
     write: (choice: NameChoice, receivedAt: string) => Promise<number | undefined>,
   ): Promise<string | undefined> {
     const atNs = wallClockNs()
-    const { index } = this.#options.room
+    const { index } = this.#options.quota
     const claim = index.claim(() => receivedFileName(filename, atNs, ++this.#seq))
     try {
       const size = await write(claim, rfc3339(atNs))
@@ -136,11 +138,11 @@ export class Received {
     file: FileFacts,
     { delivery, reservation }: Writing,
   ): Promise<number | undefined> {
-    const { room, slots } = this.#options
+    const { quota, slots } = this.#options
     const { from = '', length } = file
     if (payload instanceof Uint8Array) {
       const bytes = whole(payload, length)
-      await room.grow(reservation, length)
+      await quota.grow(reservation, length)
       const content = async function* () {
         yield bytes
       }
@@ -149,7 +151,7 @@ export class Received {
     }
     const content = async function* () {
       for await (const piece of pieces(payload, length)) {
-        await room.grow(reservation, piece.length)
+        await quota.grow(reservation, piece.length)
         yield piece
       }
     }
@@ -166,9 +168,9 @@ export class Received {
     return {
       fill: temporary => {
         hash = createHash('sha256')
-        // A delivery takes the hash on the way.
-        const look = (piece: Uint8Array) => hash.update(piece)
-        return temporary.writeAll(delivery === undefined ? watched(content(), look) : content())
+        // A delivery hashes the payload itself.
+        const update = (piece: Uint8Array) => hash.update(piece)
+        return temporary.writeAll(delivery === undefined ? watched(content(), update) : content())
       },
       companion: temporary => {
         const sha256 = delivery?.payloadSha256 ?? hash.digest('hex')
@@ -195,7 +197,7 @@ function recordOf(file: FileFacts, sha256: string): FileRecord {
   }
 }
 
-/** What a file is written with. */
+/** Context of one file that is being written. */
 interface Writing {
   readonly delivery: Delivery | undefined
   readonly reservation: Reservation

@@ -10,43 +10,47 @@ import { TemporaryFile } from '../../disk/temporary-file.ts'
 import { systemCode } from '../../system-errors.ts'
 import { RECORD_SUFFIX, recordPath, recordsLayout } from '../layout.ts'
 
-/** Where a received file came from, as its record in `received/.records/` tells it. */
+/**
+ * The record of a received file: where it came from. It is a sidecar, a JSON file in `received/.records/`, so the received
+ * file itself stays byte for byte what was sent.
+ */
 export interface FileRecord {
-  /** The sender's address, as text; absent where it was not known. */
+  /** The sender's address as text; absent if it was not known. */
   readonly from?: string
-  /** The name the sender gave. It need not be safe. */
+  /** The name that the sender gave; it may be unsafe for a disk or a terminal. */
   readonly originalName: string
-  /** Bytes of the file. */
+  /** Size of the file in bytes. */
   readonly bytes: number
-  /** Of the whole file, 64 hex digits. */
+  /** SHA-256 of the whole file, 64 hex digits. */
   readonly sha256: string
-  /** The NAME of the frame's type. */
+  /** Name of the type of the frame that carried the file. */
   readonly type: string
-  /** RFC 3339. */
+  /** Time of arrival, RFC 3339. */
   readonly receivedAt: string
+  /** The sender's id of the file. */
   readonly messageId?: string
+  /** The id of the message that this file answers. */
   readonly replyTo?: string
 }
 
-/** What a record is looked up for: its name, and, of a file, what tells whether the record is its own. */
+/** A file or folder to look up the record of. Size and time tell whether the record belongs to the file. */
 export type Recorded = { name: string; isFolder?: false; bytes: number; modified: number } | RecordedFolder
 
-/** A folder that was unpacked. Its record is that of the archive; what is in it may have changed. */
+/** An unpacked folder. It has the record of its archive; its content may have changed since. */
 export interface RecordedFolder {
   readonly name: string
   readonly isFolder: true
 }
 
-/** A record that is there and cannot be trusted. */
+/** A record that cannot be used. */
 export interface DamagedRecord {
-  /** What is wrong with it. */
+  /** The reason, for people. */
   readonly damaged: string
 }
 
 /**
- * The records beside received files. A record is durable and published before its file is, so that no file of
- * this mailbox is ever seen without one; a record without a file is what a crash, or who removed the file, has
- * left, and is swept.
+ * The records of a received folder. A record is durable and visible before its file, so no file of this mailbox is seen
+ * without one. A record without a file is left by a crash, or by a program that removed the file; it is swept.
  */
 export class FileRecords {
   readonly #received: FolderLayout
@@ -55,7 +59,7 @@ export class FileRecords {
   readonly #directory: DirectorySync
   #written = 0
 
-  /** Of the folder of received files. */
+  /** `received` is the folder of the files. Without `durable` nothing is synced. */
   constructor(received: FolderLayout, durable: boolean) {
     this.#received = received
     this.#layout = recordsLayout(received)
@@ -63,14 +67,14 @@ export class FileRecords {
     this.#directory = new DirectorySync(this.#layout.dir)
   }
 
-  /** Makes the hidden subfolder where it is missing. */
+  /** Creates the hidden subfolder if it is missing. */
   async make(): Promise<void> {
     await makeFolder(this.#layout.dir, this.#durable)
   }
 
   /**
-   * Writes the record of a file that was last written at `modifiedMs`, for the file to be published with. Two
-   * descriptors and one sync, which the file system shares with the sync of the file itself.
+   * Writes the record of a file whose last write was at `modifiedMs`. The record is then published with the file. Its
+   * sync runs beside the sync of the file, so that the file system can combine them.
    */
   async write(record: FileRecord, modifiedMs: number): Promise<Companion> {
     const file = await TemporaryFile.create(temporaryPath(this.#layout))
@@ -91,8 +95,8 @@ export class FileRecords {
   }
 
   /**
-   * Removes the records whose file is not there, and resolves with how many they were. A record keeps its
-   * temporary name until its file is published: so one with a second name is of a file to come.
+   * Removes records without a file, and resolves with their number. A record keeps its temporary name until its file is
+   * published, so a record with two names belongs to a file that is not visible yet.
    */
   async sweep(): Promise<number> {
     const files = new Set(await readdir(this.#received.dir))
@@ -116,19 +120,19 @@ export class FileRecords {
       return await publish(this.#layout, file.path, recordName)
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw error
-      // Somebody removed the subfolder.
+      // Another program removed the subfolder.
       await this.make()
       return publish(this.#layout, file.path, recordName)
     }
   }
 }
 
-/** Files whose record may lie there without a file before they are looked for again. */
+/** Records written between two sweeps. */
 const SWEEP_EVERY = 1_000
 
 /**
- * The record of `entry` of the received folder `dir`; undefined where it has none, as files of other
- * programs do. One that does not fit the file, by its size or the time it was written, is not the file's.
+ * Reads the record of `entry` in the received folder `dir`. Undefined if it has none, as files of other programs do. A
+ * record with another size or time belongs to an earlier file of the same name, and is returned as damaged.
  */
 export async function readRecord(
   dir: string,
@@ -138,7 +142,7 @@ export async function readRecord(
   try {
     json = await readFile(recordPath(dir, entry.name), 'utf8')
   } catch (error) {
-    // ENAMETOOLONG: a file of another program, whose name leaves no room for a record's.
+    // ENAMETOOLONG: another program's file, whose name is too long for a record.
     if (['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'].includes(systemCode(error) ?? '')) return undefined
     return { damaged: messageOf(error) }
   }
@@ -154,7 +158,7 @@ export async function readRecord(
   }
 }
 
-/** Removes the record of the file `name`, where it has one. */
+/** Removes the record of the file `name`, if it has one. */
 export async function removeRecord(dir: string, name: string): Promise<void> {
   try {
     await unlink(recordPath(dir, name))
@@ -163,7 +167,7 @@ export async function removeRecord(dir: string, name: string): Promise<void> {
   }
 }
 
-/** How coarsely a file system may keep the time of a file (FAT: 2 s). */
+/** Resolution of file times on the coarsest file system, FAT. */
 const TIME_STEP_MS = 2_000
 
 function toJson(record: FileRecord, modifiedMs: number): Record<string, unknown> {
@@ -181,7 +185,7 @@ function toJson(record: FileRecord, modifiedMs: number): Record<string, unknown>
 }
 
 function fromJson(json: unknown): (FileRecord & { modifiedMs: number }) | DamagedRecord {
-  if (typeof json !== 'object' || json === null) return { damaged: 'it is no JSON object' }
+  if (typeof json !== 'object' || json === null) return { damaged: 'it is not a JSON object' }
   const fields = json as Record<string, unknown>
   const { original_name: originalName, bytes, sha256, type, received_at: receivedAt } = fields
   const { from, message_id: messageId, reply_to: replyTo, modified_ms: modifiedMs } = fields

@@ -1,63 +1,67 @@
-/** The room that one file takes while it is being written. */
+/** Bytes of the quota that are held for one file while it is written. */
 export interface Reservation {
-  /** Whether it has room for all of the file; else for what is taken only. */
+  /** Whether the whole declared length is reserved; otherwise only the bytes that have arrived are. */
   readonly isWhole: boolean
-  /** Takes room for so many bytes more, or gives it back where there are less than none. */
-  take(bytes: number): void
+  /** Reserves this many more bytes; a negative number gives bytes back. */
+  add(bytes: number): void
+  /** Gives everything back. */
   release(): void
 }
 
 /**
- * Counts the room for files that are being written. Files count with the length that their sender declares,
- * so that what is begun can be finished. But lengths may be lies: past a sender's share, its files count with what
- * has come of them.
+ * The reservations of files that are being written. A file reserves the length that its sender declares, so that it
+ * can be completed once it has begun. A declared length may be a lie, so the declared bytes of one sender are limited to
+ * its share; past that share, files reserve only the bytes that have arrived.
  */
-export class Room {
+export class Reservations {
   readonly #share: number
+  /** Declared bytes by sender. */
   readonly #declared = new Map<string, number>()
   #files = 0
   #bytes = 0
 
+  /** `share` is the number of declared bytes that one sender may reserve. */
   constructor(share: number) {
     this.#share = share
   }
 
+  /** Number of files with a reservation. */
   get files(): number {
     return this.#files
   }
 
-  /** Of all files. */
+  /** Number of reserved bytes. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** Whether a file of `length` bytes from the sender `from` would have room for all of it. */
+  /** Whether a file of `length` bytes from the sender `from` fits into the sender's share. */
   isWithinShare(from: string, length: number): boolean {
     return (this.#declared.get(from) ?? 0) + length <= this.#share
   }
 
-  /** Takes room for a file of `length` bytes from the sender `from`: for all of it at once only where `mayBeWhole`. */
+  /** Makes the reservation of a file; of its whole `length` only if `mayBeWhole` and within the sender's share. */
   reserve(from: string, length: number, mayBeWhole: boolean): Reservation {
     const isWhole = mayBeWhole && this.isWithinShare(from, length)
     if (isWhole) this.#declared.set(from, (this.#declared.get(from) ?? 0) + length)
-    let counted = isWhole ? length : 0
+    let reserved = isWhole ? length : 0
     this.#files++
-    this.#bytes += counted
+    this.#bytes += reserved
     return {
       isWhole,
-      take: bytes => {
-        counted += bytes
+      add: bytes => {
+        reserved += bytes
         this.#bytes += bytes
       },
       release: () => {
         this.#files--
-        this.#bytes -= counted
-        if (isWhole) this.#giveBack(from, length)
+        this.#bytes -= reserved
+        if (isWhole) this.#releaseDeclared(from, length)
       },
     }
   }
 
-  #giveBack(from: string, length: number): void {
+  #releaseDeclared(from: string, length: number): void {
     const left = (this.#declared.get(from) ?? 0) - length
     if (left > 0) this.#declared.set(from, left)
     else this.#declared.delete(from)

@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { archiveError } from '../../archive/archive-error.ts'
 import type { TarSource } from '../../archive/read-tar.ts'
 
-/** An archive on the disk. It is read forward, in large pieces: of small files there are many in each. */
+/** An archive on the disk. It is read forward through a window, since many small files fit into one read. */
 export class ArchiveFile implements TarSource {
   readonly size: number
   readonly #handle: FileHandle
@@ -16,12 +16,13 @@ export class ArchiveFile implements TarSource {
     this.size = size
   }
 
+  /** Opens the archive at `path`. Throws ARCHIVE_INVALID if it is not a regular file. */
   static async open(path: string): Promise<ArchiveFile> {
     const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants
     const handle = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
     try {
       const stats = await handle.stat()
-      if (!stats.isFile()) throw archiveError('it is no file')
+      if (!stats.isFile()) throw archiveError('it is not a regular file')
       return new ArchiveFile(handle, stats.size)
     } catch (error) {
       await handle.close()
@@ -29,7 +30,7 @@ export class ArchiveFile implements TarSource {
     }
   }
 
-  /** Fills `into` with the bytes from `at` on. */
+  /** Fills `into` with the bytes at offset `at`. */
   async read(into: Uint8Array, at: number): Promise<void> {
     if (into.length > WINDOW_SIZE) return this.#fill(into, at)
     if (at < this.#windowAt || at + into.length > this.#windowAt + this.#windowSize) {
@@ -45,6 +46,10 @@ export class ArchiveFile implements TarSource {
 
   close(): Promise<void> {
     return this.#handle.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 
   async #fill(into: Uint8Array, at: number): Promise<void> {

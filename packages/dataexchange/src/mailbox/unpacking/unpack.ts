@@ -16,30 +16,31 @@ import type { ArchiveFile } from './archive-file.ts'
 
 /** How {@link unpack} works. */
 export interface UnpackOptions {
-  /** Whether all of it is synced. */
+  /** Whether files and folders are synced. */
   readonly durable: boolean
-  /** Told what is coming before anything is written; what it throws ends it. */
+  /** Called with the manifest before anything is written. If it rejects, nothing is unpacked. */
   readonly prepare: (manifest: FolderManifest) => Promise<void>
-  /** Gives up. */
+  /** Stops unpacking. */
   readonly signal: AbortSignal
 }
 
-/** Whether `archive` begins as a folder’s archive does, whatever comes of it. */
+/** Whether `archive` begins like the archive of a folder; the rest may still be invalid. */
 export async function isFolderArchive(archive: ArchiveFile): Promise<boolean> {
   try {
     for await (const { path } of readTar(archive)) return path === MANIFEST_PATH
   } catch {
-    // Another kind of archive, or none.
+    // It is not a tar archive.
   }
   return false
 }
 
 /**
- * Unpacks a folder’s archive into the new folder `into`, which others must not see yet. Every entry is checked
- * before it is written. Resolves when all is written, and, with `durable`, synced; where it rejects, what is in
- * `into` is for the caller to remove.
+ * Unpacks the archive of a folder into `into`, a new folder that readers must not see yet. Every entry is checked before
+ * it is written. Resolves when everything is written and, with `durable`, synced. If it rejects, the caller removes
+ * `into`.
  *
- * @throws {MailboxError} ARCHIVE_INVALID; what `prepare` and the file system throw; the reason of `signal`
+ * @throws {MailboxError} ARCHIVE_INVALID
+ * @throws errors of `prepare` and of the file system, and the reason of `signal`
  */
 export async function unpack(
   archive: ArchiveFile,
@@ -62,7 +63,7 @@ export async function unpack(
       signal.throwIfAborted()
       const path = join(into, checker.accept(entry))
       if (entry.kind === 'folder') {
-        // There is the root already.
+        // `into` is the root, which exists already.
         if (folders.length > 0) await mkdir(path, { mode: FOLDER_MODE })
         folders.push([path, entry])
       } else if (entry.size <= SMALL_FILE) {
@@ -78,19 +79,19 @@ export async function unpack(
     await writes.settled()
   }
   writes.check()
-  // The innermost first: what is put into a folder changes its time.
+  // Innermost first, since a change in a folder changes its time.
   for (const [path, { mode, mtime }] of folders.reverse()) {
     signal.throwIfAborted()
-    // Its owner must be able to remove what is in it.
+    // The owner must be able to remove its content.
     await chmod(path, mode | FOLDER_MODE)
-    // The folder itself has the time at which it was received, as files do.
+    // The root keeps the time at which it was received, as received files do.
     if (path !== join(into, '')) await utimes(path, mtime, mtime)
     if (durable) await syncDirectory(path)
   }
   return manifest
 }
 
-/** Held in memory, so that several can be written at once; the longest wait is for the disk to sync each. */
+/** Files up to this size are read into memory and written concurrently, since each waits for a sync of its own. */
 const SMALL_FILE = 64 * 1024
 const WRITES_AT_ONCE = 16
 const PIECE = 256 * 1024
@@ -143,12 +144,12 @@ async function copy(
   }
 }
 
-/** Writes that run side by side. */
+/** Writes that run concurrently. */
 class Writes {
   readonly #running = new Set<Promise<void>>()
   #error: { reason: unknown } | undefined
 
-  /** Begins `write`, once there is room for one more. Throws what an earlier one has failed with. */
+  /** Starts `write` when fewer than the maximum are running. Throws the error of an earlier write. */
   async add(write: () => Promise<void>): Promise<void> {
     while (this.#running.size >= WRITES_AT_ONCE) await Promise.race(this.#running)
     this.check()
@@ -160,12 +161,12 @@ class Writes {
     this.#running.add(running)
   }
 
-  /** Resolves when none runs any more. Never rejects. */
+  /** Resolves when all writes have ended. Never rejects. */
   async settled(): Promise<void> {
     await Promise.all(this.#running)
   }
 
-  /** Throws what one has failed with. */
+  /** Throws the error of the first write that failed. */
   check(): void {
     if (this.#error !== undefined) throw this.#error.reason
   }

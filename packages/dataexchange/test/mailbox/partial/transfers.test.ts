@@ -20,7 +20,7 @@ import {
   TRANSFERS_PER_PEER,
   Transfers,
 } from '#lib/mailbox/partial/transfers.js'
-import { ReceivedRoom } from '#lib/mailbox/received/quota.js'
+import { ReceivedQuota } from '#lib/mailbox/received/quota.js'
 import { Received } from '#lib/mailbox/received/received.js'
 import { StoreSlots } from '#lib/mailbox/store-slots.js'
 import { replaceFs } from '../../helpers/faulty-fs.js'
@@ -78,21 +78,21 @@ test('another sender of the same file has a partial file of its own, also after 
   assert.deepEqual(await partialsIn(later.receivedDir), [])
 })
 
-test('a partial file that names nobody is whoever’s asks first', async t => {
+test('a partial file without an owner goes to the first sender that asks', async t => {
   const mailbox = await tempMailbox(t)
   const content = randomBytes(1000)
   const input = inputFor(content, BOB)
   const dir = join(mailbox.receivedDir, '.partial')
   await mkdir(dir)
   await writeFile(join(dir, hexId(input)), content.subarray(0, 300))
-  // What a crash may have left of it.
+  // A crash may leave an empty owner file.
   await writeFile(join(dir, `${hexId(input)}.owner`), '')
   const transfer = await mailbox.openTransfer(input)
   assert.equal(transfer.offset, 300)
   assert.equal((await mailbox.openTransfer(inputFor(content, ALICE))).offset, 0)
 })
 
-test('a newer transfer of the same owner takes over, once the older one has written what it was writing', async t => {
+test('a newer transfer of the same owner takes over after the write of the older one has ended', async t => {
   const mailbox = await tempMailbox(t)
   const content = randomBytes(4 * 1024 * 1024)
   const input = inputFor(content)
@@ -108,7 +108,7 @@ test('a newer transfer of the same owner takes over, once the older one has writ
   assert.ok((await readFile((await newer.finish()).path)).equals(content))
 })
 
-test('many INITs of one transfer at once leave one that is open', async t => {
+test('of many concurrent INITs of one transfer, one stays open', async t => {
   const mailbox = await tempMailbox(t)
   const content = randomBytes(1000)
   const transfers = await Promise.all(
@@ -121,7 +121,7 @@ test('many INITs of one transfer at once leave one that is open', async t => {
   )
 })
 
-test('a name that was published, and that a crash kept from being removed, is not written to', async t => {
+test('a partial file that a crash left with a second, published name is not written to', async t => {
   const mailbox = await tempMailbox(t)
   const content = randomBytes(1000)
   const transfer = await mailbox.openTransfer(inputFor(content))
@@ -135,7 +135,7 @@ test('a name that was published, and that a crash kept from being removed, is no
   assert.ok((await readFile(path)).equals(content))
 })
 
-test('a link in place of a partial file is not followed', async t => {
+test('a symbolic link in place of a partial file is not followed', async t => {
   const mailbox = await tempMailbox(t)
   const input = inputFor(randomBytes(1000))
   const outside = join(await tempDir(t), 'outside')
@@ -146,27 +146,27 @@ test('a link in place of a partial file is not followed', async t => {
   assert.equal(await readFile(outside, 'utf8'), 'mine')
 })
 
-test('a hash that was begun by an earlier process goes over what is on the disk, however much', async t => {
+test('the hash of a resumed transfer covers the bytes of an earlier process', async t => {
   const mailbox = await tempMailbox(t)
   const content = randomBytes(5 * 1024 * 1024 + 3)
   const input = inputFor(content)
   await (await mailbox.openTransfer(input)).write(content.subarray(0, 4_000_000))
   const later = await reopen(t, mailbox)
   const transfer = await later.openTransfer(input)
-  // At once, while what was there is still being read.
+  // These writes run while the earlier bytes are still being read.
   for (let at = 4_000_000; at < content.length; at += 49_152) {
     await transfer.write(content.subarray(at, at + 49_152))
   }
   assert.ok((await readFile((await transfer.finish()).path)).equals(content))
 })
 
-test('bytes that changed on the disk meanwhile are not published', async t => {
+test('a file whose bytes changed on the disk is not published', async t => {
   const mailbox = await tempMailbox(t)
   const content = randomBytes(100_000)
   const input = inputFor(content)
   await (await mailbox.openTransfer(input)).write(content.subarray(0, 60_000))
   const later = await reopen(t, mailbox)
-  // What a power cut may leave: the size, and not the bytes.
+  // A power cut may keep the size and lose the bytes.
   await writeFile(join(later.receivedDir, '.partial', hexId(input)), Buffer.alloc(60_000))
   const transfer = await later.openTransfer(input)
   assert.equal(transfer.offset, 60_000)
@@ -179,7 +179,7 @@ test('bytes that changed on the disk meanwhile are not published', async t => {
   assert.equal((await namesIn(later.receivedDir)).length, 1)
 })
 
-test('a partial file that others delete or replace while it is written is not published', async t => {
+test('a partial file that another program deletes or replaces is not published', async t => {
   const mailbox = await tempMailbox(t)
   const content = randomBytes(1000)
   const input = inputFor(content)
@@ -199,7 +199,7 @@ test('a partial file that others delete or replace while it is written is not pu
   await transfer.finish()
 })
 
-test('[stream.receive-expiry] partial files untouched for an hour are removed at the start, with what tells whose they are', async t => {
+test('[stream.receive-expiry] partial files idle for an hour are removed at the start, with their owner files', async t => {
   const mailbox = await tempMailbox(t)
   assert.equal(LIMITS.partialTimeout.value, 3_600_000)
   const [old, fresh] = [inputFor(randomBytes(100)), inputFor(randomBytes(100))]
@@ -219,18 +219,18 @@ test('[stream.receive-expiry] partial files untouched for an hour are removed at
   )
 })
 
-test('[stream.receive-expiry] they are removed while the service runs, too, but for those that are open', async t => {
+test('[stream.receive-expiry] idle partial files are also removed while the service runs', async t => {
   const mailbox = await tempMailbox(t, { partialTimeout: 100 })
   const [left, open] = [inputFor(randomBytes(100)), inputFor(randomBytes(100))]
-  await (await mailbox.openTransfer(left)).close('the test says so')
+  await (await mailbox.openTransfer(left)).close('by the test')
   const transfer = await mailbox.openTransfer(open)
   while (existsSync(join(mailbox.receivedDir, '.partial', hexId(left)))) await delay(10)
   await delay(150)
   assert.deepEqual(await partialsIn(mailbox.receivedDir), [hexId(open), `${hexId(open)}.owner`])
-  await transfer.close('the test says so')
+  await transfer.close('by the test')
 })
 
-test('with partialTimeout off they stay', async t => {
+test('with partialTimeout off, partial files never expire', async t => {
   const mailbox = await tempMailbox(t)
   const input = inputFor(randomBytes(100))
   await mailbox.openTransfer(input)
@@ -241,7 +241,7 @@ test('with partialTimeout off they stay', async t => {
   assert.ok(existsSync(path))
 })
 
-test('so many transfers are open at once, of one owner and of all', async t => {
+test('the numbers of open transfers, of one owner and in all, are limited', async t => {
   const mailbox = await tempMailbox(t)
   const open = (owner: string) => mailbox.openTransfer(inputFor(randomBytes(10), owner))
   const all = Array.from({ length: TRANSFERS_PER_PEER + 5 }, () => open(ALICE))
@@ -250,28 +250,28 @@ test('so many transfers are open at once, of one owner and of all', async t => {
   assert.equal(settled.filter(({ status }) => status === 'fulfilled').length, TRANSFERS_PER_PEER)
   for (let i = TRANSFERS_PER_PEER; i < TRANSFERS; i++) await open(`peer ${i}`)
   await assert.rejects(open(BOB), FULL)
-  if (first?.status === 'fulfilled') await first.value.close('the test says so')
+  if (first?.status === 'fulfilled') await first.value.close('by the test')
   await open(BOB)
 })
 
-test('so many partial files are kept of one owner: its oldest goes, and nobody else’s', async t => {
+test('past the number of partial files of one owner, its oldest is removed', async t => {
   const mailbox = await tempMailbox(t)
   const other = inputFor(randomBytes(10), BOB)
-  await (await mailbox.openTransfer(other)).close('the test says so')
+  await (await mailbox.openTransfer(other)).close('by the test')
   const most = PARTIAL_FILES_PER_PEER
   const inputs = Array.from({ length: most + 3 }, () => inputFor(randomBytes(10)))
   for (const input of inputs) {
     const transfer = await mailbox.openTransfer(input)
     await transfer.write(Buffer.alloc(1))
-    await transfer.close('the test says so')
-    // Times of files have a millisecond and less to tell them apart.
+    await transfer.close('by the test')
+    // File times must differ.
     await delay(2)
   }
   const left = (await partialsIn(mailbox.receivedDir)).filter(name => !name.endsWith('.owner'))
   assert.deepEqual(left, [other, ...inputs.slice(3)].map(hexId).sort())
 })
 
-test('past the number of partial files in all, the oldest goes of whoever has most', async t => {
+test('past the number of partial files in all, the oldest of the owner with the most is removed', async t => {
   const mailbox = await tempMailbox(t)
   const dir = join(mailbox.receivedDir, '.partial')
   await mkdir(dir)
@@ -289,7 +289,7 @@ test('past the number of partial files in all, the oldest goes of whoever has mo
   assert.equal((await partialsIn(mailbox.receivedDir)).filter(name => !name.endsWith('.owner')).length, 256)
 })
 
-test('[received.max-bytes-partial] partial files count into receivedMaxBytes', async t => {
+test('[received.max-bytes-partial] partial files count for receivedMaxBytes', async t => {
   const mailbox = await tempMailbox(t, { receivedMaxBytes: 1000 })
   const content = randomBytes(800)
   const transfer = await mailbox.openTransfer(inputFor(content))
@@ -301,13 +301,13 @@ test('[received.max-bytes-partial] partial files count into receivedMaxBytes', a
   await transfer.finish()
 })
 
-test('a partial file that nobody is going on with makes way, where that is enough', async t => {
+test('idle partial files are removed for a new file, if that makes enough space', async t => {
   const mailbox = await tempMailbox(t, { receivedMaxBytes: 1000 })
   const contents = [randomBytes(200), randomBytes(220)]
   for (const content of contents) {
     const transfer = await mailbox.openTransfer(inputFor(content))
     await transfer.write(content.subarray(0, 150))
-    await transfer.close('the test says so')
+    await transfer.close('by the test')
   }
   const left = async () =>
     (await partialsIn(mailbox.receivedDir)).filter(name => !name.endsWith('.owner')).sort()
@@ -316,10 +316,10 @@ test('a partial file that nobody is going on with makes way, where that is enoug
     mailbox.storeFile({ filename: 'f', length, from: BOB }, Buffer.alloc(length))
   await assert.rejects(store(1001), { code: 'RECEIVED_FULL' })
   await store(600)
-  // It would take both of them, and a little more.
+  // Removing both would not be enough.
   await assert.rejects(store(401), { code: 'RECEIVED_FULL' })
   assert.deepEqual(await left(), both)
-  // Nor has a file of which nothing has come anything removed: its length may be a lie.
+  // A file without bytes removes nothing: its declared length may be a lie.
   const content = randomBytes(400)
   const transfer = await mailbox.openTransfer(inputFor(content, BOB))
   assert.equal((await left()).length, 3)
@@ -328,7 +328,7 @@ test('a partial file that nobody is going on with makes way, where that is enoug
   assert.deepEqual(await left(), [])
 })
 
-test('one that is making way is not gone on with before it is gone', async t => {
+test('a partial file that is being removed is not resumed', async t => {
   const mailbox = await tempMailbox(t, { receivedMaxBytes: 1_100 })
   const content = randomBytes(600)
   const input = inputFor(content)
@@ -338,12 +338,12 @@ test('one that is making way is not gone on with before it is gone', async t => 
     await left.close('gone')
   }
   const signals = new EventEmitter()
-  const [removing, goesOn] = [once(signals, 'removing'), once(signals, 'go on')]
+  const [removing, released] = [once(signals, 'removing'), once(signals, 'release')]
   replaceFs(t, 'unlink', real => async path => {
-    // The partial file is gone, and what tells whose it is has still to go.
+    // The partial file is removed, its owner file is not yet.
     if (String(path).endsWith(`${hexId(input)}.owner`)) {
       signals.emit('removing')
-      await goesOn
+      await released
     }
     return real(path)
   })
@@ -351,7 +351,7 @@ test('one that is making way is not gone on with before it is gone', async t => 
   await removing
   const opening = mailbox.openTransfer(input)
   await delay(20)
-  signals.emit('go on')
+  signals.emit('release')
   await other
   const transfer = await opening
   assert.equal(transfer.offset, 0)
@@ -362,7 +362,7 @@ test('one that is making way is not gone on with before it is gone', async t => 
   assert.deepEqual(await partialsIn(mailbox.receivedDir), [])
 })
 
-test('a folder without room for two large files receives one of them', async t => {
+test('of two files that do not both fit into the quota, one is received', async t => {
   const mailbox = await tempMailbox(t, { receivedMaxBytes: 1000 })
   const contents = [randomBytes(700), randomBytes(700)]
   const transfers = await Promise.all(contents.map(content => mailbox.openTransfer(inputFor(content))))
@@ -376,7 +376,7 @@ test('a folder without room for two large files receives one of them', async t =
   assert.deepEqual(ends.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
 })
 
-test('sizes that one sender declares, and does not send, take no more room from others than its share', async t => {
+test('sizes that one sender declares and does not send reserve no more than its share', async t => {
   const mailbox = await tempMailbox(t, { receivedMaxBytes: 1000 })
   const contents = Array.from({ length: 10 }, () => randomBytes(200))
   const transfers = await Promise.all(contents.map(content => mailbox.openTransfer(inputFor(content))))
@@ -389,7 +389,7 @@ test('sizes that one sender declares, and does not send, take no more room from 
       await transfer.finish()
     }),
   )
-  // One had its room from the start; the others must not bring the folder over its limit.
+  // One file has its whole size reserved; the others must not exceed the limit.
   assert.equal(ends.filter(({ status }) => status === 'fulfilled').length, 1)
   for (const end of ends) if (end.status === 'rejected') assert.equal(end.reason.code, 'RECEIVED_FULL')
   const partials = (await partialsIn(mailbox.receivedDir)).filter(name => !name.endsWith('.owner'))
@@ -399,51 +399,51 @@ test('sizes that one sender declares, and does not send, take no more room from 
   assert.ok(900 + sizes.reduce((sum, size) => sum + size, 0) <= 1000, `${sizes}`)
 })
 
-test('while a transfer is published, there is no moment at which others find room', async t => {
+test('while a transfer is published, its bytes count at every moment', async t => {
   const folder = new DurableFolder(folderLayout(await tempDir(t)), true)
   await folder.make()
-  const room = new ReceivedRoom(folder, { maxFiles: 100, maxBytes: 1000 })
-  const real = new Received(folder, { room, slots: new StoreSlots() })
+  const quota = new ReceivedQuota(folder, { maxFiles: 100, maxBytes: 1000 })
+  const real = new Received(folder, { quota, slots: new StoreSlots() })
   await real.load()
   const answers: unknown[] = []
-  const ask = async () => {
-    const refusal = await room.check({ files: 1, bytes: 200 }).catch((error: MailboxError) => error.code)
+  const check = async () => {
+    const refusal = await quota.check({ files: 1, bytes: 200 }).catch((error: MailboxError) => error.code)
     answers.push(refusal)
   }
   const received: Pick<Received, 'publish'> = {
     publish: (file, finished) => {
       const discard = async () => {
-        await ask()
+        await check()
         await finished.discard()
-        await ask()
+        await check()
       }
       return real.publish(file, { ...finished, discard })
     },
   }
   const never = { partialTimeout: Number.POSITIVE_INFINITY, transferTimeout: Number.POSITIVE_INFINITY }
-  const options = { room, received, durable: true, logger: silentLogger, ...never }
+  const options = { quota, received, durable: true, logger: silentLogger, ...never }
   const transfers = new Transfers(folder.layout.dir, options)
   t.after(() => transfers.close())
   const content = randomBytes(900)
   const transfer = await transfers.open(inputFor(content))
   await transfer.write(content)
   await transfer.finish()
-  await ask()
+  await check()
   assert.deepEqual(answers, ['RECEIVED_FULL', 'RECEIVED_FULL', 'RECEIVED_FULL'])
-  await room.check({ files: 1, bytes: 100 })
+  await quota.check({ files: 1, bytes: 100 })
 })
 
-test('a transfer that ends gives its share back', async t => {
+test('a transfer that ends releases its reservation', async t => {
   const mailbox = await tempMailbox(t, { receivedMaxBytes: 1000 })
   for (let i = 0; i < 5; i++) {
     const transfer = await mailbox.openTransfer(inputFor(randomBytes(900)))
     await transfer.write(Buffer.alloc(1))
-    await transfer.close('the test says so', false)
+    await transfer.close('by the test', false)
   }
   await mailbox.storeFile({ filename: 'f', length: 1000, from: BOB }, Buffer.alloc(1000))
 })
 
-test('a size that no disk has room for is refused at once', async t => {
+test('a size that the disk has no space for is refused at once', async t => {
   const mailbox = await tempMailbox(t, { receivedMaxBytes: -1 })
   const input = { ...inputFor(randomBytes(10)), size: Number.MAX_SAFE_INTEGER }
   await assert.rejects(mailbox.openTransfer(input), (error: Error & { cause?: { code?: string } }) => {
@@ -453,7 +453,7 @@ test('a size that no disk has room for is refused at once', async t => {
   assert.deepEqual(await partialsIn(mailbox.receivedDir), [])
 })
 
-test('a closed mailbox has closed its transfers, and opens none', async t => {
+test('closing the mailbox closes its transfers', async t => {
   const mailbox = await tempMailbox(t)
   const content = randomBytes(100)
   const transfer = await mailbox.openTransfer(inputFor(content))

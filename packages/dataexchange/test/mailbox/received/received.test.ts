@@ -36,7 +36,7 @@ test('[received.name] [received.bytes] a file is stored byte for byte under a na
   assert.deepEqual(await temporariesIn(mailbox.receivedDir), [])
 })
 
-test('a name never leaves the folder', async t => {
+test('a stored name never leaves the folder', async t => {
   const mailbox = await tempMailbox(t)
   for (const filename of ['../up.txt', '/etc/passwd', '..', '.', '.tmp', 'a/../../b', '\0', '..\\..\\c']) {
     const { path, name } = await mailbox.storeFile({ filename, length: 1 }, Buffer.from('x'))
@@ -45,7 +45,7 @@ test('a name never leaves the folder', async t => {
   }
 })
 
-test('what would exceed receivedMaxBytes is refused, before it is read', async t => {
+test('a file that would exceed receivedMaxBytes is refused before it is read', async t => {
   const receivedDir = join(await tempDir(t), 'received')
   await mkdir(receivedDir)
   await writeFile(join(receivedDir, 'earlier'), Buffer.alloc(600))
@@ -76,7 +76,7 @@ test('[received.max-bytes-partial] files being written count by their declared l
   assert.equal((await namesIn(mailbox.receivedDir)).length, 4)
 })
 
-test('a length alone, however large, takes no room from others', async t => {
+test('a declared length alone, however large, reserves nothing', async t => {
   const mailbox = await tempMailbox(t, { receivedMaxBytes: 1000 })
   const { slow, release } = heldBack(1000, 100)
   const large = mailbox.storeFile({ filename: 'large', length: 1000, from: 'liar' }, slow())
@@ -87,7 +87,7 @@ test('a length alone, however large, takes no room from others', async t => {
   assert.equal((await namesIn(mailbox.receivedDir)).length, 1)
 })
 
-test('files are counted too, also empty ones and those being written', async t => {
+test('receivedMaxFiles counts empty files and files that are being written, too', async t => {
   const mailbox = await tempMailbox(t, { receivedMaxFiles: 5 })
   const store = () => mailbox.storeFile({ filename: 'f', length: 0 }, Buffer.alloc(0))
   const stores = await Promise.allSettled(Array.from({ length: 8 }, store))
@@ -99,7 +99,7 @@ test('files are counted too, also empty ones and those being written', async t =
   await assert.rejects(store(), FULL)
 })
 
-test('lengths that one sender declares, and does not send, take no more room from others than its share', async t => {
+test('lengths that one sender declares and does not send reserve no more than its share', async t => {
   const mailbox = await tempMailbox(t, { receivedMaxBytes: 1000 })
   const { slow, release } = heldBack(200, 1)
   const liar = { filename: 'f', length: 200, from: 'liar' }
@@ -109,13 +109,13 @@ test('lengths that one sender declares, and does not send, take no more room fro
   await mailbox.storeFile(honest, Buffer.alloc(700))
   release()
   const results = await settled
-  // One had its room from the start; the others must not bring the folder over its limit.
+  // One file has its whole size reserved; the others must not exceed the limit.
   assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1)
   assert.equal((await namesIn(mailbox.receivedDir)).length, 2)
   assert.deepEqual(await temporariesIn(mailbox.receivedDir), [])
 })
 
-test('a file that fails gives its room back', async t => {
+test('a file that fails releases its reservation', async t => {
   const mailbox = await tempMailbox(t, { receivedMaxBytes: 1000 })
   for (let i = 0; i < 3; i++) {
     await assert.rejects(
@@ -128,7 +128,7 @@ test('a file that fails gives its room back', async t => {
   await mailbox.storeFile({ filename: 'f', length: 900 }, Buffer.alloc(900))
 })
 
-test('room that others have made is noticed before a file is refused', async t => {
+test('files that other programs have removed are noticed before a file is refused', async t => {
   const mailbox = await tempMailbox(t, { receivedMaxBytes: 1000 })
   for (let i = 0; i < 3; i++) {
     const stored = await mailbox.storeFile({ filename: 'f', length: 900 }, Buffer.alloc(900))
@@ -141,10 +141,10 @@ test('room that others have made is noticed before a file is refused', async t =
   await mailbox.storeFile({ filename: 'f', length: 500 }, Buffer.alloc(500))
 })
 
-test('[received.max-bytes-negative] [received.max-bytes-default] a negative receivedMaxBytes is no limit, zero is the default', async t => {
+test('[received.max-bytes-negative] [received.max-bytes-default] a negative receivedMaxBytes turns the limit off, zero is the default', async t => {
   const receivedDir = join(await tempDir(t), 'received')
   await mkdir(receivedDir)
-  // A file that is all hole: it has this size, and takes no room.
+  // A sparse file: it has this size, and uses no space on the disk.
   await writeFile(join(receivedDir, 'earlier'), '')
   await truncate(join(receivedDir, 'earlier'), 2 * 2 ** 30)
   const file = { filename: 'f', length: 1 }

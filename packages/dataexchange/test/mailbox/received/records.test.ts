@@ -7,7 +7,7 @@ import { DurableFolder } from '#lib/disk/durable-folder.js'
 import { folderLayout } from '#lib/disk/layout.js'
 import { recordPath } from '#lib/mailbox/layout.js'
 import { Mailbox } from '#lib/mailbox/mailbox.js'
-import { ReceivedRoom } from '#lib/mailbox/received/quota.js'
+import { ReceivedQuota } from '#lib/mailbox/received/quota.js'
 import { clearReceived, listReceived, statReceived } from '#lib/mailbox/received/read.js'
 import { Received } from '#lib/mailbox/received/received.js'
 import { StoreSlots } from '#lib/mailbox/store-slots.js'
@@ -23,7 +23,7 @@ function recordsIn(dir: string): Promise<string[]> {
   return readdir(join(dir, '.records'))
 }
 
-test('a stored file knows where it came from', async t => {
+test('a stored file has a record of where it came from', async t => {
   const mailbox = await tempMailbox(t)
   const bytes = Buffer.alloc(300_000, 'file ')
   const file = { filename: 'a\n‮b.txt', length: bytes.length, from: FROM }
@@ -47,26 +47,26 @@ test('a stored file knows where it came from', async t => {
   assert.deepEqual(await temporariesIn(mailbox.receivedDir), [])
 })
 
-test('a file of a sender that is not known has a record too, of no bytes too', async t => {
+test('an empty file from an unknown sender has a record, too', async t => {
   const mailbox = await tempMailbox(t)
   const { name } = await mailbox.storeFile({ filename: '', length: 0 }, Buffer.alloc(0))
   const found = await statReceived(mailbox.receivedDir, name)
   assert.deepEqual([found?.from, found?.originalName, found?.bytes], [undefined, '', 0])
 })
 
-test('the longest name has a record', async t => {
+test('a file with the longest possible name has a record', async t => {
   const mailbox = await tempMailbox(t)
   const filename = `${'n'.repeat(250)}.txt`
   const { name } = await mailbox.storeFile({ filename, length: 1, from: FROM }, Buffer.from('x'))
   assert.equal((await statReceived(mailbox.receivedDir, name))?.originalName, filename)
 })
 
-test('a whole file from a hidden subfolder is published with its record', async t => {
+test('a complete file from a hidden subfolder is published with its record', async t => {
   const layout = folderLayout(join(await tempDir(t), 'received'))
   const folder = new DurableFolder(layout, true)
   await folder.make()
   const received = new Received(folder, {
-    room: new ReceivedRoom(folder, { maxFiles: 100, maxBytes: 1_000 }),
+    quota: new ReceivedQuota(folder, { maxFiles: 100, maxBytes: 1_000 }),
     slots: new StoreSlots(),
   })
   await received.load()
@@ -84,7 +84,7 @@ test('a whole file from a hidden subfolder is published with its record', async 
   assert.deepEqual(await temporariesIn(layout.dir), [])
 })
 
-test('a name whose record is there already is not used, and neither is one that is taken', async t => {
+test('a name is not used if it is taken, or if its record exists', async t => {
   const layout = folderLayout(join(await tempDir(t), 'received'))
   const folder = new DurableFolder(layout, true)
   await folder.make()
@@ -117,7 +117,7 @@ test('a name whose record is there already is not used, and neither is one that 
   assert.equal(await readFile(join(layout.dir, 'b'), 'utf8'), 'of another program')
 })
 
-test('records without a file are swept at the start, but not of a file to come', async t => {
+test('records without a file are swept at the start, except those of files that are not visible yet', async t => {
   const mailbox = await tempMailbox(t)
   const { inboxDir, receivedDir } = mailbox
   const store = () => mailbox.storeFile({ filename: 'f', length: 1, from: FROM }, Buffer.from('x'))
@@ -134,7 +134,7 @@ test('records without a file are swept at the start, but not of a file to come',
   await again.close()
 })
 
-test('a damaged record, or one of another file, is told as such', async t => {
+test('a damaged record, or the record of another file, is reported as damaged', async t => {
   const mailbox = await tempMailbox(t)
   const { receivedDir } = mailbox
   const { name, path } = await mailbox.storeFile({ filename: 'f', length: 1, from: FROM }, Buffer.from('x'))
@@ -152,7 +152,7 @@ test('a damaged record, or one of another file, is told as such', async t => {
   assert.match((await statReceived(receivedDir, name))?.damagedRecord ?? '', /has changed/)
 })
 
-test('files of other programs have none, whatever their names', async t => {
+test('files of other programs have no record, whatever their names', async t => {
   const mailbox = await tempMailbox(t)
   const name = 'x'.repeat(255)
   await writeFile(join(mailbox.receivedDir, name), 'x')
@@ -161,7 +161,7 @@ test('files of other programs have none, whatever their names', async t => {
   assert.deepEqual(await clearReceived(mailbox.receivedDir), { cleared: 1, remaining: 0 })
 })
 
-test('records go with the files that are cleared', async t => {
+test('clearReceived removes the records, too', async t => {
   const mailbox = await tempMailbox(t)
   const store = () => mailbox.storeFile({ filename: 'f', length: 1, from: FROM }, Buffer.from('x'))
   const [old, young] = [await store(), await store()]
@@ -170,7 +170,7 @@ test('records go with the files that are cleared', async t => {
   assert.deepEqual(await recordsIn(mailbox.receivedDir), [`${young.name}.json`])
 })
 
-test('a folder of records that somebody has removed is made again', async t => {
+test('a folder of records that was removed is created again', async t => {
   const mailbox = await tempMailbox(t)
   await rm(join(mailbox.receivedDir, '.records'), { recursive: true })
   const { name } = await mailbox.storeFile(

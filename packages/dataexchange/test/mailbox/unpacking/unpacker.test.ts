@@ -61,7 +61,7 @@ async function archiveOf(dir: string): Promise<Uint8Array> {
   return concat(await all((await openFolder(dir, { root: 'f', skipSpecial: false })).pieces()))
 }
 
-test('a folder is unpacked as it was, and takes the place of its archive', async t => {
+test('a folder is unpacked as it was sent, and replaces its archive', async t => {
   const source = mixedTree(join(tempDir(t), 'x'))
   const { files, folders } = await openFolder(source, { root: 'f', skipSpecial: false })
   const opened = await Opened.start(t)
@@ -80,14 +80,14 @@ test('a folder is unpacked as it was, and takes the place of its archive', async
   assert.deepEqual(snapshot(path), snapshot(source))
   assert.match(path, /\/my photos-\d{8}-\d{6}\.\d{3}-\d{6}$/)
   assert.deepEqual(await namesIn(opened.dir), [path.split('/').at(-1)])
-  // Its note goes after it has been told.
+  // Its queue entry is removed after the outcome is reported.
   await opened.mailbox.close()
   assert.deepEqual(await temporariesIn(opened.dir), [])
   assert.deepEqual(readdirSync(join(opened.dir, '.unpacking')), [])
   assert.deepEqual(readdirSync(join(opened.dir, '.records')), [`${path.split('/').at(-1)}.json`])
 })
 
-test('a folder that may not be written into stays its owner’s to remove', async t => {
+test('a read-only folder is unpacked so that its owner can remove it', async t => {
   const opened = await Opened.start(t)
   await opened.store(
     folderTar([
@@ -100,7 +100,7 @@ test('a folder that may not be written into stays its owner’s to remove', asyn
   assert.equal(statSync(join(path, 'd', 'a')).mode & 0o7777, 0o444)
 })
 
-test('archives of other kinds stay, and nothing is told of them', async t => {
+test('archives of other kinds stay, without an outcome', async t => {
   const opened = await Opened.start(t)
   const others = [
     tarOf([a]),
@@ -115,7 +115,7 @@ test('archives of other kinds stay, and nothing is told of them', async t => {
   assert.deepEqual(opened.outcomes, [])
 })
 
-test('nothing is unpacked where that is off', async t => {
+test('nothing is unpacked if unpacking is off', async t => {
   const opened = await Opened.start(t, { unpack: false })
   const { path, unpacking } = await opened.store(folderTar([a]))
   assert.equal(unpacking, undefined)
@@ -162,7 +162,7 @@ test('links and devices are refused', async t => {
   const opened = await Opened.start(t)
   for (const type of ['1', '2', '3', '4', '6']) {
     const bytes = folderTar([a]).slice()
-    // The header of f/a: behind the manifest’s two blocks and that of the root.
+    // The header of f/a follows the two blocks of the manifest and the block of the root.
     const at = 3 * 512
     bytes[at + 156] = type.charCodeAt(0)
     bytes.fill(0x20, at + 148, at + 156)
@@ -174,20 +174,20 @@ test('links and devices are refused', async t => {
   }
 })
 
-test('an archive whose folder does not fit stays', async t => {
+test('an archive stays if its folder exceeds the quota', async t => {
   const content = new Uint8Array(10_000)
   const bytes = folderTar([{ path: 'f/a', content }])
   const opened = await Opened.start(t, { receivedMaxBytes: bytes.length + content.length - 1 })
   const { path } = await opened.store(bytes)
   assert.equal((await opened.outcome()).reason, 'received folder full')
   assert.ok(existsSync(path))
-  // The room that it had asked for is free again.
+  // Its reservation has been released.
   const left = opened.mailbox.limits.receivedMaxBytes - bytes.length
   await opened.store(new Uint8Array(left), 'fits.bin')
   await assert.rejects(opened.store(new Uint8Array(1), 'fits-not.bin'), { code: 'RECEIVED_FULL' })
 })
 
-test('an unpacked folder counts, also after a restart, until it is removed', async t => {
+test('an unpacked folder counts for the quota, also after a restart, until it is removed', async t => {
   const dir = tempDir(t)
   const content = new Uint8Array(10_000)
   const config = { receivedMaxBytes: 25_000 }
@@ -208,7 +208,7 @@ test('an unpacked folder counts, also after a restart, until it is removed', asy
   await again.store(new Uint8Array(25_000), 'x')
 })
 
-test('it is listed with its record and what it holds, and removed with the files', async t => {
+test('an unpacked folder is listed with its record and its content, and cleared with the files', async t => {
   const opened = await Opened.start(t)
   await opened.store(folderTar([a, { ...a, path: 'f/b', content: utf8('12345') }]), 'x.tar')
   await opened.outcome()
@@ -227,13 +227,13 @@ test('it is listed with its record and what it holds, and removed with the files
   assert.deepEqual(await temporariesIn(opened.dir), [])
 })
 
-test('what an earlier process was cut off in is done at the start, and its remains go', async t => {
+test('the start finishes what an earlier process was unpacking, and removes its temporary files', async t => {
   const dir = tempDir(t)
   const first = await Opened.start(t, { unpack: false }, dir)
   const { path, name } = await first.store(folderTar([a]))
   await first.mailbox.close()
   await new UnpackingNotes(first.dir).write(name, 1)
-  // Of a process that is no more.
+  // The temporary folder of a dead process.
   const remains = join(first.dir, '.tmp', `4194303-${'0'.repeat(16)}-1.tmp`)
   mkdirSync(join(remains, 'd'), { recursive: true })
   writeFileSync(join(remains, 'd', 'half'), 'x')
@@ -244,7 +244,7 @@ test('what an earlier process was cut off in is done at the start, and its remai
   assert.equal(existsSync(path), false)
 })
 
-test('an archive whose folder is there already goes; one whose name is another’s stays', async t => {
+test('an archive is removed if its folder exists already, and stays if another folder has the name', async t => {
   const dir = tempDir(t)
   const first = await Opened.start(t, { unpack: false }, dir)
   const same = await first.store(folderTar([a]))
@@ -263,7 +263,7 @@ test('an archive whose folder is there already goes; one whose name is another�
   assert.equal(readFileSync(join(other.path.slice(0, -4), 'mine'), 'utf8'), 'not to be lost')
 })
 
-test('one that was begun too often stays; notes of what is gone go', async t => {
+test('an archive with too many attempts stays; queue entries of missing archives are removed', async t => {
   const dir = tempDir(t)
   const first = await Opened.start(t, { unpack: false }, dir)
   const { name, path } = await first.store(folderTar([a]))
@@ -274,14 +274,14 @@ test('one that was begun too often stays; notes of what is gone go', async t => 
   const second = await Opened.start(t, {}, dir)
   assert.match((await second.outcome()).reason ?? '', /each time/)
   assert.ok(existsSync(path))
-  // It waits behind them.
+  // It is queued behind them.
   await second.store(folderTar([a]))
   await second.outcome()
   await second.mailbox.close()
   assert.deepEqual(await notes.names(), [])
 })
 
-test('a mailbox that is closed meanwhile leaves the archive, and the next one goes on', async t => {
+test('closing a mailbox interrupts unpacking, and the next one continues', async t => {
   const dir = tempDir(t)
   const first = await Opened.start(t, {}, dir)
   const files = Array.from({ length: 500 }, (_, at) => ({ ...a, path: `f/${at}` }))

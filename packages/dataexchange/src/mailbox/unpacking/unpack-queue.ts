@@ -5,34 +5,36 @@ import { FILE_MODE, FOLDER_MODE } from '../../disk/layout.ts'
 import { unpackingDir } from '../layout.ts'
 
 /**
- * Notes on the disk of the archives that are to be unpacked, and how often that was begun, so that it is done after
- * whatever end of this process. They are not synced: where one is lost, its archive stays as it is.
+ * The queue of archives to unpack, on the disk: a file per archive, which contains the number of attempts. It survives
+ * the end of the process. It is not synced: if an entry is lost in a power cut, its archive stays packed.
  */
-export class UnpackingNotes {
+export class UnpackQueue {
   readonly #dir: string
 
-  /** Of the received folder `dir`. */
+  /** `dir` is the received folder. */
   constructor(dir: string) {
     this.#dir = unpackingDir(dir)
   }
 
-  /** The archives that there are notes of. */
+  /** Names of the queued archives. */
   names(): Promise<string[]> {
     return ifThere(readdir(this.#dir), [])
   }
 
-  /** How often unpacking `archive` was begun; undefined without a note. */
-  async begun(archive: string): Promise<number | undefined> {
+  /** The number of attempts to unpack `archive`; undefined if it is not queued. */
+  async attempts(archive: string): Promise<number | undefined> {
     const text = await ifThere(readFile(join(this.#dir, archive), 'latin1'), undefined)
-    // A crash may have left it empty.
+    // A crash may have left the file empty.
     return text === undefined ? undefined : Number(text) || 0
   }
 
-  async write(archive: string, begun: number): Promise<void> {
+  /** Queues `archive`, or sets its number of attempts. */
+  async write(archive: string, attempts: number): Promise<void> {
     await mkdir(this.#dir, { recursive: true, mode: FOLDER_MODE })
-    await writeFile(join(this.#dir, archive), String(begun), { mode: FILE_MODE })
+    await writeFile(join(this.#dir, archive), String(attempts), { mode: FILE_MODE })
   }
 
+  /** Removes `archive` from the queue. */
   async remove(archive: string): Promise<void> {
     await removeFile(join(this.#dir, archive))
   }
