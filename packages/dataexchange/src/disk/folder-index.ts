@@ -160,27 +160,23 @@ export class FolderIndex {
 export class NameClaim implements NameChoice {
   readonly #claims: Set<string>
   readonly #make: () => string
-  #name: string
+  name: string
 
   constructor(claims: Set<string>, make: () => string) {
     this.#claims = claims
     this.#make = make
-    this.#name = make()
-    claims.add(this.#name)
-  }
-
-  get name(): string {
-    return this.#name
+    this.name = make()
+    claims.add(this.name)
   }
 
   next(): void {
     this.release()
-    this.#name = this.#make()
-    this.#claims.add(this.#name)
+    this.name = this.#make()
+    this.#claims.add(this.name)
   }
 
   release(): void {
-    this.#claims.delete(this.#name)
+    this.#claims.delete(this.name)
   }
 }
 

@@ -11,7 +11,7 @@ import { messageFileName } from '../names.ts'
 import { chunks, gathered, type Payload, pieces, watched, whole } from '../payload.ts'
 import type { StoreSlots } from '../store-slots.ts'
 import { ByteShare } from './byte-share.ts'
-import { JournaledWriter } from './journaled-writer.ts'
+import { JournaledWriter, MAX_JOURNALED_SIZE } from './journaled-writer.ts'
 import {
   isSmall,
   layoutMessage,
@@ -156,7 +156,7 @@ export class Inbox {
     const layout = this.#layout(storing.record, payloadFacts(payload))
     // The JSON is rendered when the store has its slot: until then only the payload takes memory.
     const onFastPath = () => this.#writeJournaled(storing, layout, payload)
-    if (this.#fastPath.takes(layout.size) && (await slots.journaled(from, onFastPath))) return true
+    if (layout.size <= MAX_JOURNALED_SIZE && (await slots.journaled(from, onFastPath))) return true
     await slots.inMemory(from, () => this.#write(storing, layout, file => writeWhole(file, layout, payload)))
     return true
   }
@@ -171,10 +171,10 @@ export class Inbox {
     try {
       // While the folder is created again it is not durable, and neither is a file in it.
       if (this.#folder.isBeingMade) return false
-      const bytes = concat(renderMessage(layout, payload))
-      if (!(await this.#fastPath.write(choice, bytes, delivery))) return false
+      const render = () => concat(renderMessage(layout, payload))
+      if (!(await this.#fastPath.write(choice, render, delivery))) return false
       await this.#folder.retract()
-      this.#quota.added(choice.name, bytes.length, record.from)
+      this.#quota.added(choice.name, layout.size, record.from)
       return true
     } finally {
       endReservation()

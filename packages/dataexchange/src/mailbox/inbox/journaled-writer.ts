@@ -55,25 +55,20 @@ export class JournaledWriter {
     this.#recovered = NOTHING
   }
 
-  /** Whether a file of `size` bytes can be written here now. */
-  takes(size: number): boolean {
-    return size <= MAX_SIZE && !this.#isUnusable && this.#journal?.hasRoom !== false
-  }
-
   /**
-   * Writes a file. Resolves with true when it is complete, durable and visible under `choice.name`, or with false when it
-   * was not written and nothing is left of it.
+   * Writes a file of the bytes that `render` makes, at most {@link MAX_JOURNALED_SIZE}. Resolves with true when it is
+   * complete, durable and visible under `choice.name`, or with false when it was not written and nothing is left of it.
    */
-  async write(choice: NameChoice, bytes: Uint8Array, record?: PublishRecord): Promise<boolean> {
-    if (!this.takes(bytes.length)) return false
+  async write({ name }: NameChoice, render: () => Uint8Array, record?: PublishRecord): Promise<boolean> {
+    if (this.#isUnusable || this.#journal?.hasRoom === false) return false
+    const content = render()
     let file: SmallFile
     try {
-      file = SmallFile.create(this.#folder.layout, bytes)
+      file = SmallFile.create(this.#folder.layout, content)
     } catch {
       return false
     }
-    const { name } = choice
-    const isStored = await this.#publish(file, { name, content: bytes }, record)
+    const isStored = await this.#publish(file, { name, content }, record)
     file.discard()
     if (isStored) await record?.published()
     else if (this.#journal !== undefined) this.#revoked.add(name)
@@ -120,5 +115,8 @@ export class JournaledWriter {
 }
 
 const NOTHING: Recovered = { restored: new Set(), segments: [] }
-/** A larger file gains little by group commit, would be written twice, and is better written by the thread pool. */
-const MAX_SIZE = 128 * 1024
+/**
+ * The largest file for the fast path, in bytes. A larger one gains little by group commit, would be written twice, and is
+ * better written by the thread pool.
+ */
+export const MAX_JOURNALED_SIZE: number = 128 * 1024

@@ -1,5 +1,4 @@
 import { unlink, writeFile } from 'node:fs/promises'
-import { Fifo } from '../../async/queue.ts'
 import { syncDirectory } from '../../disk/directory-sync.ts'
 import { ifThere } from '../../disk/if-exists.ts'
 import { FILE_MODE } from '../../disk/layout.ts'
@@ -30,7 +29,7 @@ export const JOURNAL_CLOSE_MS = 2_000
 export class Checkpoints {
   readonly #folder: JournalFolder
   readonly #logger: Logger
-  readonly #waiting = new Fifo<ClosedSegment>()
+  readonly #waiting: ClosedSegment[] = []
   readonly #stop = new AbortController()
   #running: Promise<void> | undefined
 

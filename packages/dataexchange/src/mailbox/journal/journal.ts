@@ -84,8 +84,8 @@ export class Journal {
     const batch = this.#nextBatch()
     try {
       const segment = await this.#usable()
-      await segment.append(batch.map(({ entry }) => entry))
-      for (const { resolve } of batch) resolve(() => segment.settle())
+      const settle = await segment.append(batch.map(({ entry }) => entry))
+      for (const { resolve } of batch) resolve(settle)
     } catch (error) {
       await this.#retire()
       for (const { reject } of batch) reject(error)

@@ -20,6 +20,10 @@ export class Segment implements ClosedSegment {
   readonly #begunAt = performance.now()
   #unsettled = 0
   #onSettled: (() => void) | undefined
+  readonly #settle = (): void => {
+    this.#unsettled--
+    if (this.#unsettled === 0) this.#onSettled?.()
+  }
   #lastSyncMs = Number.POSITIVE_INFINITY
   #end = 0
   /** The size up to which blocks are allocated. A sync of data within them writes no metadata. */
@@ -61,22 +65,18 @@ export class Segment implements ClosedSegment {
   }
 
   /**
-   * Appends a batch of entries. Resolves when it is durable; then {@link settle} must be called for each entry. After a
-   * rejection nothing more may be appended: the file's content, and the effect of another sync, are unknown.
+   * Appends a batch of entries. Resolves when it is durable, with a function to call once for each entry, when its file
+   * has its name or never will. After a rejection nothing more may be appended: the file's content, and the effect of
+   * another sync, are unknown.
    */
-  async append(entries: readonly JournalEntry[]): Promise<void> {
+  async append(entries: readonly JournalEntry[]): Promise<() => void> {
     for (const { name } of entries) this.names.push(name)
     this.#write(encodeBatch(entries))
     await this.#sync(entries.length)
     // Recovery would not find a segment that was removed, or moved away with its folder.
     if (statSync(this.path).ino !== this.#inode) throw new Error('the journal is not where it was begun')
     this.#unsettled += entries.length
-  }
-
-  /** The file of one entry has its name, or never will. */
-  settle(): void {
-    this.#unsettled--
-    if (this.#unsettled === 0) this.#onSettled?.()
+    return this.#settle
   }
 
   settled(): Promise<void> {

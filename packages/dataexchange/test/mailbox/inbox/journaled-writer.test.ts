@@ -330,10 +330,10 @@ test('a closed writer refuses files', async t => {
   await mkdir(layout.temporaries)
   const writer = new JournaledWriter(layout, true, silentLogger)
   const choice = { name: 'a.json', next: () => assert.fail('another name') }
-  assert.equal(await writer.write(choice, Buffer.from('x')), true)
+  assert.equal(await writer.write(choice, () => Buffer.from('x')), true)
   assert.equal(await readFile(join(layout.dir, 'a.json'), 'utf8'), 'x')
   await writer.close()
-  assert.equal(await writer.write({ ...choice, name: 'b.json' }, Buffer.from('x')), false)
+  assert.equal(await writer.write({ ...choice, name: 'b.json' }, () => Buffer.from('x')), false)
   assert.deepEqual(await namesIn(layout.dir), ['a.json'])
 })
 
