@@ -37,14 +37,36 @@ export interface DataExchangeEvents {
   'received.full': { type: string; frame_bytes: number; max_bytes: number }
 }
 
-/** An event as a subscriber gets it. */
-export interface PublishedEvent {
-  readonly topic: string
-  readonly payload: unknown
-}
+/** The topic of an event of data exchange. */
+export type DataExchangeTopic = keyof DataExchangeEvents
+
+/**
+ * An event as a listener receives it. With a topic of {@link DataExchangeEvents} the payload has its type; without one,
+ * the topic is any text and the payload unknown.
+ */
+export type PublishedEvent<T extends string = string> = T extends DataExchangeTopic
+  ? { readonly topic: T; readonly payload: DataExchangeEvents[T] }
+  : { readonly topic: T; readonly payload: unknown }
+
+/**
+ * The topics that a pattern of {@link EventBus.subscribe} matches: for a pattern with `*` those of data exchange, for
+ * another text the topic itself. A pattern that matches none of data exchange is of another service: any topic.
+ */
+export type MatchingTopic<Pattern extends string> = string extends Pattern
+  ? string
+  : Pattern extends `${string}*${string}`
+    ? [Extract<DataExchangeTopic, Matching<Pattern>>] extends [never]
+      ? string
+      : Extract<DataExchangeTopic, Matching<Pattern>>
+    : Pattern
+
+/** A template type of the texts that a pattern with `*` matches. */
+type Matching<Pattern extends string> = Pattern extends `${infer Before}*${infer After}`
+  ? `${Before}${string}${Matching<After>}`
+  : Pattern
 
 /** Handles one event at a time: the next call comes when the returned promise has settled. */
-export type EventListener = (event: PublishedEvent) => void | Promise<void>
+export type EventListener<T extends string = string> = (event: PublishedEvent<T>) => void | Promise<void>
 
 /** Delivers events from services to subscribers. Publishing never blocks and never throws. */
 export class EventBus {
@@ -56,7 +78,7 @@ export class EventBus {
   }
 
   /** Queues `payload` for every subscriber of `topic`. Listeners run later, never within this call. */
-  publish<T extends keyof DataExchangeEvents>(topic: T, payload: DataExchangeEvents[T]): void
+  publish<T extends DataExchangeTopic>(topic: T, payload: DataExchangeEvents[T]): void
   publish(topic: string, payload: unknown): void
   publish(topic: string, payload: unknown): void {
     for (const subscription of this.#subscriptions) subscription.push({ topic, payload })
@@ -69,8 +91,12 @@ export class EventBus {
    *
    * @returns a function that ends the subscription and drops its queued events
    */
-  subscribe(pattern: string, listener: EventListener): () => void {
-    const subscription = new Subscription(globToRegExp(pattern), listener, this.#logger)
+  subscribe<Pattern extends string>(
+    pattern: Pattern,
+    listener: EventListener<MatchingTopic<Pattern>>,
+  ): () => void {
+    // The pattern decides which events it is called with.
+    const subscription = new Subscription(globToRegExp(pattern), listener as EventListener, this.#logger)
     this.#subscriptions.add(subscription)
     return () => {
       this.#subscriptions.delete(subscription)

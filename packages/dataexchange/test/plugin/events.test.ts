@@ -101,3 +101,18 @@ test('an ended subscription gets nothing more', async () => {
   await turn()
   assert.deepEqual(seen, [1])
 })
+
+test('the type of an event follows the topic: a topic, a pattern, a topic of another service, any text', () => {
+  const bus = new EventBus()
+  bus.subscribe('message.received', ({ payload }) => void (payload.from satisfies string))
+  bus.subscribe('*', ({ topic, payload }) => {
+    if (topic === 'file.received') payload.filename satisfies string
+    // @ts-expect-error: the events of other topics have no file name
+    else payload.filename satisfies string
+  })
+  bus.subscribe('*.full', ({ topic }) => void (topic satisfies 'inbox.full' | 'received.full'))
+  bus.subscribe('other.*', ({ topic, payload }) => void ([topic, payload] satisfies [string, unknown]))
+  bus.subscribe('other.thing', ({ topic }) => void (topic satisfies 'other.thing'))
+  // @ts-expect-error: the payload of a topic that is not known while compiling is unknown
+  bus.subscribe('other.*' as string, ({ payload }) => void payload.from)
+})

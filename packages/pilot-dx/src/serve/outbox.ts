@@ -1,6 +1,6 @@
 import type { Driver, Logger } from 'pilot-dataexchange'
 import { Outbox } from 'pilot-dataexchange/outbox'
-import type { DataExchangeEvents, EventBus } from 'pilot-dataexchange/plugin'
+import type { EventBus } from 'pilot-dataexchange/plugin'
 
 /** Where {@link serveOutbox} sends, tells and logs. */
 export interface ServeOutboxOptions {
@@ -24,7 +24,7 @@ export async function serveOutbox(
     .catch((err: unknown) => logger.error({ err }, 'the outbox is not sent from here'))
   // Whoever has just sent something can be reached.
   const unsubscribe = events.subscribe('message.received', ({ payload }) => {
-    outbox.wake((payload as DataExchangeEvents['message.received']).from)
+    outbox.wake(payload.from)
   })
   return async () => {
     unsubscribe()
