@@ -193,6 +193,11 @@ export class Mailbox {
     await this.#inbox.close()
   }
 
+  /** The same as {@link close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
   async #loadReceived(): Promise<void> {
     await this.#received.load()
     await this.#transfers.load()

@@ -82,6 +82,11 @@ export class ServiceRegistry {
       throw new PluginError('SERVICE_STOP_FAILED', `not stopped cleanly: ${what}`, { cause })
     }
   }
+
+  /** The same as {@link stop}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
 }
 
 function messageOf(error: unknown): string {

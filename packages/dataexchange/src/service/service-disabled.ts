@@ -30,4 +30,9 @@ export class Service implements PluginService {
 
   /** Nothing to release. */
   async stop(_signal?: AbortSignal): Promise<void> {}
+
+  /** The same as {@link stop}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
 }

@@ -129,6 +129,11 @@ export class Service implements PluginService {
     await running.mailbox.close()
   }
 
+  /** The same as {@link stop}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
   /** Resolves with false where a connection has not ended even some time after it was cut: a hook that never settles. */
   async #drain(signal?: AbortSignal): Promise<boolean> {
     const connections = [...this.#connections]
