@@ -1,4 +1,5 @@
-import { Driver, Outbox } from 'pilot-dataexchange'
+import { Driver } from 'pilot-dataexchange'
+import { Outbox } from 'pilot-dataexchange/outbox'
 
 const target = process.argv[2] ?? 'alice'
 const outbox = await Outbox.open()

@@ -1,4 +1,5 @@
-import { Driver, deliver, InboxConsumer } from 'pilot-dataexchange'
+import { Driver, deliver } from 'pilot-dataexchange'
+import { InboxConsumer } from 'pilot-dataexchange/mailbox'
 
 await using driver = await Driver.connect()
 const stop = new AbortController()

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { Driver, type PublishedEvent, Runtime, Service, type ServiceConfig } from 'pilot-dataexchange'
+import { Driver, Runtime, Service, type ServiceConfig } from 'pilot-dataexchange'
 import type { EmbeddedDaemon } from 'pilot-dataexchange/embedded'
+import type { PublishedEvent } from 'pilot-dataexchange/plugin'
 import { startDaemon } from './embedded.ts'
 import { type LogEntry, readFiles, readMessages, recordingLogger } from './service-harness.ts'
 

@@ -10,7 +10,7 @@ import { PilotListener } from './listener.ts'
 import { addressFrom, type NodeInfo, nodeInfoFrom } from './node-info.ts'
 import { defaultSocketPath } from './socket-path.ts'
 import { PilotStream } from './stream.ts'
-import { DATA_EXCHANGE_PORT, type Resolver, type Streams } from './transport.ts'
+import { DATA_EXCHANGE_PORT, type Listener, type Resolver, type Stream, type Streams } from './transport.ts'
 
 /**
  * The Pilot network, reached through a daemon on this machine. The original's `driver`.
@@ -68,7 +68,7 @@ export class Driver implements Streams, Resolver {
    * @throws {DriverError} DIAL_FAILED with the daemon's reason
    * @throws {AddressError} ADDRESS_INVALID if `port` is not 0 to 65535
    */
-  async dial(address: Address, port: number, options: WaitOptions = {}): Promise<PilotStream> {
+  async dial(address: Address, port: number, options: WaitOptions = {}): Promise<Stream> {
     const remoteAddress = { address, port: checkedPort(port) }
     const target = formatSocketAddress(remoteAddress)
     const open = async (ipc: IpcConnection): Promise<PilotStream> => {
@@ -96,7 +96,7 @@ export class Driver implements Streams, Resolver {
    * @throws {DriverError} PORT_IN_USE if the port is taken
    * @throws {AddressError} ADDRESS_INVALID if `port` is not 0 to 65535
    */
-  async listen(port: number, options: WaitOptions = {}): Promise<PilotListener> {
+  async listen(port: number, options: WaitOptions = {}): Promise<Listener & AsyncDisposable> {
     checkedPort(port)
     const bind = (ipc: IpcConnection) => PilotListener.bind(ipc, port, this.#address)
     return this.#onSocket(`listening on port ${port}`, options, LIMITS.requestTimeout.value, bind).catch(

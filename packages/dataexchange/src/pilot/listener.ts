@@ -13,7 +13,7 @@ import type { Listener } from './transport.ts'
  *
  * The iteration ends after {@link close}. It throws DAEMON_GONE when the daemon closes the socket: listen again.
  */
-export class PilotListener implements Listener {
+export class PilotListener implements Listener, AsyncDisposable {
   readonly port: number
   readonly #ipc: IpcConnection
   readonly #localAddress: Address

@@ -55,14 +55,14 @@ export type PublishedEvent<T extends string = string> = T extends DataExchangeTo
 export type MatchingTopic<Pattern extends string> = string extends Pattern
   ? string
   : Pattern extends `${string}*${string}`
-    ? [Extract<DataExchangeTopic, Matching<Pattern>>] extends [never]
+    ? [Extract<DataExchangeTopic, PatternText<Pattern>>] extends [never]
       ? string
-      : Extract<DataExchangeTopic, Matching<Pattern>>
+      : Extract<DataExchangeTopic, PatternText<Pattern>>
     : Pattern
 
 /** A template type of the texts that a pattern with `*` matches. */
-type Matching<Pattern extends string> = Pattern extends `${infer Before}*${infer After}`
-  ? `${Before}${string}${Matching<After>}`
+export type PatternText<Pattern extends string> = Pattern extends `${infer Before}*${infer After}`
+  ? `${Before}${string}${PatternText<After>}`
   : Pattern
 
 /** Handles one event at a time: the next call comes when the returned promise has settled. */

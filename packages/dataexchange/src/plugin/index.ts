@@ -6,6 +6,7 @@ export {
   EventBus,
   type EventListener,
   type MatchingTopic,
+  type PatternText,
   type PublishedEvent,
 } from './events.ts'
 export { ServiceRegistry } from './registry.ts'

@@ -3,9 +3,8 @@
  * browsers, Deno and Bun. Every name here is public API.
  */
 
-export { type CodesByClass, ERROR_CODES, type ErrorCode, type ErrorEntry } from '../error-codes.ts'
 export { DriverError, PilotError, WireError } from '../errors.ts'
-export { MAX_FRAME_SIZE, maxFrameSizeFrom } from '../frame-limits.ts'
+export { MAX_FRAME_SIZE } from '../frame-limits.ts'
 export {
   type Answer,
   ackText,
@@ -17,7 +16,6 @@ export {
 } from './ack.ts'
 export { FrameDecoder } from './decode.ts'
 export { type EncodeOptions, encodeFrame, encodeHeader, type FrameHead } from './encode.ts'
-export { encodeFilePrefix } from './file.ts'
 export {
   decodeFileStream,
   encodeFileStream,

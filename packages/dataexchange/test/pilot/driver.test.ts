@@ -11,12 +11,12 @@ import { parseAddress } from '#lib/pilot/address.js'
 import { Driver } from '#lib/pilot/driver.js'
 import { EARLY_BYTES } from '#lib/pilot/ipc-connection.js'
 import { Command, decodeDial, decodePort, encodeConnId, encodeError } from '#lib/pilot/ipc-messages.js'
-import type { PilotStream } from '#lib/pilot/stream.js'
+import type { Stream } from '#lib/pilot/transport.js'
 import { FakeDaemon, message, NODE, PEER, recv } from '../../../../test/helpers/fake-daemon.js'
 
 const address = PEER.address
 
-async function text(stream: PilotStream, length: number): Promise<string> {
+async function text(stream: Stream, length: number): Promise<string> {
   let found = ''
   for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
     found += String(chunk)
@@ -225,8 +225,8 @@ describe('dial', () => {
       clients[i]?.send(message(Command.DialOk, encodeConnId(9)), recv(9, `to ${ports[i]}`))
     }
     const [one, two] = await Promise.all(dials)
-    assert.equal(await text(one as PilotStream, 4), 'to 1')
-    assert.equal(await text(two as PilotStream, 4), 'to 2')
+    assert.equal(await text(one as Stream, 4), 'to 1')
+    assert.equal(await text(two as Stream, 4), 'to 2')
   })
 
   it('fails with DIAL_FAILED, the target and the daemon’s reason', async () => {

@@ -6,9 +6,8 @@ import { parseAddress } from '#lib/pilot/address.js'
 import { Driver } from '#lib/pilot/driver.js'
 import { EARLY_BYTES } from '#lib/pilot/ipc-connection.js'
 import { Command, decodeConnId, decodePort, encodeError } from '#lib/pilot/ipc-messages.js'
-import type { PilotListener } from '#lib/pilot/listener.js'
-import type { PilotStream } from '#lib/pilot/stream.js'
 import { STREAM_BUFFER, STREAM_STALL_MS } from '#lib/pilot/stream.js'
+import type { Listener, Stream } from '#lib/pilot/transport.js'
 import {
   accept,
   closeOk,
@@ -24,7 +23,7 @@ const PORT = 1001
 
 /** A bound listener and the daemon's end of its socket. */
 async function bound(
-  test: (listener: PilotListener, client: FakeClient, driver: Driver) => Promise<void>,
+  test: (listener: Listener & AsyncDisposable, client: FakeClient, driver: Driver) => Promise<void>,
   early: Uint8Array[] = [],
 ): Promise<void> {
   await using daemon = await FakeDaemon.start()
@@ -35,19 +34,19 @@ async function bound(
   await test(await listening, client, driver)
 }
 
-async function next(listener: PilotListener): Promise<PilotStream> {
+async function next(listener: Listener): Promise<Stream> {
   const { value } = await listener[Symbol.asyncIterator]().next()
   assert.ok(value)
   return value
 }
 
-async function read(stream: PilotStream): Promise<string> {
+async function read(stream: Stream): Promise<string> {
   let found = ''
   for await (const chunk of stream) found += String(chunk)
   return found
 }
 
-function closed(stream: PilotStream): Promise<unknown> {
+function closed(stream: Stream): Promise<unknown> {
   return stream.closed ? Promise.resolve() : new Promise(resolve => stream.once('close', resolve))
 }
 

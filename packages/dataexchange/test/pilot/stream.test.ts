@@ -5,8 +5,8 @@ import { describe, it } from 'node:test'
 import { FIXED_LIMITS } from '#lib/limits.js'
 import { Driver } from '#lib/pilot/driver.js'
 import { Command, decodeConnId } from '#lib/pilot/ipc-messages.js'
-import type { PilotStream } from '#lib/pilot/stream.js'
 import { STREAM_BUFFER, STREAM_STALL_MS } from '#lib/pilot/stream.js'
+import type { Stream } from '#lib/pilot/transport.js'
 import {
   closeOk,
   type FakeClient,
@@ -20,7 +20,7 @@ const ID = 7
 const SMALL = FIXED_LIMITS.ipcSend.value
 
 /** A dialled stream and the daemon's end of its socket. */
-async function dialled(test: (stream: PilotStream, client: FakeClient) => Promise<void>): Promise<void> {
+async function dialled(test: (stream: Stream, client: FakeClient) => Promise<void>): Promise<void> {
   await using daemon = await FakeDaemon.start()
   await using driver = await Driver.connect(daemon.path)
   const dialling = driver.dial(PEER.address, 1001)
@@ -29,13 +29,13 @@ async function dialled(test: (stream: PilotStream, client: FakeClient) => Promis
   await test(await dialling, client)
 }
 
-function written(stream: PilotStream, chunk: string | Uint8Array): Promise<void> {
+function written(stream: Stream, chunk: string | Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     stream.write(chunk, error => (error ? reject(error) : resolve()))
   })
 }
 
-function closed(stream: PilotStream): Promise<unknown> {
+function closed(stream: Stream): Promise<unknown> {
   return stream.closed ? Promise.resolve() : new Promise(resolve => stream.once('close', resolve))
 }
 

@@ -1,6 +1,7 @@
-import { afterMs, Driver } from 'pilot-dataexchange'
+import { Driver } from 'pilot-dataexchange'
 import { Outbox } from 'pilot-dataexchange/outbox'
 import { type Context, outboxDir } from '../shared/context.ts'
+import { deadline } from '../shared/deadline.ts'
 import { CliError, ExitCode } from '../shared/errors.ts'
 import { plural } from '../shared/format.ts'
 import { createLogger } from '../shared/serve-log.ts'
@@ -21,7 +22,7 @@ export async function runOutbox(
   const ending = new AbortController()
   void signals.stopped.then(() => ending.abort())
   let isOverTime = false
-  const timer = afterMs(timeout, () => {
+  const timer = deadline(timeout, () => {
     isOverTime = true
     ending.abort()
   })

@@ -8,7 +8,7 @@ import {
   openToSend,
   transferFile,
 } from 'pilot-dataexchange'
-import { encodeFilePrefix, encodeHeader, FrameType } from 'pilot-dataexchange/wire'
+import { encodeHeader, FrameType } from 'pilot-dataexchange/wire'
 import { checkTarget, withDriver } from '../shared/connect.ts'
 import type { Context } from '../shared/context.ts'
 import { CliError } from '../shared/errors.ts'
@@ -109,7 +109,7 @@ function noName(): CliError {
 }
 
 function checkedName(name: string): string {
-  encodeFilePrefix(name)
+  encodeHeader({ type: FrameType.File, filename: name, length: 0 })
   return name
 }
 

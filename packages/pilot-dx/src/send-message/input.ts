@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { utf8, WireError } from 'pilot-dataexchange'
+import { WireError } from 'pilot-dataexchange'
 import { CliError } from '../shared/errors.ts'
 
 /** Types that a message can be sent as. */
@@ -47,7 +47,7 @@ async function readSource({ text, data, dataFile }: MessageSources, cap: number)
   }
   if (dataFile !== undefined) return readFile(dataFile, cap)
   const inline = text ?? data ?? ''
-  return inline === '-' ? collect(process.stdin, cap) : utf8(inline)
+  return inline === '-' ? collect(process.stdin, cap) : Buffer.from(inline)
 }
 
 async function readFile(path: string, cap: number): Promise<Uint8Array> {

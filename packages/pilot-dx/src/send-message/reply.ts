@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { rfc3339, wallClockNs } from 'pilot-dataexchange'
-import { type InboxMessage, messagePayload } from 'pilot-dataexchange/mailbox'
+import { wallClockNs } from 'pilot-dataexchange'
+import { type InboxMessage, messagePayload, rfc3339 } from 'pilot-dataexchange/mailbox'
 import { messageRecord } from '../shared/message-record.ts'
 import { safeBlock } from '../shared/safe-text.ts'
 

@@ -1,15 +1,16 @@
 import {
   type Address,
   Client,
+  DriverError,
   defaultMaxFrameSize,
   LIMITS,
   type Message,
   type ReplyWatch,
-  withWait,
 } from 'pilot-dataexchange'
 import { FrameType, TRACE_HEADER_SIZE } from 'pilot-dataexchange/wire'
 import { checkTarget, withDriver } from '../shared/connect.ts'
 import { type Context, inboxDir } from '../shared/context.ts'
+import { deadline } from '../shared/deadline.ts'
 import { CliError, withDetails } from '../shared/errors.ts'
 import { checkQueue, type QueueOptions, queueMessage } from '../shared/queueing.ts'
 import { type MessageType, readMessage } from './input.ts'
@@ -157,11 +158,27 @@ async function sendAll(options: Run): Promise<ReplyWatch | undefined> {
   try {
     // An exchange has a time of its own.
     if (replyOnConn !== undefined) await send(new AbortController().signal)
-    else await withWait('send-message', { timeoutMs: timeout }, send)
+    else await within(timeout, send)
     return watch
   } catch (error) {
     await watch?.close()
     throw error
+  }
+}
+
+/** Runs `send` with a signal that fires after `timeoutMs`, and rejects then without waiting for `send` to end. */
+async function within(timeoutMs: number, send: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const over = new AbortController()
+  const isOver = new Promise<never>((_, reject) => {
+    over.signal.addEventListener('abort', () => reject(over.signal.reason))
+  })
+  const timer = deadline(timeoutMs, () => {
+    over.abort(new DriverError('TIMED_OUT', `send-message took longer than ${timeoutMs} ms`))
+  })
+  try {
+    await Promise.race([send(over.signal), isOver])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -1,4 +1,4 @@
-import { type ErrorCode, PilotError, systemCode } from 'pilot-dataexchange'
+import { type ErrorCode, PilotError } from 'pilot-dataexchange'
 
 /** What the exit code of `pilot-dx` says. */
 export const ExitCode = {
@@ -86,6 +86,12 @@ export function withDetails(error: unknown, details: Record<string, unknown>): C
   const { exitCode, envelope } = reportOf(error)
   const { code, message, hint } = envelope
   return new CliError(message, { cause: error, exitCode, envelopeCode: code, hint, details })
+}
+
+/** The `code` of a system error, such as `ENOENT`, and undefined for any other error. */
+function systemCode(error: unknown): string | undefined {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
+  return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined
 }
 
 interface Row {
