@@ -30,14 +30,14 @@ export interface WriteSource {
 /** Keeps a record of a file that is being published. */
 export interface PublishRecord {
   /** Asked when the content is complete: with false, nothing is published. */
-  confirm(): Promise<boolean>
+  shouldStore(): Promise<boolean>
   /**
    * The file `inode` is about to get `name`. It gets it once this has resolved; where this rejects, the write
    * fails.
    */
-  about(name: string, inode: number): Promise<void>
+  intent(name: string, inode: number): Promise<void>
   /** The file has its name, durably. Never rejects. */
-  published(): Promise<void>
+  committed(): Promise<void>
 }
 
 /** A whole file under a name that nobody reads. */
@@ -154,7 +154,7 @@ export class DurableFolder {
     let companion: Companion | undefined
     try {
       await source.fill(file)
-      if (record !== undefined && !(await record.confirm())) {
+      if (record !== undefined && !(await record.shouldStore())) {
         await file.discard()
         return undefined
       }
@@ -164,7 +164,7 @@ export class DurableFolder {
       throw error
     }
     await this.#settle(choice, file, companion)
-    await record?.published()
+    await record?.committed()
     return file.size
   }
 
@@ -178,7 +178,7 @@ export class DurableFolder {
     // Side by side, and all are waited for: a file must not be discarded while it is being synced.
     const [made, ...others] = await Promise.allSettled([
       make?.(file),
-      record?.about(choice.name, inode),
+      record?.intent(choice.name, inode),
       file.finish(this.durable),
     ])
     if (made.status === 'rejected') throw made.reason
@@ -188,7 +188,7 @@ export class DurableFolder {
       await companion?.discard()
       throw result.reason
     }
-    await this.#giveName(choice, file, companion, async () => record?.about(choice.name, inode))
+    await this.#giveName(choice, file, companion, async () => record?.intent(choice.name, inode))
     return companion
   }
 

@@ -5,7 +5,7 @@ import { Delivery, type DeliveryIdentity, type DeliveryMemory, type Stored } fro
 import type { IdLog } from './id-log.ts'
 import type { IdLogFile } from './id-log-file.ts'
 import type { IdRecord } from './id-record.ts'
-import { SharedMemory } from './per-sender-map.ts'
+import { PerSenderMap } from './per-sender-map.ts'
 
 // Deduplication by message id
 // ---------------------------
@@ -17,7 +17,7 @@ import { SharedMemory } from './per-sender-map.ts'
 //
 // In order, for one delivery:
 //
-// 1. Its payload is hashed on its way in. When it is complete, `confirm` computes the digest and looks it up. A stored
+// 1. Its payload is hashed on its way in. When it is complete, `shouldStore` computes the digest and looks it up. A stored
 //    delivery is a duplicate. If the same delivery is being stored right now, it is awaited first.
 // 2. Before the file gets its final name, a record `about` is appended to the log and synced: digest, expiry, name and
 //    inode. (JournaledWriter appends it before the write-ahead log's entry, DurableFolder beside the sync of the data.)
@@ -55,7 +55,7 @@ export class Deliveries implements DeliveryMemory {
   readonly #log: IdLog
   readonly #options: DeliveriesOptions
   /** The stored deliveries by digest. */
-  readonly #stored = new SharedMemory<Stored>()
+  readonly #stored = new PerSenderMap<Stored>()
   /** The deliveries that are being stored, by digest. Each promise resolves when that ends, stored or not. */
   readonly #underWay = new Map<string, Promise<void>>()
 
@@ -90,7 +90,7 @@ export class Deliveries implements DeliveryMemory {
 
   /**
    * Stores a delivery with `store`, unless it is stored already. `store` gets the payload and the delivery. When it has
-   * the whole payload it must await `confirm`: with false it stores nothing and resolves with undefined, else it stores
+   * the whole payload it must await `shouldStore`: with false it stores nothing and resolves with undefined, else it stores
    * the file and resolves with its name.
    */
   async once(

@@ -72,12 +72,12 @@ export class Delivery implements PublishRecord {
     }
   }
 
-  /** SHA-256 of the payload in hex, once {@link confirm} was called. */
+  /** SHA-256 of the payload in hex, once {@link shouldStore} was called. */
   get payloadSha256(): string | undefined {
     return this.#payloadSha256
   }
 
-  /** The file of the earlier delivery, once {@link confirm} has resolved with false. */
+  /** The file of the earlier delivery, once {@link shouldStore} has resolved with false. */
   get firstName(): string {
     return this.#firstName ?? ''
   }
@@ -86,7 +86,7 @@ export class Delivery implements PublishRecord {
    * Whether to store it: false if it is stored already. To be called when the whole payload is there. A concurrent store
    * of the same delivery is awaited.
    */
-  async confirm(): Promise<boolean> {
+  async shouldStore(): Promise<boolean> {
     if (this.#digest !== undefined) return this.#firstName === undefined
     this.#payloadSha256 = this.#hash.digest('hex')
     const { from, type, filename, messageId, replyTo } = this.#identity
@@ -107,10 +107,10 @@ export class Delivery implements PublishRecord {
     if (!isFull || this.#digest !== undefined || this.#isStarted) return false
     if (!(this.payload instanceof Uint8Array))
       for await (const _ of pieces(this.payload, this.#identity.length));
-    return !(await this.confirm())
+    return !(await this.shouldStore())
   }
 
-  async about(name: string, inode: number): Promise<void> {
+  async intent(name: string, inode: number): Promise<void> {
     const { folder, from } = this.#identity
     const expiry = this.#memory.newExpiry()
     const { expiresAt } = expiry
@@ -119,7 +119,7 @@ export class Delivery implements PublishRecord {
     await this.#replaceEntry({ record, ...expiry, file: await this.#memory.append(record, true) })
   }
 
-  async published(): Promise<void> {
+  async committed(): Promise<void> {
     const entry = this.#entry
     if (entry === undefined) return
     try {

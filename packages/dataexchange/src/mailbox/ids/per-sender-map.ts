@@ -2,7 +2,7 @@
  * A map in insertion order whose entries belong to senders. Its bound is kept fair by {@link oldestOfLargest}: the
  * sender with the most entries loses its oldest, so no sender can displace the entries of others.
  */
-export class SharedMemory<T> {
+export class PerSenderMap<T> {
   readonly #entries = new Map<string, { readonly from: string; readonly value: T }>()
   /** The keys of each sender, oldest first. */
   readonly #senders = new Map<string, Set<string>>()

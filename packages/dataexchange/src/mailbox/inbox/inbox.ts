@@ -151,7 +151,7 @@ export class Inbox {
   async #storeWhole(storing: Storing, payload: Uint8Array): Promise<boolean> {
     const { slots } = this.#options
     const { delivery } = storing
-    if (delivery !== undefined && !(await delivery.confirm())) return false
+    if (delivery !== undefined && !(await delivery.shouldStore())) return false
     const { from } = storing.record
     const layout = this.#layout(storing.record, payloadFacts(payload))
     // The JSON is rendered when the store has its slot: until then only the payload takes memory.
@@ -198,7 +198,7 @@ export class Inbox {
       }
       await spool.writeAll(watched(payload, inspect))
       // A duplicate must not evict other messages, so this comes before the reservation.
-      if (storing.delivery !== undefined && !(await storing.delivery.confirm())) return false
+      if (storing.delivery !== undefined && !(await storing.delivery.shouldStore())) return false
       if (isSmall(spool.size)) {
         await this.#options.slots.inMemory(from, () => this.#storeReadBack(storing, spool))
         return true

@@ -70,7 +70,7 @@ export class JournaledWriter {
     }
     const isStored = await this.#publish(file, { name, content }, record)
     file.discard()
-    if (isStored) await record?.published()
+    if (isStored) await record?.committed()
     else if (this.#journal !== undefined) this.#revoked.add(name)
     if (this.#revoked.size > 0) await this.#buryRevoked()
     return isStored
@@ -91,7 +91,7 @@ export class JournaledWriter {
     let settle: (() => void) | undefined
     try {
       // The id first: a message that the journal brings back must be known by its id, or it could be stored twice.
-      await record?.about(entry.name, file.inode)
+      await record?.intent(entry.name, file.inode)
       settle = await this.#journal?.append(entry)
       // The name last: before the entry is durable, a power cut could leave a torn file under it.
       return file.publish(entry.name)

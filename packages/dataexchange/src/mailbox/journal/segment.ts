@@ -74,7 +74,7 @@ export class Segment implements ClosedSegment {
     this.#write(encodeBatch(entries))
     await this.#sync(entries.length)
     // Recovery would not find a segment that was removed, or moved away with its folder.
-    if (statSync(this.path).ino !== this.#inode) throw new Error('the journal is not where it was begun')
+    if (statSync(this.path).ino !== this.#inode) throw new Error('the journal was moved or deleted')
     this.#unsettled += entries.length
     return this.#settle
   }

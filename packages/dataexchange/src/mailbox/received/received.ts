@@ -92,7 +92,7 @@ export class Received {
     const write = async (choice: NameChoice, receivedAt: string) => {
       // A duplicate that is in memory needs no quota.
       const isWhole = payload instanceof Uint8Array
-      if (isWhole && delivery !== undefined && !(await delivery.confirm())) return undefined
+      if (isWhole && delivery !== undefined && !(await delivery.shouldStore())) return undefined
       reservation = await quota.open(from, length)
       return this.#write(choice, payload, { ...file, receivedAt }, { delivery, reservation })
     }

@@ -345,10 +345,10 @@ async function once(
     { ...IDENTITY, length: payload.length, from },
     Buffer.from(payload),
     async (_, delivery) => {
-      if (!(await delivery.confirm())) return undefined
-      await delivery.about(`file of ${payload}`, 1)
+      if (!(await delivery.shouldStore())) return undefined
+      await delivery.intent(`file of ${payload}`, 1)
       await during()
-      await delivery.published()
+      await delivery.committed()
       return `file of ${payload}`
     },
   )

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { SharedMemory } from '#lib/mailbox/ids/per-sender-map.js'
+import { PerSenderMap } from '#lib/mailbox/ids/per-sender-map.js'
 
-function filled(entries: readonly (readonly [from: string, key: string])[]): SharedMemory<string> {
-  const memory = new SharedMemory<string>()
+function filled(entries: readonly (readonly [from: string, key: string])[]): PerSenderMap<string> {
+  const memory = new PerSenderMap<string>()
   for (const [from, key] of entries) memory.set(key, `value of ${key}`, from)
   return memory
 }
@@ -55,7 +55,7 @@ test('oldestOfLargest agrees with a full search after any additions and deletion
   const step = fc.record({ from: fc.integer({ max: 4, min: 0 }), key: fc.nat(30), add: fc.boolean() })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), steps => {
-      const memory = new SharedMemory<number>()
+      const memory = new PerSenderMap<number>()
       const model = new Map<string, string>()
       for (const { from, key, add } of steps) {
         if (add) memory.set(`${key}`, key, `${from}`)
