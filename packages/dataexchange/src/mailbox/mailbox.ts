@@ -149,7 +149,7 @@ export class Mailbox {
         this.#inbox.store(message, body, delivery),
       ),
     )
-    return { path: join(inboxDir, name), bytes: message.length, duplicate }
+    return { path: join(inboxDir, name), size: message.length, duplicate }
   }
 
   /**
@@ -165,7 +165,7 @@ export class Mailbox {
     const { name, duplicate } = await this.#track(receivedDir, () =>
       this.#storeOnce(identity, payload, (body, delivery) => this.#received.store(file, body, delivery)),
     )
-    const stored = { path: join(receivedDir, name), name, bytes: file.length, duplicate }
+    const stored = { path: join(receivedDir, name), name, size: file.length, duplicate }
     return duplicate ? stored : this.#queueUnpacking(stored)
   }
 

@@ -83,13 +83,13 @@ async function watch(
 /** A message as JSON tells it. */
 export function messageData(message: InboxMessage | DamagedMessage, full = false): Record<string, unknown> {
   if ('damaged' in message) return { id: message.id, damaged: message.damaged }
-  const { id, from, receivedAt, type, bytes, messageId, replyTo } = message
+  const { id, from, receivedAt, type, size, messageId, replyTo } = message
   return {
     id,
     from,
     received_at: receivedAt,
     type,
-    bytes,
+    bytes: size,
     ...(messageId !== undefined && { message_id: messageId }),
     ...(replyTo !== undefined && { reply_to: replyTo }),
     ...(full
@@ -103,8 +103,8 @@ export function messageData(message: InboxMessage | DamagedMessage, full = false
 }
 
 /** The beginning of a message, as it is: not yet safe for a terminal. */
-function previewOf({ data, encoding, bytes }: InboxMessage): string {
-  return encoding === 'base64' ? `<${plural(bytes, 'byte')}, base64>` : shorten(data, PREVIEW_LENGTH)
+function previewOf({ data, encoding, size }: InboxMessage): string {
+  return encoding === 'base64' ? `<${plural(size, 'byte')}, base64>` : shorten(data, PREVIEW_LENGTH)
 }
 
 /** Messages for a terminal, a line each. */
@@ -116,7 +116,7 @@ export function listText(messages: readonly (InboxMessage | DamagedMessage)[]): 
         : [
             safeLine(message.id),
             safeLine(shorten(message.from, 40)),
-            message.bytes,
+            message.size,
             safeLine(previewOf(message)),
           ],
     ),
@@ -126,16 +126,16 @@ export function listText(messages: readonly (InboxMessage | DamagedMessage)[]): 
 /** The data is set in, so that nothing in it passes for the head of another message. */
 export function fullText(message: InboxMessage | DamagedMessage): string {
   if ('damaged' in message) return `${safeLine(message.id)}\n    <damaged: ${safeLine(message.damaged)}>`
-  const { id, from, receivedAt, type, bytes, messageId, replyTo } = message
+  const { id, from, receivedAt, type, size, messageId, replyTo } = message
   const head = [
     safeLine(id),
-    `${safeLine(type)} from ${safeLine(from)}, ${plural(bytes, 'byte')}, ${safeLine(receivedAt)}`,
+    `${safeLine(type)} from ${safeLine(from)}, ${plural(size, 'byte')}, ${safeLine(receivedAt)}`,
     ...(messageId === undefined ? [] : [`message id ${safeLine(messageId)}`]),
     ...(replyTo === undefined ? [] : [`reply to ${safeLine(replyTo)}`]),
   ]
   const data =
     message.encoding === 'base64'
-      ? `<${plural(bytes, 'byte')} that are no text: pilot-dx inbox read ${safeLine(id)}>`
+      ? `<${plural(size, 'byte')} that are no text: pilot-dx inbox read ${safeLine(id)}>`
       : safeBlock(message.data)
   return [
     ...head,

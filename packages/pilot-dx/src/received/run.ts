@@ -68,10 +68,10 @@ async function watch({ output }: Context, dir: string, full = false): Promise<vo
 }
 
 function fileData(file: ReceivedFile): Record<string, unknown> {
-  const { name, bytes, modified, path, files } = file
+  const { name, size, modified, path, files } = file
   return {
     name,
-    bytes,
+    bytes: size,
     ...(files !== undefined && { folder: true, files }),
     modified: new Date(modified).toISOString(),
     path,
@@ -88,7 +88,7 @@ function fileData(file: ReceivedFile): Record<string, unknown> {
 }
 
 function listText(files: readonly ReceivedFile[]): string {
-  return table(files.map(file => [timeText(file.modified), file.bytes, nameText(file)]))
+  return table(files.map(file => [timeText(file.modified), file.size, nameText(file)]))
 }
 
 /** A folder as one. */

@@ -7,7 +7,7 @@ export function messageRecord(message: InboxMessage): Record<string, unknown> {
     from: message.from,
     received_at: message.receivedAt,
     type: message.type,
-    bytes: message.bytes,
+    bytes: message.size,
     ...(message.messageId !== undefined && { message_id: message.messageId }),
     ...(message.replyTo !== undefined && { reply_to: message.replyTo }),
     data: message.data,

@@ -130,7 +130,7 @@ async function lookIntoFolders(context: Context) {
     received: {
       dir: received.dir,
       files: received.total,
-      bytes: received.files.reduce((sum, file) => sum + file.bytes, 0),
+      bytes: received.files.reduce((sum, file) => sum + file.size, 0),
       max_bytes: LIMITS.receivedMaxBytes.value,
     },
   }

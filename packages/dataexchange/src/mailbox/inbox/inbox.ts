@@ -46,7 +46,7 @@ export interface StoredMessage {
   /** Path of the JSON file. */
   readonly path: string
   /** Size of the payload in bytes. */
-  readonly bytes: number
+  readonly size: number
   /** True if the delivery was stored before, by its message id. `path` is that of the first copy, which may be gone. */
   readonly duplicate: boolean
 }

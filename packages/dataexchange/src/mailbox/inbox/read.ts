@@ -17,7 +17,7 @@ export interface InboxMessage {
   /** Time of arrival, RFC 3339. */
   readonly receivedAt: string
   /** Size of the payload in bytes. */
-  readonly bytes: number
+  readonly size: number
   /** The payload as text. A payload that is not UTF-8 loses bytes here, see {@link messagePayload}. */
   readonly data: string
   /** `utf8` if `data` is the whole payload, `base64` if it is not. */
@@ -221,7 +221,7 @@ function parseMessage(id: string, json: string): InboxMessage | DamagedMessage {
     type,
     from,
     receivedAt,
-    bytes: typeof bytes === 'number' ? bytes : Buffer.byteLength(text),
+    size: typeof bytes === 'number' ? bytes : Buffer.byteLength(text),
     data: text,
     encoding: fields.data_encoding === 'base64' || typeof data !== 'string' ? 'base64' : 'utf8',
     ...(typeof base64 === 'string' && { base64 }),

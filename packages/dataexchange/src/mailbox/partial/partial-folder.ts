@@ -26,8 +26,8 @@
 // is needed, and expire after `partialTimeout`. Until a removal has finished, its names cannot be used: the removal
 // would delete a new file of the same name.
 //
-// Other programs may delete partial files at any time. The folder is listed when it is needed, at most every two
-// seconds per request of a peer.
+// Other programs may delete partial files at any time. The folder is listed when it is needed; requests of
+// peers cause at most one listing in two seconds.
 
 import { constants } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open, readdir, readFile, unlink, writeFile } from 'node:fs/promises'

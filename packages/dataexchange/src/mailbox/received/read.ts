@@ -12,12 +12,12 @@ import { type FileRecord, readRecord, removeRecord } from './records.ts'
  * A file or unpacked folder in the received folder. The fields of {@link FileRecord} are there if the file has a record;
  * files that another program has put there have none.
  */
-export interface ReceivedFile extends Partial<Omit<FileRecord, 'bytes'>> {
+export interface ReceivedFile extends Partial<Omit<FileRecord, 'size'>> {
   /** Name on the disk. */
   readonly name: string
   readonly path: string
   /** Size in bytes; for a folder, the sum over all files in it. */
-  readonly bytes: number
+  readonly size: number
   /** Number of files in a folder; undefined for a file. */
   readonly files?: number
   /** Time of the last change, in ms since the Unix epoch. */
@@ -143,7 +143,7 @@ interface FoundFile {
   readonly name: string
   readonly path: string
   /** Size of a file; meaningless for a folder. */
-  readonly bytes: number
+  readonly size: number
   readonly modified: number
   readonly isFolder: boolean
 }
@@ -163,18 +163,18 @@ async function findFile(dir: string, name: string): Promise<FoundFile | undefine
   const stats = await lstat(path).catch(() => undefined)
   const isFolder = stats?.isDirectory() === true && isUnpackedName(name)
   if (stats === undefined || !(isFolder || stats.isFile())) return undefined
-  return { name, path, bytes: stats.size, modified: stats.mtimeMs, isFolder }
+  return { name, path, size: stats.size, modified: stats.mtimeMs, isFolder }
 }
 
 /** Adds the record, and the size of a folder. */
 async function withRecord(dir: string, { isFolder, ...file }: FoundFile): Promise<ReceivedFile> {
-  const size = isFolder ? await measureTree(file.path) : undefined
-  const known = size === undefined ? file : { ...file, bytes: size.bytes, files: size.files }
+  const tree = isFolder ? await measureTree(file.path) : undefined
+  const known = tree === undefined ? file : { ...file, size: tree.bytes, files: tree.files }
   const record = await readRecord(dir, isFolder ? { name: file.name, isFolder } : file)
   if (record === undefined) return known
   if ('damaged' in record) return { ...known, damagedRecord: record.damaged }
   // A folder has the record of its archive, with the archive's size.
-  return { ...known, ...record, bytes: known.bytes }
+  return { ...known, ...record, size: known.size }
 }
 
 /** Renames the folder into the hidden subfolder first, so that no reader sees a part of it. */

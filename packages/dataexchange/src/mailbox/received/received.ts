@@ -40,7 +40,7 @@ export interface StoredFile {
   /** Name on the disk `[received.name]`. */
   readonly name: string
   /** Size of the file in bytes. */
-  readonly bytes: number
+  readonly size: number
   /**
    * Whether this delivery was stored before under the same message id `[tagged.duplicate]`. `path` is then the path of the
    * first copy, which may have been removed since.
@@ -111,7 +111,7 @@ export class Received {
       return file.length
     }
     const name = (await this.#named(file, write)) ?? ''
-    return { path: join(this.#folder.layout.dir, name), name, bytes: file.length, duplicate: false }
+    return { path: join(this.#folder.layout.dir, name), name, size: file.length, duplicate: false }
   }
 
   /** Chooses a name for a file, runs `write`, and counts the file. */
@@ -184,11 +184,11 @@ export class Received {
 type FileFacts = FileInput & { readonly receivedAt: string }
 
 function recordOf(file: FileFacts, sha256: string): FileRecord {
-  const { filename: originalName, length: bytes, type = 'FILE', receivedAt, from, messageId, replyTo } = file
+  const { filename: originalName, length: size, type = 'FILE', receivedAt, from, messageId, replyTo } = file
   return {
     ...(from !== undefined && { from }),
     originalName,
-    bytes,
+    size,
     sha256,
     type,
     receivedAt,

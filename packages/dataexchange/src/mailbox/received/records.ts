@@ -20,7 +20,7 @@ export interface FileRecord {
   /** The name that the sender gave; it may be unsafe for a disk or a terminal. */
   readonly originalName: string
   /** Size of the file in bytes. */
-  readonly bytes: number
+  readonly size: number
   /** SHA-256 of the whole file, 64 hex digits. */
   readonly sha256: string
   /** Name of the type of the frame that carried the file. */
@@ -34,7 +34,7 @@ export interface FileRecord {
 }
 
 /** A file or folder to look up the record of. Size and time tell whether the record belongs to the file. */
-export type Recorded = { name: string; isFolder?: false; bytes: number; modified: number } | RecordedFolder
+export type Recorded = { name: string; isFolder?: false; size: number; modified: number } | RecordedFolder
 
 /** An unpacked folder. It has the record of its archive; its content may have changed since. */
 export interface RecordedFolder {
@@ -151,7 +151,7 @@ export async function readRecord(
     if ('damaged' in record) return record
     const { modifiedMs, ...rest } = record
     if (entry.isFolder) return rest
-    const isSame = rest.bytes === entry.bytes && Math.abs(modifiedMs - entry.modified) <= TIME_STEP_MS
+    const isSame = rest.size === entry.size && Math.abs(modifiedMs - entry.modified) <= TIME_STEP_MS
     return isSame ? rest : { damaged: 'the file has changed since it was received' }
   } catch (error) {
     return { damaged: messageOf(error) }
@@ -174,7 +174,7 @@ function toJson(record: FileRecord, modifiedMs: number): Record<string, unknown>
   return {
     from: record.from,
     original_name: record.originalName,
-    bytes: record.bytes,
+    bytes: record.size,
     sha256: record.sha256,
     type: record.type,
     received_at: record.receivedAt,
@@ -187,11 +187,11 @@ function toJson(record: FileRecord, modifiedMs: number): Record<string, unknown>
 function fromJson(json: unknown): (FileRecord & { modifiedMs: number }) | DamagedRecord {
   if (typeof json !== 'object' || json === null) return { damaged: 'it is not a JSON object' }
   const fields = json as Record<string, unknown>
-  const { original_name: originalName, bytes, sha256, type, received_at: receivedAt } = fields
+  const { original_name: originalName, bytes: size, sha256, type, received_at: receivedAt } = fields
   const { from, message_id: messageId, reply_to: replyTo, modified_ms: modifiedMs } = fields
   if (
     typeof originalName !== 'string' ||
-    typeof bytes !== 'number' ||
+    typeof size !== 'number' ||
     typeof sha256 !== 'string' ||
     typeof type !== 'string' ||
     typeof receivedAt !== 'string' ||
@@ -202,7 +202,7 @@ function fromJson(json: unknown): (FileRecord & { modifiedMs: number }) | Damage
   return {
     ...(typeof from === 'string' && { from }),
     originalName,
-    bytes,
+    size,
     sha256,
     type,
     receivedAt,

@@ -48,10 +48,6 @@ export class ArchiveFile implements TarSource {
     return this.#handle.close()
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
-  }
-
   async #fill(into: Uint8Array, at: number): Promise<void> {
     for (let used = 0; used < into.length; ) {
       const { bytesRead } = await this.#handle.read(into, used, into.length - used, at + used)

@@ -121,7 +121,7 @@ export class Unpacker {
     if (stats === undefined || attempts === undefined) return this.#queue.remove(name)
     const found = await readRecord(this.#folder.layout.dir, {
       name,
-      bytes: stats.size,
+      size: stats.size,
       modified: stats.mtimeMs,
     })
     const record = found === undefined || 'damaged' in found ? undefined : found

@@ -192,9 +192,9 @@ export class FileStreamReceiver {
     if (incoming === undefined) return this.#failed(id, NO_TRANSFER)
     const { file, filename } = incoming
     try {
-      const { path, bytes, unpacking } = await file.finish()
+      const { path, size, unpacking } = await file.finish()
       // Of what is being unpacked it is told when that is over.
-      if (!unpacking) this.#context.events.publish('file.received', { filename, size: bytes, path })
+      if (!unpacking) this.#context.events.publish('file.received', { filename, size, path })
       return answer({ kind: 'complete', id, ok: true, message: '' })
     } catch (error) {
       return this.#failed(id, wordsFor(error), reasonForPeer(error), error)

@@ -34,7 +34,7 @@ test('[inbox.name] [inbox.type] [inbox.bytes] a message is complete under its na
     { ...TEXT, length: 3, messageId: 'm', replyTo: 'r' },
     Buffer.from('hé'),
   )
-  assert.equal(stored.bytes, 3)
+  assert.equal(stored.size, 3)
   assert.match(basename(stored.path), /^TEXT-\d{8}-\d{6}\.\d{3}-000001\.json$/)
   const { received_at, ...rest } = await readMessage(stored.path)
   assert.deepEqual(rest, {

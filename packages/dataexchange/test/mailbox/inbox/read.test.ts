@@ -84,7 +84,7 @@ test('finds messages by their sender and by their text, also in large ones', asy
   writeFileSync(join(inboxDir, 'TEXT-1.json'), '{')
   const find = async (filter: MessageFilter) => {
     const { messages, total } = await listMessages(inboxDir, filter)
-    return [total, ...messages.map(message => ('damaged' in message ? message.id : message.bytes))]
+    return [total, ...messages.map(message => ('damaged' in message ? message.id : message.size))]
   }
   assert.deepEqual(await find({}), [4, large.length, 5, 7, 'TEXT-1'])
   assert.deepEqual(await find({ text: 'GRÜSSE' }), [0])

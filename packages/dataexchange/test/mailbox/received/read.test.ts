@@ -25,7 +25,7 @@ test('lists files and unpacked folders newest first, and clears those of before 
   const { files, total } = await listReceived(dir)
   assert.equal(total, 3)
   assert.deepEqual(
-    files.map(({ name, bytes, files }) => [name, bytes, files]),
+    files.map(({ name, size, files }) => [name, size, files]),
     [
       [FOLDER, 3, 1],
       ['new.txt', 7, undefined],

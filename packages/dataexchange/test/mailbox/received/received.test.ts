@@ -19,7 +19,7 @@ test('[received.name] [received.bytes] a file is stored byte for byte under a na
   const direct = await mailbox.storeFile({ filename: 'report.tar.gz', length: bytes.length }, bytes)
   assert.match(direct.name, /^report\.tar-\d{8}-\d{6}\.\d{3}-000001\.gz$/)
   assert.equal(direct.path, join(mailbox.receivedDir, direct.name))
-  assert.equal(direct.bytes, bytes.length)
+  assert.equal(direct.size, bytes.length)
   assert.ok((await readFile(direct.path)).equals(bytes))
 
   const streamed = await mailbox.storeFile(

@@ -51,7 +51,7 @@ test('an empty file from an unknown sender has a record, too', async t => {
   const mailbox = await tempMailbox(t)
   const { name } = await mailbox.storeFile({ filename: '', length: 0 }, Buffer.alloc(0))
   const found = await statReceived(mailbox.receivedDir, name)
-  assert.deepEqual([found?.from, found?.originalName, found?.bytes], [undefined, '', 0])
+  assert.deepEqual([found?.from, found?.originalName, found?.size], [undefined, '', 0])
 })
 
 test('a file with the longest possible name has a record', async t => {
@@ -157,7 +157,7 @@ test('files of other programs have no record, whatever their names', async t => 
   const name = 'x'.repeat(255)
   await writeFile(join(mailbox.receivedDir, name), 'x')
   const found = await statReceived(mailbox.receivedDir, name)
-  assert.deepEqual([found?.bytes, found?.from, found?.damagedRecord], [1, undefined, undefined])
+  assert.deepEqual([found?.size, found?.from, found?.damagedRecord], [1, undefined, undefined])
   assert.deepEqual(await clearReceived(mailbox.receivedDir), { cleared: 1, remaining: 0 })
 })
 

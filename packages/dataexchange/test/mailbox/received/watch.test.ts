@@ -35,7 +35,7 @@ test('yields files that arrive after the watch has begun, those of the mailbox w
     void mailbox.storeFile({ filename: 'a.txt', length: 1, from: 'x' }, Buffer.from('a'))
   }
   const [file] = await watchFor(dir, store, 1)
-  assert.deepEqual([file?.originalName, file?.from, file?.bytes], ['a.txt', 'x', 1])
+  assert.deepEqual([file?.originalName, file?.from, file?.size], ['a.txt', 'x', 1])
 })
 
 test('leaves out files that do not match', async t => {

@@ -218,7 +218,7 @@ test('an unpacked folder is listed with its record and its content, and cleared 
   assert.equal(total, 2)
   const folder = files.find(file => file.files !== undefined)
   assert.deepEqual(
-    [folder?.files, folder?.bytes, folder?.originalName, folder?.from, folder?.damagedRecord],
+    [folder?.files, folder?.size, folder?.originalName, folder?.from, folder?.damagedRecord],
     [2, 8, 'x.tar', '0:0000.0000.0001', undefined],
   )
   assert.deepEqual(await clearReceived(opened.dir), { cleared: 2, remaining: 0 })
