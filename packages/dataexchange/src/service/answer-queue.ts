@@ -6,9 +6,9 @@ import { type Frame, FrameType } from '../wire/frame.ts'
  * An answer: a text, or a frame that is made when it is its turn to be written (for its time stamp); null where
  * a frame gets none.
  */
-export type Answer = string | (() => Frame) | null
+export type FrameAnswer = string | (() => Frame) | null
 
-/** How {@link GiveAnswer} is called. */
+/** How {@link AnswerSlot} is called. */
 export interface AnswerOptions {
   /** False where another answer to the same frame follows. @default true */
   isLast?: boolean
@@ -17,7 +17,7 @@ export interface AnswerOptions {
 }
 
 /** Gives the answer to one frame. */
-export type GiveAnswer = (answer: Answer, options?: AnswerOptions) => void
+export type AnswerSlot = (answer: FrameAnswer, options?: AnswerOptions) => void
 
 /** Writes bytes towards the peer; calls back once they have left this process, or with the error. */
 export type AnswerWriter = (bytes: Uint8Array, callback: (error?: Error | null) => void) => void
@@ -49,7 +49,7 @@ export class AnswerQueue {
   }
 
   /** Takes the next place in the order, for a frame of `frameType`. The function it returns gives the answer, once, or in parts. */
-  reserve(frameType: number): GiveAnswer {
+  reserve(frameType: number): AnswerSlot {
     const slot: Slot = { frameType, given: [], isComplete: false }
     this.#slots.push(slot)
     return (answer, { isLast = true, onWritten } = {}) => {
@@ -77,7 +77,7 @@ export class AnswerQueue {
     this.#writeNext()
   }
 
-  #collect(frameType: number, answer: Answer, onWritten: (() => void) | undefined): void {
+  #collect(frameType: number, answer: FrameAnswer, onWritten: (() => void) | undefined): void {
     if (answer === null) return
     this.#readyTypes.push(frameType)
     if (onWritten) this.#readyTold.push(onWritten)
@@ -108,10 +108,10 @@ export class AnswerQueue {
 interface Slot {
   readonly frameType: number
   /** Answers that are not collected yet. */
-  readonly given: { answer: Answer; onWritten: (() => void) | undefined }[]
+  readonly given: { answer: FrameAnswer; onWritten: (() => void) | undefined }[]
   isComplete: boolean
 }
 
-function toFrame(answer: NonNullable<Answer>): Frame {
+function toFrame(answer: NonNullable<FrameAnswer>): Frame {
   return typeof answer === 'string' ? { type: FrameType.Text, payload: utf8(answer) } : answer()
 }

@@ -2,7 +2,7 @@
  * The payload of a large frame while it arrives: the read loop pushes, a handler iterates. The read loop
  * looks at {@link backlog} before it reads on, so that no more than it wants is held here.
  */
-export class Body implements AsyncIterable<Uint8Array> {
+export class ArrivingPayload implements AsyncIterable<Uint8Array> {
   readonly #onTaken: (bytes: number) => void
   readonly #onWanted: () => void
   #pieces: Uint8Array[] = []
@@ -13,19 +13,19 @@ export class Body implements AsyncIterable<Uint8Array> {
   #error: unknown
   #wake: (() => void) | undefined
 
-  /** `onTaken` is told of the bytes that are held here no longer, `onWanted` when more {@link isWanted}. */
+  /** `onTaken` is told of the bytes that are held here no longer, `onWanted` when more {@link isStarving}. */
   constructor(onTaken: (bytes: number) => void, onWanted: () => void = () => {}) {
     this.#onTaken = onTaken
     this.#onWanted = onWanted
   }
 
   /** Whether nobody has begun to take what has come. */
-  get isWaiting(): boolean {
+  get isUnclaimed(): boolean {
     return this.#state === 'open' && !this.#begun
   }
 
   /** Whether the handler has taken all that has come, and waits for more. */
-  get isWanted(): boolean {
+  get isStarving(): boolean {
     return this.#wake !== undefined
   }
 

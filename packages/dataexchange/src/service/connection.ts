@@ -14,15 +14,15 @@ import { FrameParser } from '../wire/frame-parser.ts'
 import { ChunkReader } from '../wire/read-chunk.ts'
 import { AnswerQueue } from './answer-queue.ts'
 import { FileStreamReceiver } from './file-stream/receiver.ts'
-import { Intake } from './frame-assembler.ts'
+import { FrameAssembler } from './frame-assembler.ts'
 import type { HandlerContext, IncomingFrame } from './handlers/handler.ts'
 import { handleFrame } from './handlers/index.ts'
 import type { Admission } from './peers/admission.ts'
 import { Deadlines } from './peers/deadlines.ts'
 import type { Peer } from './peers/peers.ts'
 import type { RefusalLog } from './peers/refusal-log.ts'
-import type { Answering } from './requests/answering.ts'
-import { Conversations } from './requests/conversations.ts'
+import { OpenRequests } from './requests/open-requests.ts'
+import type { RequestAnswerer } from './requests/request-answerer.ts'
 
 /** Frames of one connection that are being stored; at this number reading pauses. @limit count */
 const FRAMES_IN_FLIGHT = 64
@@ -47,7 +47,7 @@ export interface ConnectionOptions {
   refusals: RefusalLog
   admission: Admission
   trust?: TrustChecker | undefined
-  answering?: Answering | undefined
+  answering?: RequestAnswerer | undefined
   /** Bytes. */
   maxFrameSize: number
   /** Milliseconds without a byte of payload, while no payload of the peer is being handled; Infinity: never. */
@@ -70,9 +70,9 @@ export class Connection {
   readonly #context: HandlerContext
   readonly #answers: AnswerQueue
   /** Their time over, the connection is drained: both sides have had it (section 6). */
-  readonly #conversations = new Conversations(() => void this.drain(0))
+  readonly #conversations = new OpenRequests(() => void this.drain(0))
   readonly #transfers: FileStreamReceiver
-  readonly #intake: Intake
+  readonly #intake: FrameAssembler
   readonly #parser: FrameParser
   readonly #deadlines: Deadlines
   readonly #gate = new Gate()
@@ -92,7 +92,7 @@ export class Connection {
       transfers: { handle: frame => this.#transfers.handle(frame) },
       refusals: {
         note: (what, fields) => {
-          peer.patience.lose()
+          peer.refusalLimiter.spend()
           options.refusals.note(what, fields)
         },
       },
@@ -108,7 +108,7 @@ export class Connection {
       isBusy: () => this.#intake.payloads > 0 || this.#conversations.isBusy,
       onExpired: why => this.#giveUp(why),
     })
-    this.#intake = new Intake({
+    this.#intake = new FrameAssembler({
       handle: frame => this.#handle(frame),
       onProgress: notify,
       budget: peer.budget,
@@ -118,7 +118,7 @@ export class Connection {
     this.#reader = new ChunkReader(stream)
     stream.on('close', () => {
       notify()
-      this.#conversations.giveUp()
+      this.#conversations.abort()
     })
     // The read loop gets the stream's errors; one that comes between two reads must not end the process.
     stream.on('error', notify)
@@ -139,7 +139,7 @@ export class Connection {
     this.#transfers.stop()
     this.#reader.stop()
     this.#gate.notify()
-    const timer = setTimeout(() => this.#conversations.giveUp(), patience)
+    const timer = setTimeout(() => this.#conversations.abort(), patience)
     await this.#running
     clearTimeout(timer)
   }
@@ -150,7 +150,7 @@ export class Connection {
   }
 
   async #serve(): Promise<void> {
-    const forget = this.#peer.budget.onRoom(() => this.#gate.notify())
+    const forget = this.#peer.budget.onAvailable(() => this.#gate.notify())
     try {
       await this.#readFrames()
       if (!this.#draining && !this.#stream.destroyed) this.#parser.finish()
@@ -161,7 +161,7 @@ export class Connection {
     forget()
     this.#deadlines.stop()
     // Of a peer that has left, nobody waits for a reply.
-    if (!this.#draining) this.#conversations.giveUp()
+    if (!this.#draining) this.#conversations.abort()
     this.#transfers.stop()
     await this.#intake.close()
     await this.#transfers.close()
@@ -177,10 +177,10 @@ export class Connection {
         // In slices, so that a chunk full of tiny frames cannot pass the bounds by much.
         const size = Math.max(SLICE, this.#parser.wanted)
         const piece = chunk.subarray(at, at + size)
-        await this.#peer.turns.run(this.#peer, () => this.#parser.push(piece))
+        await this.#peer.scheduler.run(this.#peer, () => this.#parser.push(piece))
         at += size
         if (!this.#hasRoom) await this.#roomForMore()
-        if (this.#peer.patience.pause > 0) await this.#patienceForMore()
+        if (this.#peer.refusalLimiter.pause > 0) await this.#patienceForMore()
       }
     }
   }
@@ -190,7 +190,7 @@ export class Connection {
       this.#draining ||
       this.#stream.destroyed ||
       // Those who wait for their turn may hold all of the budget: those who have it must come to their end.
-      ((this.#peer.budget.hasRoom || this.#intake.isWanted) &&
+      ((this.#peer.budget.isAvailable || this.#intake.isWanted) &&
         this.#intake.frames < FRAMES_IN_FLIGHT &&
         this.#intake.bytes < FIXED_LIMITS.bytesInFlight.value &&
         !this.#intake.isWaiting &&
@@ -215,7 +215,7 @@ export class Connection {
     const timer = setTimeout(() => {
       isOver = true
       this.#gate.notify()
-    }, this.#peer.patience.pause)
+    }, this.#peer.refusalLimiter.pause)
     await this.#gate.until(() => isOver || this.#draining || this.#givenUp)
     clearTimeout(timer)
   }

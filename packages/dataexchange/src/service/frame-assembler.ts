@@ -5,7 +5,7 @@ import { FIXED_LIMITS } from '../limits.ts'
 import type { Payload } from '../mailbox/mailbox.ts'
 import type { FrameHead } from '../wire/encode.ts'
 import type { FrameSink } from '../wire/frame-parser.ts'
-import { Body } from './arriving-payload.ts'
+import { ArrivingPayload } from './arriving-payload.ts'
 import type { IncomingFrame } from './handlers/handler.ts'
 import type { ByteBudget } from './peers/byte-budget.ts'
 import type { Deadlines } from './peers/deadlines.ts'
@@ -13,8 +13,8 @@ import type { Deadlines } from './peers/deadlines.ts'
 /** Largest payload that is handled in memory while memory is scarce (see `bytesHeld`). @limit bytes */
 const TIGHT_FRAME = 4 * KiB
 
-/** What an {@link Intake} works with. */
-export interface IntakeOptions {
+/** What an {@link FrameAssembler} works with. */
+export interface FrameAssemblerOptions {
   /** Starts the handling of a frame; resolves when it is over, and never rejects. */
   handle: (frame: IncomingFrame) => Promise<void>
   /** Called whenever less is being handled, or held, than before. */
@@ -28,17 +28,17 @@ export interface IntakeOptions {
  * Makes frames to handle out of what the parser finds. A small frame is collected and handled whole; a
  * large one is handled while it arrives. Counts what is held and handled, for the read loop's bounds.
  */
-export class Intake implements FrameSink {
-  readonly #options: IntakeOptions
+export class FrameAssembler implements FrameSink {
+  readonly #options: FrameAssemblerOptions
   readonly #small = new ByteCollector()
   readonly #jobs = new Set<Promise<void>>()
   #head: FrameHead = { type: 0, length: 0 }
   /** The large frame that is arriving. */
-  #body: Body | undefined
+  #body: ArrivingPayload | undefined
   #bytes = 0
   #payloads = 0
 
-  constructor(options: IntakeOptions) {
+  constructor(options: FrameAssemblerOptions) {
     this.#options = options
   }
 
@@ -62,12 +62,12 @@ export class Intake implements FrameSink {
    * the room of those whose turn it is.
    */
   get isWaiting(): boolean {
-    return this.#body?.isWaiting === true && this.#body.backlog > TIGHT_FRAME
+    return this.#body?.isUnclaimed === true && this.#body.backlog > TIGHT_FRAME
   }
 
   /** Whether the large frame that is arriving has its turn, and waits for more: what comes of it is not held. */
   get isWanted(): boolean {
-    return this.#body?.isWanted === true
+    return this.#body?.isStarving === true
   }
 
   start(head: FrameHead): void {
@@ -116,7 +116,7 @@ export class Intake implements FrameSink {
   }
 
   #handleWhileItArrives(): void {
-    const body = new Body(bytes => this.#release(bytes), this.#options.onProgress)
+    const body = new ArrivingPayload(bytes => this.#release(bytes), this.#options.onProgress)
     this.#body = body
     this.#handle(body, () => body.endedAtNs)
     const begun = this.#small.take()
@@ -130,7 +130,7 @@ export class Intake implements FrameSink {
       this.#jobs.delete(job)
       this.#payloads -= count
       // A handler that failed early has left the rest of a large payload: it is read over.
-      if (payload instanceof Body) payload.discard()
+      if (payload instanceof ArrivingPayload) payload.discard()
       else if (payload instanceof Uint8Array) this.#release(payload.length)
       this.#options.onProgress()
     })

@@ -13,7 +13,7 @@ import { Admission, type AdmissionRules } from './peers/admission.ts'
 import { Peers, type PeersOptions } from './peers/peers.ts'
 import type { Rates } from './peers/rate-limiter.ts'
 import { RefusalLog } from './peers/refusal-log.ts'
-import { type AnswerHook, Answering } from './requests/answering.ts'
+import { type AnswerHook, RequestAnswerer } from './requests/request-answerer.ts'
 
 /**
  * Configuration of {@link Service}. For limits, zero and undefined mean the default and a negative value
@@ -181,10 +181,10 @@ export class Service implements PluginService {
     }
   }
 
-  #answering(): Answering | undefined {
+  #answering(): RequestAnswerer | undefined {
     const { answer, replyTimeout } = this.#config
     if (answer === undefined) return undefined
-    return new Answering({
+    return new RequestAnswerer({
       answer,
       replyTimeout: Math.min(
         configuredLimit(replyTimeout, LIMITS.replyTimeout),

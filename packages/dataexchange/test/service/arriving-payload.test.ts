@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Body } from '#lib/service/arriving-payload.js'
+import { ArrivingPayload } from '#lib/service/arriving-payload.js'
 
 const bytes = (text: string) => Buffer.from(text)
 
-async function all(body: Body): Promise<string> {
+async function all(body: ArrivingPayload): Promise<string> {
   const parts: Uint8Array[] = []
   for await (const piece of body) parts.push(piece)
   return Buffer.concat(parts).toString()
 }
 
 test('what is pushed comes out in order, whether it is there already or comes later', async () => {
-  const body = new Body(() => {})
+  const body = new ArrivingPayload(() => {})
   body.push(bytes('ab'))
   const read = all(body)
   await Promise.resolve()
@@ -24,7 +24,7 @@ test('what is pushed comes out in order, whether it is there already or comes la
 
 test('the backlog counts what nobody has taken, and what is held no longer is told', async () => {
   const told: number[] = []
-  const body = new Body(bytes => told.push(bytes))
+  const body = new ArrivingPayload(bytes => told.push(bytes))
   body.push(bytes('abc'))
   body.push(bytes('d'))
   assert.equal(body.backlog, 4)
@@ -39,24 +39,24 @@ test('the backlog counts what nobody has taken, and what is held no longer is to
 
 test('it tells when all has been taken and more is wanted', async () => {
   let wanted = 0
-  const body = new Body(
+  const body = new ArrivingPayload(
     () => {},
     () => wanted++,
   )
   body.push(bytes('a'))
-  assert.deepEqual([body.isWanted, wanted], [false, 0])
+  assert.deepEqual([body.isStarving, wanted], [false, 0])
   const iterator = body[Symbol.asyncIterator]()
   await iterator.next()
-  assert.deepEqual([body.isWanted, wanted], [false, 0])
+  assert.deepEqual([body.isStarving, wanted], [false, 0])
   const next = iterator.next()
-  assert.deepEqual([body.isWanted, wanted], [true, 1])
+  assert.deepEqual([body.isStarving, wanted], [true, 1])
   body.push(bytes('b'))
-  assert.equal(body.isWanted, false)
+  assert.equal(body.isStarving, false)
   assert.equal(String((await next).value), 'b')
 })
 
 test('a failure comes after the bytes before it', async () => {
-  const body = new Body(() => {})
+  const body = new ArrivingPayload(() => {})
   body.push(bytes('a'))
   body.fail(new Error('cut'))
   const iterator = body[Symbol.asyncIterator]()
@@ -65,14 +65,14 @@ test('a failure comes after the bytes before it', async () => {
 })
 
 test('a failure after the end changes nothing', async () => {
-  const body = new Body(() => {})
+  const body = new ArrivingPayload(() => {})
   body.end(1n)
   body.fail(new Error('late'))
   assert.equal(await all(body), '')
 })
 
 test('once discarded it holds nothing, whatever is pushed', async () => {
-  const body = new Body(() => {})
+  const body = new ArrivingPayload(() => {})
   body.push(bytes('abc'))
   body.discard()
   body.push(bytes('def'))
@@ -81,7 +81,7 @@ test('once discarded it holds nothing, whatever is pushed', async () => {
 })
 
 test('a reader that stops discards the rest', async () => {
-  const body = new Body(() => {})
+  const body = new ArrivingPayload(() => {})
   body.push(bytes('abc'))
   for await (const _ of body) break
   body.push(bytes('def'))

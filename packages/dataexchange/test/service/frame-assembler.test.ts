@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { silentLogger } from '#lib/logger.js'
 import { EventBus } from '#lib/plugin/events.js'
-import { Intake } from '#lib/service/frame-assembler.js'
+import { FrameAssembler } from '#lib/service/frame-assembler.js'
 import type { HandlerContext, IncomingFrame } from '#lib/service/handlers/handler.js'
 import { handleFrame } from '#lib/service/handlers/index.js'
 import { Admission } from '#lib/service/peers/admission.js'
@@ -28,7 +28,7 @@ function intake(budget: ByteBudget, context?: HandlerContext) {
     isBusy: () => false,
     onExpired: () => {},
   })
-  const sink = new Intake({
+  const sink = new FrameAssembler({
     // Takes all of it, as a store does.
     handle: async frame => {
       frames.push(frame)
@@ -78,7 +78,7 @@ test('frames that are never completed do not use up the budget: from half of it 
     for (const { sink } of begun) sink.data(Buffer.alloc(19_000, 'x'))
     await new Promise(setImmediate)
   }
-  assert.ok(budget.hasRoom, `${budget.used} bytes are held`)
+  assert.ok(budget.isAvailable, `${budget.used} bytes are held`)
   assert.ok(budget.used <= 600_000, `${budget.used} bytes are held`)
   for (const { sink } of begun) {
     sink.data(Buffer.alloc(10_000, 'y'))

@@ -12,11 +12,11 @@ import {
   TRANSFER_ID_SIZE,
 } from '../../wire/file-stream.ts'
 import { FRAME_HEADER_SIZE, type Frame, FrameType, typeName } from '../../wire/frame.ts'
-import type { Answer } from '../answer-queue.ts'
+import type { FrameAnswer } from '../answer-queue.ts'
 import type { HandlerContext, IncomingFrame } from '../handlers/handler.ts'
 import { drainPayload, isCutOff, splitPayload } from '../payload.ts'
 import type { ByteBudget } from '../peers/byte-budget.ts'
-import { HeldChunks } from './held-chunks.ts'
+import { OutOfOrderChunks } from './out-of-order-chunks.ts'
 
 /** Largest data of a CHUNK of a transfer; a longer one ends the transfer. @limit bytes */
 export const TRANSFER_CHUNK: number = MiB
@@ -54,7 +54,7 @@ export class FileStreamReceiver {
    * Handles one frame, when all before it have been, and resolves with its answer; null where it gets none.
    * Rejects only where the payload breaks off.
    */
-  handle(frame: IncomingFrame): Promise<Answer> {
+  handle(frame: IncomingFrame): Promise<FrameAnswer> {
     // Counted as it comes, not when its turn comes: the read loop is to know before more has been read.
     const paced = this.#pace(frame.length)
     const answer = this.#last.then(() => paced).then(() => this.#receive(frame))
@@ -73,7 +73,7 @@ export class FileStreamReceiver {
     await Promise.all(open.map(({ file }) => file.close('its connection has ended')))
   }
 
-  async #receive(frame: IncomingFrame): Promise<Answer> {
+  async #receive(frame: IncomingFrame): Promise<FrameAnswer> {
     const [head, rest] = await splitPayload(frame.payload, HEAD_SIZE)
     if (head.length < HEAD_SIZE) return this.#failed(NO_ID, 'the frame is too short to name its transfer')
     const { kind, id } = readFileStreamHead(head)
@@ -110,7 +110,7 @@ export class FileStreamReceiver {
     this.#onPaced()
   }
 
-  async #init(id: Uint8Array, payload: Uint8Array): Promise<Answer> {
+  async #init(id: Uint8Array, payload: Uint8Array): Promise<FrameAnswer> {
     const { mailbox, address, admission, trust, events, from } = this.#context
     try {
       const message = decodeFileStream(payload)
@@ -119,7 +119,7 @@ export class FileStreamReceiver {
       const refusal = await admission.refusal({ address, type: FILE, size, filename }, trust)
       if (refusal !== undefined) return this.#failed(id, `refused: ${refusal}`, 'not admitted')
       const file = await mailbox.openTransfer({ id, owner: from, filename, size, sha256 })
-      this.#add(hexOf(id), { file, filename, held: new HeldChunks(this.#budget) })
+      this.#add(hexOf(id), { file, filename, held: new OutOfOrderChunks(this.#budget) })
       return answer({ kind: 'initAck', id, offset: file.offset })
     } catch (error) {
       if (isFull(error)) {
@@ -139,7 +139,7 @@ export class FileStreamReceiver {
     })
   }
 
-  async #chunk(head: Uint8Array, rest: Payload, length: number): Promise<Answer> {
+  async #chunk(head: Uint8Array, rest: Payload, length: number): Promise<FrameAnswer> {
     const { id } = readFileStreamHead(head)
     const [offset, data] = await splitPayload(rest, OFFSET_SIZE)
     const incoming = this.#transfers.get(hexOf(id))
@@ -187,7 +187,7 @@ export class FileStreamReceiver {
     }
   }
 
-  async #done(id: Uint8Array): Promise<Answer> {
+  async #done(id: Uint8Array): Promise<FrameAnswer> {
     const incoming = this.#transfers.get(hexOf(id))
     if (incoming === undefined) return this.#failed(id, NO_TRANSFER)
     const { file, filename } = incoming
@@ -202,12 +202,12 @@ export class FileStreamReceiver {
   }
 
   /** `reason` is what is counted and logged: nothing of the sender's making, which `message` may have. */
-  #failed(id: Uint8Array, message: string, reason = message, err?: unknown): Answer {
+  #failed(id: Uint8Array, message: string, reason = message, err?: unknown): FrameAnswer {
     this.#note(reason, err)
     return answer({ kind: 'complete', id, ok: false, message })
   }
 
-  #aborted(id: Uint8Array, message: string, reason = message): Answer {
+  #aborted(id: Uint8Array, message: string, reason = message): FrameAnswer {
     this.#note(reason)
     return answer({ kind: 'abort', id, message })
   }
@@ -222,7 +222,7 @@ interface Incoming {
   readonly file: Transfer
   /** The sender's own name for it. */
   readonly filename: string
-  readonly held: HeldChunks
+  readonly held: OutOfOrderChunks
 }
 
 /** A chunk that cannot be taken; `isKept` tells whether what came before it is worth keeping. */
@@ -245,7 +245,7 @@ const FILE = typeName(FrameType.File)
 const NO_ID = new Uint8Array(TRANSFER_ID_SIZE)
 const NO_TRANSFER = 'no active transfer (send INIT first)'
 
-function answer(message: FileStreamMessage): Answer {
+function answer(message: FileStreamMessage): FrameAnswer {
   // The frame may be a view of a buffer that is used again before it is written.
   const [bytes = new Uint8Array(0)] = encodeFileStream(message)
   const frame: Frame = { type: FrameType.FileStream, payload: bytes.subarray(FRAME_HEADER_SIZE) }

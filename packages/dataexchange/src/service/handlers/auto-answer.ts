@@ -3,8 +3,8 @@ import { reasonForPeer } from '../../system-errors.ts'
 import { ackReplyText } from '../../wire/ack.ts'
 import { type Frame, FrameType } from '../../wire/frame.ts'
 import { drainPayload, splitPayload } from '../payload.ts'
-import type { AnswerRequest } from '../requests/answering.ts'
-import type { Exchange } from '../requests/conversations.ts'
+import type { OpenRequest } from '../requests/open-requests.ts'
+import type { AnswerRequest } from '../requests/request-answerer.ts'
 import { type HandlerContext, type IncomingFrame, idFields, idsOf } from './handler.ts'
 import { handleMessage } from './message.ts'
 import { refuse } from './refusal.ts'
@@ -19,13 +19,13 @@ export const MAX_REQUEST_SIZE: number = 256 * KiB
 export async function handleAutoAnswer(
   frame: IncomingFrame,
   context: HandlerContext,
-): Promise<string | Exchange> {
-  const { answering, from, address } = context
-  if (answering === undefined) return handleMessage(frame, context)
+): Promise<string | OpenRequest> {
+  const { answerer, from, address } = context
+  if (answerer === undefined) return handleMessage(frame, context)
   if (frame.length > MAX_REQUEST_SIZE) {
     return refuse(frame, `the request is larger than ${MAX_REQUEST_SIZE} bytes`, context)
   }
-  const leave = answering.enter(from)
+  const leave = answerer.acquire(from)
   if (leave === undefined) {
     return refuse(frame, 'busy: too many requests are being answered; try again later', context)
   }
@@ -45,16 +45,16 @@ export async function handleAutoAnswer(
   }
 }
 
-function exchange(request: AnswerRequest, context: HandlerContext, leave: () => void): Exchange {
+function exchange(request: AnswerRequest, context: HandlerContext, leave: () => void): OpenRequest {
   let settled: Promise<unknown> = Promise.resolve()
   return {
     ack: ackReplyText(request.size),
     reply: async signal => {
-      const answer = context.answering?.reply(request, signal)
+      const answer = context.answerer?.reply(request, signal)
       settled = answer?.settled ?? settled
       return replyFrame(request, context, answer?.reply)
     },
-    over: () => void settled.then(leave),
+    release: () => void settled.then(leave),
   }
 }
 

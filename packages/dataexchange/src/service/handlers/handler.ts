@@ -4,12 +4,12 @@ import type { Address } from '../../pilot/address.ts'
 import type { EventBus } from '../../plugin/events.ts'
 import type { TrustChecker } from '../../plugin/service.ts'
 import type { MessageIds } from '../../wire/tagged.ts'
-import type { Answer } from '../answer-queue.ts'
+import type { FrameAnswer } from '../answer-queue.ts'
 import type { Admission } from '../peers/admission.ts'
 import type { RateLimiter } from '../peers/rate-limiter.ts'
 import type { RefusalLog } from '../peers/refusal-log.ts'
-import type { Answering } from '../requests/answering.ts'
-import type { Exchange } from '../requests/conversations.ts'
+import type { OpenRequest } from '../requests/open-requests.ts'
+import type { RequestAnswerer } from '../requests/request-answerer.ts'
 
 /** A frame as handlers get it: a large payload is still arriving. */
 export interface IncomingFrame extends Readonly<MessageIds> {
@@ -33,9 +33,9 @@ export interface HandlerContext {
   readonly admission: Admission
   readonly trust?: TrustChecker | undefined
   /** Where this node answers requests on their connections. */
-  readonly answering?: Answering | undefined
+  readonly answerer?: RequestAnswerer | undefined
   /** The transfers of the connection. */
-  readonly transfers: { handle(frame: IncomingFrame): Promise<Answer> }
+  readonly transfers: { handle(frame: IncomingFrame): Promise<FrameAnswer> }
   /** What the sender may send. */
   readonly rates: RateLimiter
   readonly address: Address
@@ -47,7 +47,7 @@ export interface HandlerContext {
  * Handles one frame type: resolves with the answer once the frame is stored, durably. A throw is answered
  * `ERR <NAME> save failed: <why>`. A request that is answered on its connection is an exchange.
  */
-export type Handler = (frame: IncomingFrame, context: HandlerContext) => Promise<Answer | Exchange>
+export type Handler = (frame: IncomingFrame, context: HandlerContext) => Promise<FrameAnswer | OpenRequest>
 
 /** The ids of a frame, those that it has. */
 export function idsOf({ messageId, replyTo }: IncomingFrame): MessageIds {

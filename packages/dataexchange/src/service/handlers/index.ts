@@ -1,9 +1,9 @@
 import { reasonForPeer } from '../../system-errors.ts'
 import { errText, unsupportedText } from '../../wire/ack.ts'
 import { FrameType, typeName } from '../../wire/frame.ts'
-import type { Answer } from '../answer-queue.ts'
+import type { FrameAnswer } from '../answer-queue.ts'
 import { drainPayload, isCutOff } from '../payload.ts'
-import type { Exchange } from '../requests/conversations.ts'
+import type { OpenRequest } from '../requests/open-requests.ts'
 import { handleAutoAnswer } from './auto-answer.ts'
 import { handleFile } from './file.ts'
 import type { Handler, HandlerContext, IncomingFrame } from './handler.ts'
@@ -33,7 +33,10 @@ const handlers: ReadonlyMap<number, Handler> = new Map<number, Handler>([
  * storing it, is an answer too. Rejects only where the payload itself breaks off: there is nobody to answer
  * then. A TAGGED frame is handled as the one inside it.
  */
-export async function handleFrame(frame: IncomingFrame, context: HandlerContext): Promise<Answer | Exchange> {
+export async function handleFrame(
+  frame: IncomingFrame,
+  context: HandlerContext,
+): Promise<FrameAnswer | OpenRequest> {
   // They have an order, an admission and answers of their own.
   if (frame.type === FrameType.FileStream) return context.transfers.handle(frame)
   if (frame.type !== FrameType.Tagged) return handlePlain(frame, frame.length, context)
@@ -52,7 +55,7 @@ async function handlePlain(
   frame: IncomingFrame,
   sent: number,
   context: HandlerContext,
-): Promise<Answer | Exchange> {
+): Promise<FrameAnswer | OpenRequest> {
   const handler = handlers.get(frame.type)
   if (handler === undefined) {
     await drainPayload(frame.payload)

@@ -14,8 +14,8 @@ export class ByteBudget {
   }
 
   /** True where readers may take more. */
-  get hasRoom(): boolean {
-    return this.#used < this.#max && (this.#parent?.hasRoom ?? true)
+  get isAvailable(): boolean {
+    return this.#used < this.#max && (this.#parent?.isAvailable ?? true)
   }
 
   /** True from half of the budget on: frames should go to the disk rather than be collected in memory. */
@@ -41,9 +41,9 @@ export class ByteBudget {
   }
 
   /** Calls `wake` whenever there is room again, until the function that it returns is called. */
-  onRoom(wake: () => void): () => void {
+  onAvailable(wake: () => void): () => void {
     this.#waiting.add(wake)
-    const parent = this.#parent?.onRoom(wake)
+    const parent = this.#parent?.onAvailable(wake)
     return () => {
       this.#waiting.delete(wake)
       parent?.()

@@ -18,7 +18,7 @@ export class DescriptorReserve {
    * To be asked at each connection that has come: false where too few descriptors are left with it. Each is
    * taken for one more, and nothing is refused before they are counted: a daemon's streams share one.
    */
-  isLeftByOneMore(): boolean {
+  tryAcquire(): boolean {
     this.#open++
     if (this.#open > this.#most) this.#open = descriptorsOfOthers()
     return this.#open <= this.#most

@@ -3,7 +3,7 @@
  * there is more, one piece of work is done in each round of the event loop, the peers taking turns, so that
  * whoever sends most does not keep the others waiting.
  */
-export class Turns {
+export class FairScheduler {
   /** The work that waits, by peer, in the order of the turns. */
   readonly #waiting = new Map<object, (() => void)[]>()
   #roundStartedAt: number | undefined

@@ -1,17 +1,17 @@
 import { FIXED_LIMITS } from '../../limits.ts'
 import { ByteBudget } from './byte-budget.ts'
 import { DescriptorReserve } from './descriptor-reserve.ts'
-import { Turns } from './fair-scheduler.ts'
+import { FairScheduler } from './fair-scheduler.ts'
 import { RateLimiter, type Rates } from './rate-limiter.ts'
-import { Patience } from './refusal-limiter.ts'
+import { RefusalLimiter } from './refusal-limiter.ts'
 
 /** What one peer has here, over all of its connections. */
 export interface Peer {
   readonly budget: ByteBudget
   readonly rates: RateLimiter
-  readonly patience: Patience
+  readonly refusalLimiter: RefusalLimiter
   /** Shared by all peers. */
-  readonly turns: Turns
+  readonly scheduler: FairScheduler
 }
 
 /** Options of {@link Peers}. */
@@ -25,7 +25,7 @@ export interface PeersOptions {
 export class Peers {
   readonly #options: PeersOptions
   readonly #budget = new ByteBudget(FIXED_LIMITS.bytesHeld.value)
-  readonly #turns = new Turns()
+  readonly #turns = new FairScheduler()
   readonly #descriptors = new DescriptorReserve()
   readonly #peers = new Map<string, PeerEntry>()
   /** Those who left, the longest away first: one that reconnects must find its rates as it left them. */
@@ -43,7 +43,7 @@ export class Peers {
   join(address: string): Peer | string {
     const { maxConnections, maxConnectionsPerPeer } = this.#options
     if (this.#connections >= maxConnections) return 'there are too many connections'
-    if (!this.#descriptors.isLeftByOneMore()) return 'too few descriptors are left'
+    if (!this.#descriptors.tryAcquire()) return 'too few descriptors are left'
     const peer = this.#peers.get(address) ?? this.#away.get(address) ?? this.#newPeer()
     if (peer.connections >= maxConnectionsPerPeer) return 'this peer has too many connections'
     this.#away.delete(address)
@@ -69,8 +69,8 @@ export class Peers {
     return {
       budget: new ByteBudget(FIXED_LIMITS.bytesHeldPerPeer.value, this.#budget),
       rates: new RateLimiter(this.#options.rates),
-      patience: new Patience(),
-      turns: this.#turns,
+      refusalLimiter: new RefusalLimiter(),
+      scheduler: this.#turns,
       connections: 0,
     }
   }

@@ -11,7 +11,7 @@ export const REFUSAL_RATE = 64
  * What is left of the patience with one peer: frames that are refused cost this side work and the peer
  * nothing. Past `REFUSALS_AT_ONCE` of them, the peer is read no faster than `REFUSAL_RATE`.
  */
-export class Patience {
+export class RefusalLimiter {
   #left = REFUSALS_AT_ONCE
   #at = performance.now()
 
@@ -24,7 +24,7 @@ export class Patience {
   }
 
   /** A frame was refused. */
-  lose(): void {
+  spend(): void {
     this.#recover()
     this.#left--
   }

@@ -5,13 +5,13 @@ import { ByteBudget } from '#lib/service/peers/byte-budget.js'
 test('there is room until the budget is used, and it is tight from half of it on', () => {
   const budget = new ByteBudget(100)
   budget.hold(49)
-  assert.deepEqual([budget.hasRoom, budget.isTight], [true, false])
+  assert.deepEqual([budget.isAvailable, budget.isTight], [true, false])
   budget.hold(1)
-  assert.deepEqual([budget.hasRoom, budget.isTight], [true, true])
+  assert.deepEqual([budget.isAvailable, budget.isTight], [true, true])
   budget.hold(70)
-  assert.equal(budget.hasRoom, false)
+  assert.equal(budget.isAvailable, false)
   budget.release(21)
-  assert.deepEqual([budget.hasRoom, budget.used], [true, 99])
+  assert.deepEqual([budget.isAvailable, budget.used], [true, 99])
 })
 
 test('a part counts into the whole, and has no room where the whole has none', () => {
@@ -19,18 +19,18 @@ test('a part counts into the whole, and has no room where the whole has none', (
   const one = new ByteBudget(60, all)
   const other = new ByteBudget(60, all)
   one.hold(60)
-  assert.deepEqual([one.hasRoom, other.hasRoom, other.isTight], [false, true, true])
+  assert.deepEqual([one.isAvailable, other.isAvailable, other.isTight], [false, true, true])
   other.hold(40)
-  assert.equal(other.hasRoom, false)
+  assert.equal(other.isAvailable, false)
   one.release(60)
-  assert.equal(other.hasRoom, true)
+  assert.equal(other.isAvailable, true)
 })
 
 test('those who wait are told when there is room again, in the part or in the whole', () => {
   const all = new ByteBudget(100)
   const one = new ByteBudget(60, all)
   let told = 0
-  const forget = one.onRoom(() => told++)
+  const forget = one.onAvailable(() => told++)
   one.hold(60)
   one.release(1)
   assert.equal(told, 1)

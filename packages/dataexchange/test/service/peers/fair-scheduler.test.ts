@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Turns } from '#lib/service/peers/fair-scheduler.js'
+import { FairScheduler } from '#lib/service/peers/fair-scheduler.js'
 
 test('where there is little to do, work is done at once', async () => {
-  const turns = new Turns()
+  const turns = new FairScheduler()
   const done: string[] = []
   void turns.run({}, () => done.push('a'))
   void turns.run({}, () => done.push('b'))
@@ -11,7 +11,7 @@ test('where there is little to do, work is done at once', async () => {
 })
 
 test('where there is much to do, peers take turns, however much each of them has', async () => {
-  const turns = new Turns()
+  const turns = new FairScheduler()
   const [greedy, modest] = [{}, {}]
   const done: string[] = []
   const work = (name: string) => () => {
@@ -26,7 +26,7 @@ test('where there is much to do, peers take turns, however much each of them has
 })
 
 test('what a piece of work throws goes to its own caller, and the others go on', async () => {
-  const turns = new Turns()
+  const turns = new FairScheduler()
   const peer = {}
   const slow = () => {
     for (const until = performance.now() + 3; performance.now() < until; );

@@ -1,22 +1,22 @@
 import { LIMITS } from '../../limits.ts'
 import type { Frame } from '../../wire/frame.ts'
-import type { GiveAnswer } from '../answer-queue.ts'
+import type { AnswerSlot } from '../answer-queue.ts'
 
 /** A request that is answered in two parts, on the connection it came on (section 6). */
-export interface Exchange {
+export interface OpenRequest {
   /** The answer at once: `ACK+REPLY ...`. */
   readonly ack: string
   /** The frame that follows it. Gives up when `signal` fires; never rejects. */
   reply(signal: AbortSignal): Promise<Frame>
   /** To be called once: the reply has left this process, or never will. */
-  over(): void
+  release(): void
 }
 
 /** The requests of one connection that are being answered on it. */
-export class Conversations {
+export class OpenRequests {
   readonly #onOverdue: () => void
   readonly #gone = new AbortController()
-  readonly #open = new Set<Exchange>()
+  readonly #open = new Set<OpenRequest>()
   #bound: NodeJS.Timeout | undefined
 
   /** `onOverdue` is called when the time of the latest exchange is over: the connection is to be closed. */
@@ -30,7 +30,7 @@ export class Conversations {
   }
 
   /** Answers, works out the reply, and gives it; resolves then. */
-  async hold(exchange: Exchange, answer: GiveAnswer): Promise<void> {
+  async hold(exchange: OpenRequest, answer: AnswerSlot): Promise<void> {
     this.#open.add(exchange)
     clearTimeout(this.#bound)
     this.#bound = setTimeout(this.#onOverdue, LIMITS.exchangeTimeout.value)
@@ -40,7 +40,7 @@ export class Conversations {
   }
 
   /** Replies that are not worked out yet never will be. */
-  giveUp(): void {
+  abort(): void {
     this.#gone.abort()
   }
 
@@ -50,7 +50,7 @@ export class Conversations {
     for (const exchange of this.#open) this.#over(exchange)
   }
 
-  #over(exchange: Exchange): void {
-    if (this.#open.delete(exchange)) exchange.over()
+  #over(exchange: OpenRequest): void {
+    if (this.#open.delete(exchange)) exchange.release()
   }
 }

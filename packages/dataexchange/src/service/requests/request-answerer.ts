@@ -39,8 +39,8 @@ export type AnswerHook = (
   signal: AbortSignal,
 ) => string | Uint8Array | Promise<string | Uint8Array>
 
-/** Options of {@link Answering}. */
-export interface AnsweringOptions {
+/** Options of {@link RequestAnswerer}. */
+export interface RequestAnswererOptions {
   answer: AnswerHook
   /** Milliseconds for one reply. */
   replyTimeout: number
@@ -49,17 +49,17 @@ export interface AnsweringOptions {
 }
 
 /** Answers the requests of all peers, so many at once and no more. */
-export class Answering {
-  readonly #options: AnsweringOptions
+export class RequestAnswerer {
+  readonly #options: RequestAnswererOptions
   readonly #perPeer = new Map<string, number>()
   #all = 0
 
-  constructor(options: AnsweringOptions) {
+  constructor(options: RequestAnswererOptions) {
     this.#options = options
   }
 
   /** Takes a place for a request of `from`; the function it returns gives it back. Undefined where none is free. */
-  enter(from: string): (() => void) | undefined {
+  acquire(from: string): (() => void) | undefined {
     const ofPeer = this.#perPeer.get(from) ?? 0
     if (this.#all >= ANSWERS_AT_ONCE || ofPeer >= ANSWERS_AT_ONCE_PER_PEER) return undefined
     this.#all++

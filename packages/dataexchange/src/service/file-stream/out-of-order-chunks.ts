@@ -5,7 +5,7 @@ import type { ByteBudget } from '../peers/byte-budget.ts'
 export const TRANSFER_HELD: number = 768 * KiB
 
 /** The chunks of one transfer that have come before those in front of them (section 4), in memory. */
-export class HeldChunks {
+export class OutOfOrderChunks {
   readonly #budget: ByteBudget
   readonly #chunks = new Map<number, Uint8Array>()
   #held = 0

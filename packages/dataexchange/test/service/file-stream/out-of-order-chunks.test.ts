@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { HeldChunks, TRANSFER_HELD } from '#lib/service/file-stream/held-chunks.js'
+import { OutOfOrderChunks, TRANSFER_HELD } from '#lib/service/file-stream/out-of-order-chunks.js'
 import { ByteBudget } from '#lib/service/peers/byte-budget.js'
 
 const bytes = (text: string) => Buffer.from(text)
 
 test('chunks come out when it is their turn, without what lies in front of the cursor', () => {
-  const held = new HeldChunks(new ByteBudget(1e9))
+  const held = new OutOfOrderChunks(new ByteBudget(1e9))
   assert.ok(held.add(10, bytes('klm')))
   assert.ok(held.add(5, bytes('fgh')))
   assert.ok(held.add(1, bytes('bc')))
@@ -18,14 +18,14 @@ test('chunks come out when it is their turn, without what lies in front of the c
 })
 
 test('of two at one place the longer is kept', () => {
-  const held = new HeldChunks(new ByteBudget(1e9))
+  const held = new OutOfOrderChunks(new ByteBudget(1e9))
   for (const text of ['ab', 'abcd', 'abc']) assert.ok(held.add(3, bytes(text)))
   assert.equal(Buffer.from(held.take(3) ?? []).toString(), 'abcd')
   assert.equal(held.take(3), undefined)
 })
 
 test('what is held is a copy', () => {
-  const held = new HeldChunks(new ByteBudget(1e9))
+  const held = new OutOfOrderChunks(new ByteBudget(1e9))
   const source = bytes('abc')
   held.add(0, source)
   source.fill(0)
@@ -34,7 +34,7 @@ test('what is held is a copy', () => {
 
 test('what is held counts into the budget until it is taken, dropped or cleared', () => {
   const budget = new ByteBudget(1e9)
-  const held = new HeldChunks(budget)
+  const held = new OutOfOrderChunks(budget)
   held.add(5, Buffer.alloc(100))
   held.add(5, Buffer.alloc(200))
   held.add(900, Buffer.alloc(50))
@@ -47,7 +47,7 @@ test('what is held counts into the budget until it is taken, dropped or cleared'
 
 test('no more is held than the limit', () => {
   const budget = new ByteBudget(1e9)
-  const held = new HeldChunks(budget)
+  const held = new OutOfOrderChunks(budget)
   let at = 1
   while (held.add(at, Buffer.alloc(48 * 1024))) at += 48 * 1024
   assert.equal((at - 1) / (48 * 1024), 15)
