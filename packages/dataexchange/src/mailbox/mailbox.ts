@@ -138,9 +138,9 @@ export class Mailbox {
    * is spooled to the disk, so that memory stays bounded. A message with a `messageId` that was stored in the last 10
    * minutes with the same payload, also before a restart, is a duplicate and not stored `[tagged.duplicate]`.
    *
-   * @throws {MailboxError} INBOX_FULL if the message exceeds the limits of the inbox by itself, or the inbox is full and
-   * `whenFull` is `refuse`; STORE_FAILED, the file system's error as `cause`; MAILBOX_CLOSED. Errors that the pieces of
-   * the payload throw are rethrown.
+   * @throws {MailboxError} INBOX_FULL if the message exceeds the limits of the inbox by itself, or the inbox is full
+   * and `whenFull` is `refuse`; STORE_FAILED, the file system's error as `cause`; MAILBOX_CLOSED. Errors that the
+   * pieces of the payload throw are rethrown.
    */
   async storeMessage(message: MessageInput, payload: Payload): Promise<StoredMessage> {
     const { inboxDir } = this
@@ -170,8 +170,8 @@ export class Mailbox {
   }
 
   /**
-   * Starts or resumes the transfer of a file in chunks. Its partial file is in `received/.partial/`; the resume offset is
-   * `Transfer.offset`. An open transfer of the same file and owner is closed first.
+   * Starts or resumes the transfer of a file in chunks. Its partial file is in `received/.partial/`; the resume
+   * offset is `Transfer.offset`. An open transfer of the same file and owner is closed first.
    *
    * @throws {MailboxError} RECEIVED_FULL if the rest of the file does not fit; TRANSFERS_FULL if too many are open;
    * STORE_FAILED, the file system's error as `cause`; MAILBOX_CLOSED

@@ -10,10 +10,10 @@ export function messageFileName(type: string, atNs: bigint, seq: number): string
 }
 
 /**
- * The name of a received file, `<base>-<YYYYMMDD-HHMMSS.mmm>-<%06d seq><ext>` `[received.name]`, made of the sender's name
- * for it and safe for the disk. The extension begins with the last dot `[received.ext]`, as in Go's `filepath.Ext`. An
- * empty name becomes `unnamed`. The name has at most 255 bytes of UTF-8 with the additions of hidden subfolders. The base
- * is cut first, the extension only if it takes more than half of the space.
+ * The name of a received file, `<base>-<YYYYMMDD-HHMMSS.mmm>-<%06d seq><ext>` `[received.name]`, made of the sender's
+ * name for it and safe for the disk. The extension begins with the last dot `[received.ext]`, as in Go's
+ * `filepath.Ext`. An empty name becomes `unnamed`. The name has at most 255 bytes of UTF-8 with the additions of
+ * hidden subfolders. The base is cut first, the extension only if it takes more than half of the space.
  */
 export function receivedFileName(filename: string, atNs: bigint, seq: number): string {
   const whole = filename === '' ? 'unnamed' : filename

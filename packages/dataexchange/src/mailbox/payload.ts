@@ -1,8 +1,8 @@
 import { ByteCollector } from '../bytes.ts'
 
 /**
- * The bytes to store, in memory or in pieces. A piece must not be changed once it was given. If the pieces throw, nothing
- * is stored and the error is rethrown. If the store is refused, pieces may be left unread.
+ * The bytes to store, in memory or in pieces. A piece must not be changed once it was given. If the pieces throw,
+ * nothing is stored and the error is rethrown. If the store is refused, pieces may be left unread.
  */
 export type Payload = Uint8Array | AsyncIterable<Uint8Array>
 

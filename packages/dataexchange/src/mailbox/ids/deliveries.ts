@@ -17,13 +17,14 @@ import { PerSenderMap } from './per-sender-map.ts'
 //
 // In order, for one delivery:
 //
-// 1. Its payload is hashed on its way in. When it is complete, `shouldStore` computes the digest and looks it up. A stored
-//    delivery is a duplicate. If the same delivery is being stored right now, it is awaited first.
-// 2. Before the file gets its final name, a record `about` is appended to the log and synced: digest, expiry, name and
-//    inode. (JournaledWriter appends it before the write-ahead log's entry, DurableFolder beside the sync of the data.)
+// 1. Its payload is hashed on its way in. When it is complete, `shouldStore` computes the digest and looks it up. A
+// stored delivery is a duplicate. If the same delivery is being stored right now, it is awaited first.
+// 2. Before the file gets its final name, a record `about` is appended to the log and synced: digest, expiry, name
+// and inode. (JournaledWriter appends it before the write-ahead log's entry, DurableFolder beside the sync of the
+// data.)
 // 3. The file gets its final name, durably.
 // 4. A record `stored` is appended, and the sender gets its ACK. This record is written but synced only with the next
-//    one: it matters only if a reader has removed the message and the power fails soon after.
+// one: it matters only if a reader has removed the message and the power fails soon after.
 //
 // On start, all logs are read. A delivery counts if its `stored` record is there, or if its `about` record is there and
 // the folder has a file of that name and inode, or if the write-ahead log has restored that file. So a crash between
@@ -89,9 +90,9 @@ export class Deliveries implements DeliveryMemory {
   }
 
   /**
-   * Stores a delivery with `store`, unless it is stored already. `store` gets the payload and the delivery. When it has
-   * the whole payload it must await `shouldStore`: with false it stores nothing and resolves with undefined, else it stores
-   * the file and resolves with its name.
+   * Stores a delivery with `store`, unless it is stored already. `store` gets the payload and the delivery. When it
+   * has the whole payload it must await `shouldStore`: with false it stores nothing and resolves with undefined, else
+   * it stores the file and resolves with its name.
    */
   async once(
     identity: DeliveryIdentity,
@@ -112,8 +113,8 @@ export class Deliveries implements DeliveryMemory {
   }
 
   /**
-   * Resolves with the name of the stored file of the delivery `digest`. If it is not stored, the caller has to store it:
-   * it gets a function to call when that has ended, with the delivery if it was stored. Concurrent callers wait.
+   * Resolves with the name of the stored file of the delivery `digest`. If it is not stored, the caller has to store
+   * it: it gets a function to call when that has ended, with the delivery if it was stored. Concurrent callers wait.
    */
   async acquire(digest: string): Promise<string | ((stored?: Stored) => void)> {
     for (let first = this.#underWay.get(digest); first !== undefined; first = this.#underWay.get(digest)) {

@@ -83,8 +83,8 @@ export class Delivery implements PublishRecord {
   }
 
   /**
-   * Whether to store it: false if it is stored already. To be called when the whole payload is there. A concurrent store
-   * of the same delivery is awaited.
+   * Whether to store it: false if it is stored already. To be called when the whole payload is there. A concurrent
+   * store of the same delivery is awaited.
    */
   async shouldStore(): Promise<boolean> {
     if (this.#digest !== undefined) return this.#firstName === undefined

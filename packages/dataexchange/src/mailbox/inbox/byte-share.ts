@@ -11,7 +11,9 @@ export class ByteShare {
     this.#senders = senders
   }
 
-  /** Takes `bytes` more for the sender `from`, until {@link release}. False, and nothing is taken, if they do not fit. */
+  /**
+   * Takes `bytes` more for the sender `from`, until {@link release}. False, and nothing is taken, if they do not fit.
+   */
   acquire(from: string, bytes: number): boolean {
     const all = this.#taken.all.bytes + bytes
     const own = this.#taken.of(from).bytes + bytes

@@ -66,8 +66,8 @@ export interface InboxOptions {
  * The folder of messages: one JSON object in each file `[inbox.object]`.
  *
  * A payload that is in memory, or fits there, becomes JSON in memory. JSON up to 128 KiB takes the fast path
- * (JournaledWriter), larger JSON the slow path (DurableFolder). A payload that arrives in pieces and does not fit in memory
- * is spooled to a temporary file first: its form in `data` depends on its last byte.
+ * (JournaledWriter), larger JSON the slow path (DurableFolder). A payload that arrives in pieces and does not fit in
+ * memory is spooled to a temporary file first: its form in `data` depends on its last byte.
  */
 export class Inbox {
   readonly #folder: DurableFolder
@@ -182,8 +182,8 @@ export class Inbox {
   }
 
   /**
-   * Writes the payload to a temporary file first, then into the JSON, since the form of `data` depends on the last byte.
-   * Resolves with false if it is a duplicate.
+   * Writes the payload to a temporary file first, then into the JSON, since the form of `data` depends on the last
+   * byte. Resolves with false if it is a duplicate.
    */
   async #storeSpooled(storing: Storing, payload: AsyncIterable<Uint8Array>): Promise<boolean> {
     const { from } = storing.record

@@ -116,7 +116,7 @@ export class JournaledWriter {
 
 const NOTHING: Recovered = { restored: new Set(), segments: [] }
 /**
- * The largest file for the fast path, in bytes. A larger one gains little by group commit, would be written twice, and is
- * better written by the thread pool.
+ * The largest file for the fast path, in bytes. A larger one gains little by group commit, would be written twice,
+ * and is better written by the thread pool.
  */
 export const MAX_JOURNALED_SIZE: number = 128 * 1024

@@ -6,8 +6,8 @@ export function escapedLength(bytes: Uint8Array): number {
 }
 
 /**
- * Escapes UTF-8 `bytes` for a JSON string, and returns `bytes` itself if nothing needs escaping. It works on bytes and on
- * any piece of a text, so that a text of hundreds of MiB never becomes one string.
+ * Escapes UTF-8 `bytes` for a JSON string, and returns `bytes` itself if nothing needs escaping. It works on bytes
+ * and on any piece of a text, so that a text of hundreds of MiB never becomes one string.
  *
  * @param length the {@link escapedLength} of `bytes`, if known
  */

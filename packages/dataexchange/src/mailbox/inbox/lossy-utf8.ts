@@ -1,7 +1,7 @@
 /**
- * `bytes` as valid UTF-8. Every byte outside of a valid sequence becomes U+FFFD `[inbox.data-replacement]`, as in Go's
- * conversion to text, which readers of the original's inbox know. A TextDecoder would replace a whole broken sequence by
- * one U+FFFD. A byte order mark is kept.
+ * `bytes` as valid UTF-8. Every byte outside of a valid sequence becomes U+FFFD `[inbox.data-replacement]`, as in
+ * Go's conversion to text, which readers of the original's inbox know. A TextDecoder would replace a whole broken
+ * sequence by one U+FFFD. A byte order mark is kept.
  */
 export function lossyUtf8(bytes: Uint8Array): Uint8Array {
   const out = Buffer.allocUnsafe(lossyLength(bytes))

@@ -42,8 +42,8 @@ export interface MessageLayout {
 
 /**
  * Lays out the JSON of a message. It always has `data` `[inbox.data]`, with U+FFFD for each byte that is not UTF-8
- * `[inbox.data-replacement]`, and `data_encoding`. It has `data_b64` for BINARY `[inbox.b64-binary]`, for a payload that is
- * not UTF-8 `[inbox.b64-not-utf8]`, and with `includeBase64` `[inbox.b64-option]`.
+ * `[inbox.data-replacement]`, and `data_encoding`. It has `data_b64` for BINARY `[inbox.b64-binary]`, for a payload
+ * that is not UTF-8 `[inbox.b64-not-utf8]`, and with `includeBase64` `[inbox.b64-option]`.
  *
  * Two kinds of payload have only their first KiB in `data`, with `"data_truncated":true`, and all of it in `data_b64`:
  * one over 256 KiB that `data` cannot represent, and a text whose JSON would reach 256 MiB (a JavaScript string is

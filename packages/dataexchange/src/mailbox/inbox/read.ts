@@ -199,8 +199,8 @@ export async function messageNames(dir: string): Promise<string[]> {
 }
 
 /**
- * The modification time of the file in ms, or undefined if it is gone. The time in its name is local, and ambiguous when
- * the clocks go back.
+ * The modification time of the file in ms, or undefined if it is gone. The time in its name is local, and ambiguous
+ * when the clocks go back.
  */
 async function modifiedAt(dir: string, name: string): Promise<number | undefined> {
   return (await lstat(join(dir, name)).catch(() => undefined))?.mtimeMs

@@ -26,8 +26,8 @@ export interface AbandonedSegment extends ClosedSegment {
 }
 
 /**
- * The abandoned segments among the files `listed` of the journal, those of one writer in the order of writing. A segment
- * that cannot be read is logged, and stays.
+ * The abandoned segments among the files `listed` of the journal, those of one writer in the order of writing. A
+ * segment that cannot be read is logged, and stays.
  */
 export async function abandonedSegments(
   folder: JournalFolder,

@@ -23,8 +23,8 @@ export const JOURNAL_SEGMENTS = 4
 export const JOURNAL_CLOSE_MS = 2_000
 
 /**
- * Checkpoints retired segments, one after the other: syncs the files of each, and then deletes it. A segment whose files
- * cannot be synced stays for the next start. See journal.ts.
+ * Checkpoints retired segments, one after the other: syncs the files of each, and then deletes it. A segment whose
+ * files cannot be synced stays for the next start. See journal.ts.
  */
 export class Checkpoints {
   readonly #folder: JournalFolder

@@ -83,8 +83,8 @@ async function restoreAll(
 }
 
 /**
- * Removes those of the files `names`, just written, that got a tombstone meanwhile. A process that adds one later removes
- * the file itself, see {@link addTombstones}. The files count as restored: they were delivered.
+ * Removes those of the files `names`, just written, that got a tombstone meanwhile. A process that adds one later
+ * removes the file itself, see {@link addTombstones}. The files count as restored: they were delivered.
  */
 async function removeBuried(
   { layout }: JournalFolder,

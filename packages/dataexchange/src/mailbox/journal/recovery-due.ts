@@ -8,8 +8,8 @@ import { segmentOwner } from './journal-folder.ts'
 import { decodeSegment, MAX_HEADER_SIZE } from './journal-format.ts'
 
 /**
- * Whether the journal has a segment of another boot that no service has recovered yet. Then a missing file may have been
- * lost in a power cut, and come back. True in doubt.
+ * Whether the journal has a segment of another boot that no service has recovered yet. Then a missing file may have
+ * been lost in a power cut, and come back. True in doubt.
  */
 export async function isRecoveryDue(layout: FolderLayout): Promise<boolean> {
   const dir = journalDir(layout)

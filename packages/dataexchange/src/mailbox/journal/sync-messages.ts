@@ -33,8 +33,8 @@ export async function syncMessages(
 }
 
 /**
- * Writes the content of the segment at `path` once more into those files of `dir` that have this very content, and syncs
- * them. Readers see no change, but the pages are dirty again, so that the sync writes all of them.
+ * Writes the content of the segment at `path` once more into those files of `dir` that have this very content, and
+ * syncs them. Readers see no change, but the pages are dirty again, so that the sync writes all of them.
  *
  * @throws {SyncFailed}
  * @throws the file system's error if a file cannot be opened, read or written
