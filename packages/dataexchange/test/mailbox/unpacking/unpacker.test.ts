@@ -8,7 +8,7 @@ import { openFolder } from '#lib/client/source/folder-source.js'
 import type { MailboxConfig } from '#lib/mailbox/config.js'
 import { Mailbox, type UnpackOutcome } from '#lib/mailbox/mailbox.js'
 import { clearReceived, listReceived } from '#lib/mailbox/received/read.js'
-import { UnpackingNotes } from '#lib/mailbox/unpacking/notes.js'
+import { UnpackQueue } from '#lib/mailbox/unpacking/unpack-queue.js'
 import {
   all,
   folderTar,
@@ -232,7 +232,7 @@ test('the start finishes what an earlier process was unpacking, and removes its 
   const first = await Opened.start(t, { unpack: false }, dir)
   const { path, name } = await first.store(folderTar([a]))
   await first.mailbox.close()
-  await new UnpackingNotes(first.dir).write(name, 1)
+  await new UnpackQueue(first.dir).write(name, 1)
   // The temporary folder of a dead process.
   const remains = join(first.dir, '.tmp', `4194303-${'0'.repeat(16)}-1.tmp`)
   mkdirSync(join(remains, 'd'), { recursive: true })
@@ -251,7 +251,7 @@ test('an archive is removed if its folder exists already, and stays if another f
   const other = await first.store(folderTar([a]))
   await first.mailbox.close()
   for (const { name, path } of [same, other]) {
-    await new UnpackingNotes(first.dir).write(name, 1)
+    await new UnpackQueue(first.dir).write(name, 1)
     mkdirSync(path.slice(0, -4))
   }
   writeFileSync(join(same.path.slice(0, -4), 'a'), 'abc')
@@ -268,7 +268,7 @@ test('an archive with too many attempts stays; queue entries of missing archives
   const first = await Opened.start(t, { unpack: false }, dir)
   const { name, path } = await first.store(folderTar([a]))
   await first.mailbox.close()
-  const notes = new UnpackingNotes(first.dir)
+  const notes = new UnpackQueue(first.dir)
   await notes.write(name, 3)
   await notes.write('gone-20260101-000000.000-000001.tar', 1)
   const second = await Opened.start(t, {}, dir)
