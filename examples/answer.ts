@@ -1,10 +1,11 @@
 import { once } from 'node:events'
-import { Driver, Runtime, Service } from 'pilot-dataexchange'
+import { Driver, defaultSocketPath, Runtime, Service } from 'pilot-dataexchange'
+import { EmbeddedDaemon } from 'pilot-dataexchange/embedded'
 
-await using driver = await Driver.connect()
-await using runtime = new Runtime({ driver })
+const { driver, daemon } = await connect()
+const runtime = new Runtime({ driver })
 
-// Each request is answered on the connection it came on. `signal` fires when nobody waits any more.
+// The returned text is sent on the connection of the request. `signal` aborts when the asker has gone.
 const service = new Service({
   answer: async ({ text, from }, signal) => {
     signal.throwIfAborted()
@@ -13,6 +14,22 @@ const service = new Service({
 })
 runtime.register(service)
 
-await runtime.start()
-console.log(`answering as ${(await driver.info()).address}`)
-await once(process, 'SIGINT')
+try {
+  await runtime.start()
+  console.log(`answering as ${(await driver.info()).address}`)
+  await once(process, 'SIGINT')
+} finally {
+  await runtime.stop()
+  await driver.close()
+  await daemon?.close()
+}
+
+/** Connects to the Pilot daemon of this machine. If there is none, starts an embedded one. */
+async function connect() {
+  try {
+    return { driver: await Driver.connect() }
+  } catch {
+    const daemon = await EmbeddedDaemon.start({ socketPath: defaultSocketPath() })
+    return { driver: await Driver.connect(), daemon }
+  }
+}

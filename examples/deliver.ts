@@ -1,7 +1,7 @@
 import { DeliveryError, Driver, deliver } from 'pilot-dataexchange'
 
-// The Pilot daemon of this machine, or an embedded one (`pilot-dx serve`).
-await using driver = await Driver.connect()
+// Needs a daemon: the Pilot daemon of this machine, or the embedded one of `npx pilot-dx serve`.
+const driver = await Driver.connect()
 const target = process.argv[2] ?? (await driver.info()).address
 
 try {
@@ -11,7 +11,10 @@ try {
   await deliver(driver, target, { json: { task: 'review', pages: [1, 2] } }, { timeoutMs: 10_000 })
   await deliver(driver, target, { file: 'package.json' })
 } catch (error) {
-  // PEER_REFUSED: it answered ERR. ANSWER_TIMED_OUT, CONNECTION_CLOSED: it may or may not have it.
+  // PEER_REFUSED: the peer answered ERR and stored nothing.
+  // ANSWER_TIMED_OUT, CONNECTION_CLOSED: the peer may have stored the message.
   if (error instanceof DeliveryError) console.error(`${error.code}: ${error.message}`)
   throw error
+} finally {
+  await driver.close()
 }

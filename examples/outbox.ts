@@ -4,12 +4,12 @@ import { Outbox } from 'pilot-dataexchange/outbox'
 const target = process.argv[2] ?? 'alice'
 const outbox = await Outbox.open()
 
-// It is on the disk when this resolves. It is tried for two days, whatever is restarted meanwhile.
+// Resolves when the message is durable. Delivery is attempted for two days, across restarts.
 const expiresIn = 2 * 24 * 3_600_000
 const id = await outbox.add(target, { text: 'The night run is done.' }, { expiresIn })
 console.log(`queued ${id}`)
 
-// Sends this, and what earlier runs could not. Neither the peer nor the daemon need be there yet.
+// Sends all queued messages, also those of earlier runs. The peer and the daemon may be away.
 const stop = new AbortController()
 process.once('SIGTERM', () => stop.abort())
 await outbox.run({

@@ -1,17 +1,32 @@
-import { Driver, Runtime, Service } from 'pilot-dataexchange'
+import { once } from 'node:events'
+import { Driver, defaultSocketPath, Runtime, Service } from 'pilot-dataexchange'
+import { EmbeddedDaemon } from 'pilot-dataexchange/embedded'
 
-await using driver = await Driver.connect()
-await using runtime = new Runtime({ driver })
+const { driver, daemon } = await connect()
+const runtime = new Runtime({ driver })
 runtime.register(new Service({ inboxMaxFiles: 1000 }))
 
-// Events come when the message is on the disk.
-const received = new Promise<void>(resolve => {
-  runtime.events.subscribe('message.received', ({ payload }) => {
-    console.log('a message has come:', payload)
-    resolve()
-  })
+// The event is published once the message is durable.
+runtime.events.subscribe('message.received', ({ payload: { type, from, size } }) => {
+  console.log(`${type} from ${from}, ${size} bytes`)
 })
 
-await runtime.start()
-console.log(`listening as ${(await driver.info()).address}`)
-await received
+try {
+  await runtime.start()
+  console.log(`listening as ${(await driver.info()).address}`)
+  await once(process, 'SIGINT')
+} finally {
+  await runtime.stop()
+  await driver.close()
+  await daemon?.close()
+}
+
+/** Connects to the Pilot daemon of this machine. If there is none, starts an embedded one. */
+async function connect() {
+  try {
+    return { driver: await Driver.connect() }
+  } catch {
+    const daemon = await EmbeddedDaemon.start({ socketPath: defaultSocketPath() })
+    return { driver: await Driver.connect(), daemon }
+  }
+}

@@ -1,11 +1,11 @@
 import { Driver, deliver } from 'pilot-dataexchange'
 import { InboxConsumer } from 'pilot-dataexchange/mailbox'
 
-await using driver = await Driver.connect()
+const driver = await Driver.connect()
 const stop = new AbortController()
 process.once('SIGTERM', () => stop.abort())
 
-// Several of these may run: each message goes to one of them, and to another one if that one dies.
+// Run as many of these as you like. A message is leased to one of them; if that one dies, another gets it.
 const inbox = await InboxConsumer.open({ group: 'answers', leaseMs: 30_000 })
 console.log(`working through ${inbox.dir}`)
 
@@ -17,8 +17,9 @@ for await (const message of inbox.messages({ signal: stop.signal })) {
     }
     await message.ack()
   } catch (error) {
-    // It comes again in ten seconds; after five tries it is among inbox.dead().
-    console.error(`${message.id}, try ${message.attempt}:`, error)
+    // Delivered again in ten seconds. After five attempts the message is in inbox.dead().
+    console.error(`${message.id}, attempt ${message.attempt}:`, error)
     await message.nack(10_000)
   }
 }
+await driver.close()
