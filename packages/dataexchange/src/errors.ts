@@ -51,6 +51,15 @@ export class DriverError extends PilotError {
   }
 }
 
+/** The caller's `AbortSignal` fired: code ABORTED, the signal's reason as `cause`. */
+export class AbortError extends DriverError {
+  override readonly name: string = 'AbortError'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ABORTED', message, options)
+  }
+}
+
 /** A frame that was not delivered, or may not have been (section 2). */
 export class DeliveryError extends PilotError {
   override readonly name: string = 'DeliveryError'

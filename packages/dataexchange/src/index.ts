@@ -8,6 +8,7 @@ export { Service } from '#service'
 export type { WaitOptions } from './async/wait.ts'
 export { Client, type ClientOptions, type DeliverOptions } from './client/client.ts'
 export { type DeliverOnceOptions, deliver } from './client/deliver.ts'
+export { mayBeStored } from './client/may-be-stored.ts'
 export type { Message } from './client/outgoing.ts'
 export type { Receipt } from './client/receipt.ts'
 export { type ReplyOptions, ReplyWatch } from './client/replies/reply-watch.ts'
@@ -28,6 +29,7 @@ export type { FileReceipt, FileTransfer, TransferOptions } from './client/transf
 export { wallClockNs } from './clock.ts'
 export { type CodesByClass, ERROR_CODES, type ErrorCode, type ErrorEntry } from './error-codes.ts'
 export {
+  AbortError,
   AddressError,
   AnswerError,
   DeliveryError,

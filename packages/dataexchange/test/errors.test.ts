@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ERROR_CODES } from '#lib/error-codes.js'
 import {
+  AbortError,
   AddressError,
   DeliveryError,
   DriverError,
@@ -36,4 +37,10 @@ test('the daemon’s number and the receiver’s answer are there only where the
   assert.equal('daemonCode' in new DriverError('DAEMON_REFUSED', 'm'), false)
   assert.equal(new DeliveryError('PEER_REFUSED', 'm', { answer: 'ERR' }).answer, 'ERR')
   assert.equal('answer' in new DeliveryError('PEER_REFUSED', 'm'), false)
+})
+
+test('an AbortError is a DriverError of code ABORTED', () => {
+  const error = new AbortError('m', { cause: 'reason' })
+  assert.ok(error instanceof DriverError)
+  assert.deepEqual([error.name, error.code, error.cause], ['AbortError', 'ABORTED', 'reason'])
 })

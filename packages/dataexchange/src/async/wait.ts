@@ -1,10 +1,14 @@
-import { DriverError } from '../errors.ts'
+import { AbortError, DriverError } from '../errors.ts'
 
 /** Options for what waits. */
 export interface WaitOptions {
-  /** Gives up when it fires: the call rejects with code ABORTED, the signal's reason as its cause. */
+  /**
+   * Gives up when it fires: the call rejects with an `AbortError`, code ABORTED, the signal's reason as its `cause`. Every
+   * call with a `signal` does so, but for those that run until they are stopped, such as `Outbox.run`,
+   * `InboxConsumer.messages` and `watchInbox`: an abort ends them without an error.
+   */
   signal?: AbortSignal | undefined
-  /** Gives up after this many milliseconds: the call rejects with code TIMED_OUT. */
+  /** Gives up after this many milliseconds: the call rejects with a {@link DriverError}, code TIMED_OUT. */
   timeoutMs?: number | undefined
 }
 
@@ -13,7 +17,9 @@ export interface WaitOptions {
  * signal that fires in both cases, its reason being the error that the call rejects with; it must then free
  * what it holds, also where its own result comes too late.
  *
- * @throws {DriverError} ABORTED, TIMED_OUT, or whatever `start` throws
+ * @throws {AbortError}
+ * @throws {DriverError} TIMED_OUT
+ * @throws whatever `start` throws
  */
 export async function withWait<T>(
   what: string,
@@ -22,7 +28,7 @@ export async function withWait<T>(
 ): Promise<T> {
   const controller = new AbortController()
   const onAbort = () => {
-    controller.abort(new DriverError('ABORTED', `${what} was aborted`, { cause: signal?.reason }))
+    controller.abort(new AbortError(`${what} was aborted`, { cause: signal?.reason }))
   }
   if (signal?.aborted) onAbort()
   controller.signal.throwIfAborted()

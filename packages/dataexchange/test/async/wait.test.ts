@@ -31,7 +31,7 @@ describe('withWait', () => {
     const call = withWait('it', { signal: controller.signal }, never)
     const reason = new Error('enough')
     controller.abort(reason)
-    await assert.rejects(call, { code: 'ABORTED', cause: reason })
+    await assert.rejects(call, { name: 'AbortError', code: 'ABORTED', cause: reason })
   })
 
   it('does not start where the signal has fired', async () => {

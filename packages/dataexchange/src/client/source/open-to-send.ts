@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import { ARCHIVE_SUFFIX } from '../../archive/manifest.ts'
+import { AbortError, PilotError } from '../../errors.ts'
 import { encodeFilePrefix } from '../../wire/file.ts'
 import { nameOf } from '../outgoing.ts'
 import { type FileSource, openSeekable, type SeekableSource } from './file-source.ts'
@@ -31,8 +32,20 @@ export interface ToSend {
  * @throws {DeliveryError} SOURCE_UNREADABLE
  * @throws {WireError} FILENAME_TOO_LONG, FILENAME_UNSAFE
  * @throws {PluginError} CONFIG_INVALID for a source without a name
+ * @throws {AbortError}
  */
-export async function openToSend(file: FileSource, options: OpenToSendOptions): Promise<ToSend> {
+export async function openToSend(file: FileSource, options: OpenToSendOptions = {}): Promise<ToSend> {
+  const { signal } = options
+  try {
+    return await openAny(file, options)
+  } catch (error) {
+    if (!signal?.aborted) throw error
+    const { reason } = signal
+    throw reason instanceof PilotError ? reason : new AbortError('the opening was aborted', { cause: reason })
+  }
+}
+
+async function openAny(file: FileSource, options: OpenToSendOptions): Promise<ToSend> {
   const { skipSpecial = false, signal } = options
   const dir = typeof file === 'string' || file instanceof URL ? await folderAt(file) : undefined
   const given = options.name ?? (dir === undefined ? nameOf(file) : basename(dir))

@@ -1,4 +1,4 @@
-import { DeliveryError, DriverError } from '../../errors.ts'
+import { AbortError, DeliveryError, DriverError } from '../../errors.ts'
 import { LIMITS } from '../../limits.ts'
 import { defaultMaxFrameSize } from '../../max-frame-size.ts'
 import type { Address } from '../../pilot/address.ts'
@@ -72,7 +72,7 @@ async function run(
   const giveUp = new AbortController()
   const { signal } = giveUp
   const onAbort = () => {
-    giveUp.abort(new DriverError('ABORTED', 'the transfer was aborted', { cause: options.signal?.reason }))
+    giveUp.abort(new AbortError('the transfer was aborted', { cause: options.signal?.reason }))
   }
   const watchdog = new Watchdog(timeoutMs, () => giveUp.abort(stalled(progress.state, timeoutMs)))
   if (options.signal?.aborted) onAbort()

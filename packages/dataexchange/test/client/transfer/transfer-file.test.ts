@@ -365,7 +365,7 @@ test('[stream.send-abort] a transfer that is aborted tells the peer, and closes'
     return message?.kind === 'chunk'
   })
   const { result } = send(peer, content, { signal: abort.signal })
-  await assert.rejects(result, { code: 'ABORTED', cause: 'enough' })
+  await assert.rejects(result, { name: 'AbortError', code: 'ABORTED', cause: 'enough' })
   await over
   assert.equal(reason, 'the sender has cancelled it')
   assert.deepEqual([peer.connections, peer.files], [1, []])
