@@ -132,8 +132,8 @@ export class ReceivedQuota {
     const { maxFiles, maxBytes } = this.#limits
     throw new MailboxError(
       'RECEIVED_FULL',
-      `${more.bytes} bytes more do not fit: the received folder holds, with what is being written, ${files} files of ` +
-        `${maxFiles} (receivedMaxFiles) and ${bytes} bytes of ${maxBytes} (receivedMaxBytes); remove some`,
+      `${more.bytes} bytes more do not fit. With files that are being written, the received folder holds ${files} files ` +
+        `of ${maxFiles} (receivedMaxFiles) and ${bytes} bytes of ${maxBytes} (receivedMaxBytes). Remove some files.`,
     )
   }
 

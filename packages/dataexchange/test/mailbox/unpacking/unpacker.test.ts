@@ -20,7 +20,7 @@ import {
 import { tempDir } from '../../../../../test/helpers/temp-dir.js'
 import { namesIn, temporariesIn } from '../../helpers/temp-mailbox.js'
 
-/** A mailbox whose outcomes can be waited for. */
+/** A mailbox with a queue of its unpack outcomes. */
 class Opened {
   readonly outcomes: UnpackOutcome[] = []
   readonly #told = new EventTarget()
@@ -46,7 +46,7 @@ class Opened {
     return this.mailbox.storeFile({ filename, length: bytes.length, from: '0:0000.0000.0001' }, bytes)
   }
 
-  /** The next outcome that nobody has waited for. */
+  /** Resolves with the next outcome. */
   async outcome(): Promise<UnpackOutcome> {
     if (this.outcomes.length === 0) await once(this.#told, 'outcome')
     const [outcome] = this.outcomes.splice(0, 1)
