@@ -18,13 +18,13 @@ import { PerSenderMap } from './per-sender-map.ts'
 // In order, for one delivery:
 //
 // 1. Its payload is hashed on its way in. When it is complete, `shouldStore` computes the digest and looks it up. A
-// stored delivery is a duplicate. If the same delivery is being stored right now, it is awaited first.
+//    stored delivery is a duplicate. If the same delivery is being stored right now, it is awaited first.
 // 2. Before the file gets its final name, a record `about` is appended to the log and synced: digest, expiry, name
-// and inode. (JournaledWriter appends it before the write-ahead log's entry, DurableFolder beside the sync of the
-// data.)
+//    and inode. (JournaledWriter appends it before the write-ahead log's entry, DurableFolder beside the sync of the
+//    data.)
 // 3. The file gets its final name, durably.
 // 4. A record `stored` is appended, and the sender gets its ACK. This record is written but synced only with the next
-// one: it matters only if a reader has removed the message and the power fails soon after.
+//    one: it matters only if a reader has removed the message and the power fails soon after.
 //
 // On start, all logs are read. A delivery counts if its `stored` record is there, or if its `about` record is there and
 // the folder has a file of that name and inode, or if the write-ahead log has restored that file. So a crash between

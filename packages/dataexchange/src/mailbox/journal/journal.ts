@@ -14,26 +14,26 @@ import { Segment } from './segment.ts'
 // of an earlier process.
 //
 // 1. Append (this file, segment.ts). The message's file is written under a temporary name. Its entry joins the batch
-// of this turn of the event loop, and the batch is appended to the current segment and synced. A batch counts as
-// a whole or, if the power fails meanwhile, not at all. Then link() gives the file its name, and the sender gets
-// its ACK. The name must not come first: a power cut could leave a torn file under it.
+//    of this turn of the event loop, and the batch is appended to the current segment and synced. A batch counts as a
+//    whole or, if the power fails meanwhile, not at all. Then link() gives the file its name, and the sender gets its
+//    ACK. The name must not come first: a power cut could leave a torn file under it.
 // 2. Rotation (this file). A segment that is full or old, or whose write or sync has failed, is retired. The next
-// append creates another.
+//    append creates another.
 // 3. Checkpoint (checkpoints.ts, sync-messages.ts). Once every file of a retired segment has its name or never will
-// (`settle`), the files are synced, then the inbox. Then the segment is deleted and the deletion synced: a segment
-// that a power cut brought back would bring back messages that were removed since. Too many segments waiting for
-// this make `hasRoom` false, and messages take the slow path, with a sync of their own.
+//    (`settle`), the files are synced, then the inbox. Then the segment is deleted and the deletion synced: a segment
+//    that a power cut brought back would bring back messages that were removed since. Too many segments waiting for
+//    this make `hasRoom` false, and messages take the slow path, with a sync of their own.
 // 4. Failed sync (checkpoints.ts). A successful fsync after a failed one proves nothing: the kernel may have dropped
-// the dirty pages. So `.failed` is created beside the segment, and the content is written to the files once more,
-// from the segment, before they are synced again. If that fails, too, the segment stays for the next start.
+//    the dirty pages. So `.failed` is created beside the segment, and the content is written to the files once more,
+//    from the segment, before they are synced again. If that fails, too, the segment stays for the next start.
 // 5. Tombstones (tombstones.ts). A removed message must not come back from a segment that has it. Its name is
-// appended to the `.removed` beside every segment before its removal counts as durable. The same is done for a
-// name whose append or link() has failed: its sender was told of an error.
+//    appended to the `.removed` beside every segment before its removal counts as durable. The same is done for a
+//    name whose append or link() has failed: its sender was told of an error.
 // 6. Recovery (journal-recovery.ts, abandoned-segments.ts), on start. After a power cut, which means in segments of
-// another boot, files that are missing or torn are written again unless they have a tombstone. In segments of this
-// boot nothing can have been lost: a missing file was removed, and gets a tombstone. The segments are kept until
-// the caller has loaded the message ids. Then they are marked with this boot (`adopt`) and checkpointed. If the
-// process dies before, the next start does all of it again.
+//    another boot, files that are missing or torn are written again unless they have a tombstone. In segments of this
+//    boot nothing can have been lost: a missing file was removed, and gets a tombstone. The segments are kept until
+//    the caller has loaded the message ids. Then they are marked with this boot (`adopt`) and checkpointed. If the
+//    process dies before, the next start does all of it again.
 //
 // journal-folder.ts has the names of the files, journal-format.ts their content.
 

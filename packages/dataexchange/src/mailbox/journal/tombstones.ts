@@ -11,8 +11,8 @@ import { segmentOwner, tombstonesPath } from './journal-folder.ts'
  * the files back. With `journal` only beside the segments of that journal, since another may have other files of these
  * names. Without a journal this costs one listing.
  *
- * The caller removes the files before, and once more after: a recovery that has not read the tombstones yet may just
- * have written them again.
+ * The caller removes the files before this call, and once more after it: a recovery that has not read the tombstones
+ * yet may just have written them again.
  */
 export async function addTombstones(
   layout: FolderLayout,
