@@ -29,9 +29,8 @@ import { ReadyQueue } from './ready-queue.ts'
  * Takes messages out of an inbox, at least once each: the oldest first, new ones as they arrive. A message is leased
  * to one consumer of the group at a time, also across processes. If its lease expires before it is acknowledged, the
  * message is handed out again; after `maxAttempts` it is a dead letter. Any program may write to the inbox. Messages
- * that the inbox evicts, or that another program removes, are not handed out any more.
- *
- * A consumer holds no resources between calls, so there is nothing to close.
+ * that the inbox evicts, or that another program removes, are not handed out any more. A consumer holds no resources
+ * between calls, so there is nothing to close.
  *
  * @example
  * for await (const message of consumer.messages()) {
