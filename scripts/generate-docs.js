@@ -94,9 +94,9 @@ writeFileSync(
 
 # Protocol
 
-What a data exchange service and its peers hold to, clause by clause; comments in the code cite the sections. Each
-clause is in \`test/conformance/requirements.ts\`, under the id behind it, and there are tests that would fail if it did not
-hold: \`grep -rn '\\[frame.header\\]' test\`. Where this project and the original differ, see
+The rules for a data exchange service and its peers, clause by clause. Comments in the code cite clauses by id. Each
+clause is in \`test/conformance/requirements.ts\` under the id behind it, and has tests that fail if it does not
+hold: \`grep -rn '\\[frame.header\\]' test\`. The differences between this project and the original are in
 [compatibility.md](compatibility.md).
 
 ${SECTIONS.map((title, i) =>

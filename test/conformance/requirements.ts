@@ -1,14 +1,14 @@
-/** One clause of the protocol that a test can check; docs/protocol.md is made of them. */
+/** One clause of the protocol that a test can check. docs/protocol.md is generated from the clauses. */
 export interface Requirement {
-  /** What tests cite in brackets. Never reused for another clause. */
+  /** Tests cite the id in brackets. It is never reused for another clause. */
   id: string
-  /** Its section. */
+  /** The section of docs/protocol.md. */
   section: number
-  /** The clause, in a sentence. */
+  /** The clause as one sentence. */
   text: string
 }
 
-/** Every clause of sections 1 to 9 that a test can check, in their order. */
+/** All clauses of sections 1 to 9 that a test can check, in order. */
 export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'frame.header',
@@ -23,37 +23,37 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'frame.unknown-name',
     section: 1,
-    text: 'Every other type, the retired 8 and 9 too, is named UNKNOWN(n).',
+    text: 'All other types, including the retired 8 and 9, are named UNKNOWN(n).',
   },
   {
     id: 'frame.unknown-whole',
     section: 1,
-    text: 'A frame of an unknown type is read whole and carried as it is.',
+    text: 'A frame of an unknown type is read whole and passed on unchanged.',
   },
   {
     id: 'frame.bytes-exact',
     section: 1,
-    text: 'The payload arrives byte for byte, whatever it is: also bytes that are not UTF-8, and none at all.',
+    text: 'The payload arrives byte for byte, also if it is empty or not UTF-8.',
   },
   {
     id: 'frame.json-opaque',
     section: 1,
-    text: 'A JSON payload is not parsed: one that is no JSON is carried as it is.',
+    text: 'A JSON payload is not parsed: invalid JSON is passed on unchanged.',
   },
   {
     id: 'frame.split',
     section: 1,
-    text: 'A stream may be cut anywhere: the same frames come out however its bytes were grouped.',
+    text: 'A stream may be cut anywhere: the frames do not depend on how its bytes are grouped.',
   },
   {
     id: 'frame.sequence',
     section: 1,
-    text: 'Frames follow each other without a gap; reading one takes no byte of the next.',
+    text: 'Frames follow each other without a gap; reading a frame consumes no byte of the next.',
   },
   {
     id: 'frame.cap-default',
     section: 1,
-    text: 'The largest payload is 268,435,456 bytes by constant and by default.',
+    text: 'The largest payload is 268,435,456 bytes by default.',
   },
   {
     id: 'frame.cap-option',
@@ -73,38 +73,38 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'frame.cap-env-range',
     section: 1,
-    text: 'The variable counts from 64 KiB to 2 GiB; any other value, and what is no whole number, is ignored.',
+    text: 'The variable must be a whole number from 64 KiB to 2 GiB; any other value is ignored.',
   },
   {
     id: 'frame.cap-early',
     section: 1,
-    text: 'A length over the cap is an error as soon as the header is there, before any payload.',
+    text: 'A length over the cap is an error as soon as the header has arrived, before any payload.',
   },
   { id: 'frame.cap-closes', section: 1, text: 'A length over the cap ends the connection.' },
   {
     id: 'frame.no-reserve',
     section: 1,
-    text: 'Memory follows the bytes that have come, never the length that a header declares.',
+    text: 'Memory use follows the bytes that have arrived, never the length that a header declares.',
   },
   {
     id: 'frame.file-layout',
     section: 1,
-    text: 'A FILE payload is a 16-bit name length, the name and the data; the name is cut off when read.',
+    text: 'A FILE payload is a 16-bit name length, the name and the data; the reader separates the name.',
   },
   {
     id: 'frame.file-empty-name',
     section: 1,
-    text: 'A FILE with a name of no bytes is read, with an empty name.',
+    text: 'A FILE with an empty name is read, and its name is empty.',
   },
   {
     id: 'frame.file-short',
     section: 1,
-    text: 'A FILE payload of less than 2 bytes is returned as it is, without a name.',
+    text: 'A FILE payload of less than 2 bytes is returned unchanged, without a name.',
   },
   {
     id: 'frame.file-lying-name',
     section: 1,
-    text: 'A FILE whose name would run past its payload is returned as it is, without a name, length field included.',
+    text: 'A FILE whose name would be longer than its payload is returned unchanged, without a name and with the length field.',
   },
   { id: 'frame.file-name-length', section: 1, text: 'A name of 255 bytes is read; one of 256 is an error.' },
   { id: 'frame.file-name-utf8', section: 1, text: 'A name that is not UTF-8 is an error.' },
@@ -112,12 +112,12 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'frame.file-name-dots',
     section: 1,
-    text: 'The names . and .. are errors; a name of three dots is none.',
+    text: 'The names . and .. are errors; a name of three dots is valid.',
   },
   {
     id: 'frame.file-name-free',
     section: 1,
-    text: 'Any other name passes: controls, spaces, a leading dash, a tilde, a colon.',
+    text: 'All other names are valid: control characters, spaces, a leading dash, a tilde, a colon.',
   },
   {
     id: 'frame.file-name-write',
@@ -134,29 +134,33 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'ack.form',
     section: 2,
-    text: "A positive answer is the text ACK, the type's name, the count and the word bytes.",
+    text: 'A positive answer is the text ACK, the name of the type, the count and the word bytes.',
   },
-  { id: 'ack.text-frame', section: 2, text: "Every answer but a TRACE's travels as one TEXT frame." },
+  { id: 'ack.text-frame', section: 2, text: 'Every answer is one TEXT frame, except the answer to a TRACE.' },
   { id: 'ack.text', section: 2, text: 'A stored TEXT is acknowledged as ACK TEXT.' },
   { id: 'ack.binary', section: 2, text: 'A stored BINARY is acknowledged as ACK BINARY.' },
   {
     id: 'ack.json',
     section: 2,
-    text: 'A stored JSON is acknowledged as ACK JSON, also where the payload is no JSON.',
+    text: 'A stored JSON is acknowledged as ACK JSON, also if the payload is not valid JSON.',
   },
   { id: 'ack.file', section: 2, text: 'A stored FILE is acknowledged as ACK FILE.' },
-  { id: 'ack.count', section: 2, text: "The count is the payload's length in bytes, not in characters." },
-  { id: 'ack.count-file', section: 2, text: 'The count of a FILE leaves the name out.' },
+  {
+    id: 'ack.count',
+    section: 2,
+    text: 'The count is the length of the payload in bytes, not in characters.',
+  },
+  { id: 'ack.count-file', section: 2, text: 'The count of a FILE does not include the name.' },
   { id: 'ack.empty', section: 2, text: 'An empty payload is stored and acknowledged with 0 bytes.' },
   {
     id: 'ack.err-form',
     section: 2,
-    text: 'A frame that could not be stored is answered ERR, its name, save failed and a reason.',
+    text: 'A frame that could not be stored is answered with ERR, the name of the type, save failed and a reason.',
   },
   {
     id: 'ack.err-private',
     section: 2,
-    text: 'The reason tells a peer no path and nothing else of this machine.',
+    text: 'The reason contains no path and nothing else about this machine.',
   },
   {
     id: 'ack.err-nothing-left',
@@ -166,38 +170,42 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'ack.unknown',
     section: 2,
-    text: 'An unknown type is answered ERR UNKNOWN(n) save failed: unsupported frame type n, and not stored.',
+    text: 'An unknown type is not stored; the answer is ERR UNKNOWN(n) save failed: unsupported frame type n.',
   },
   {
     id: 'ack.unknown-sender',
     section: 2,
-    text: "A sender takes ERR UNKNOWN(n) and the original's ACK UNKNOWN(n) alike for not stored.",
+    text: "A sender treats ERR UNKNOWN(n) and the original's ACK UNKNOWN(n) as not stored.",
   },
   {
     id: 'ack.duplicate-form',
     section: 2,
-    text: 'An answer given again ends in (duplicate), and a sender reads it as stored.',
+    text: 'The repeated answer to a duplicate ends in (duplicate); a sender treats it as stored.',
   },
-  { id: 'ack.trace-short', section: 2, text: 'A TRACE below 12 bytes is answered ERR trace parse and why.' },
+  {
+    id: 'ack.trace-short',
+    section: 2,
+    text: 'A TRACE of less than 12 bytes is answered with ERR trace parse and the reason.',
+  },
   {
     id: 'ack.trace-fields',
     section: 2,
-    text: "A TRACE is answered with a JSON frame of four times and the inner answer, under the original's names.",
+    text: "A TRACE is answered with a JSON frame that has four times and the inner answer, with the original's names.",
   },
   {
     id: 'ack.trace-exact',
     section: 2,
-    text: 'Times are integers, written and read exactly, also beyond 2^53 and below zero.',
+    text: 'Times are integers that are written and read exactly, also beyond 2^53 and below zero.',
   },
   {
     id: 'ack.trace-times',
     section: 2,
-    text: "The times are sent, received, written and acknowledged, in this order on one clock; the first is the sender's own.",
+    text: 'The times are sent, received, written and acknowledged, in this order on one clock; the sender sets the first.',
   },
   {
     id: 'ack.trace-inner',
     section: 2,
-    text: 'The inner answer is the ACK or the ERR that the inner frame would have got.',
+    text: 'The inner answer is the ACK or ERR that the inner frame gets outside of a TRACE.',
   },
   {
     id: 'ack.trace-inbox',
@@ -207,7 +215,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'ack.trace-file',
     section: 2,
-    text: 'A FILE inside a TRACE is stored in the received folder, its name cut off.',
+    text: 'A FILE inside a TRACE is stored in the received folder, without its name.',
   },
   {
     id: 'ack.inbox-types',
@@ -222,18 +230,18 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'ack.file-lying-name',
     section: 2,
-    text: 'A FILE whose name length is a lie is answered ERR FILE save failed, and not stored.',
+    text: 'A FILE whose name length is wrong is answered with ERR FILE save failed, and not stored.',
   },
   {
     id: 'ack.count-checked',
     section: 2,
-    text: 'A sender takes an ACK for another number of bytes than it sent for no answer to what it sent.',
+    text: 'A sender rejects an ACK whose count differs from the bytes that it sent.',
   },
-  { id: 'ack.every-frame', section: 2, text: 'Every frame is answered, once.' },
+  { id: 'ack.every-frame', section: 2, text: 'Every frame is answered exactly once.' },
   {
     id: 'ack.order',
     section: 2,
-    text: 'Answers come in the order of the frames, whatever is faster to store.',
+    text: 'Answers are sent in the order of the frames, even if a later frame is stored first.',
   },
   { id: 'ack.pipelined', section: 2, text: 'A sender may write many frames before it reads an answer.' },
   {
@@ -249,49 +257,53 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'ack.durable',
     section: 2,
-    text: "ACK means that the bytes and the folder's entry have been forced to the disk before.",
+    text: 'ACK means that the data and the directory entry were synced to the disk before.',
   },
   {
     id: 'ack.visible',
     section: 2,
-    text: 'ACK means that the message or file is there, whole, under its final name.',
+    text: 'ACK means that the message or file is whole and visible under its final name.',
   },
-  { id: 'disk.inbox-default', section: 3, text: "The default inbox is .pilot/inbox in the user's home." },
+  {
+    id: 'disk.inbox-default',
+    section: 3,
+    text: "The default inbox is .pilot/inbox in the user's home folder.",
+  },
   {
     id: 'disk.received-default',
     section: 3,
-    text: "The default folder for files is .pilot/received in the user's home.",
+    text: "The default folder for files is .pilot/received in the user's home folder.",
   },
   { id: 'disk.folder-mode', section: 3, text: 'Folders are made with mode 0700, whatever the umask.' },
   { id: 'disk.file-mode', section: 3, text: 'Files are made with mode 0600, whatever the umask.' },
-  { id: 'disk.no-torn', section: 3, text: 'A reader that looks at any moment finds whole files only.' },
+  { id: 'disk.no-torn', section: 3, text: 'A reader sees whole files only, at any moment.' },
   {
     id: 'disk.hidden-temporaries',
     section: 3,
-    text: 'What is being written lies in a hidden folder, where other programs do not look.',
+    text: 'Unfinished files are in a hidden folder, where other programs do not look.',
   },
   {
     id: 'disk.no-strays',
     section: 3,
-    text: 'Nothing but messages and received files lies in the folders under a visible name, also after a failure.',
+    text: 'Only messages and received files have visible names in the folders, also after a failure.',
   },
   { id: 'inbox.name', section: 3, text: 'A message is named NAME-YYYYMMDD-HHMMSS.mmm-NNNNNN.json.' },
   { id: 'inbox.name-local', section: 3, text: 'The time in the name is local time.' },
   {
     id: 'inbox.name-seq',
     section: 3,
-    text: 'The number in the name has six digits at least, counts from 1 in a process and never repeats.',
+    text: 'The number in the name has at least six digits, counts from 1 in each process and never repeats.',
   },
   { id: 'inbox.object', section: 3, text: 'A message is one JSON object.' },
-  { id: 'inbox.type', section: 3, text: "type is the name of the frame's type." },
+  { id: 'inbox.type', section: 3, text: 'type is the name of the frame type.' },
   { id: 'inbox.from', section: 3, text: "from is the sender's address as text." },
-  { id: 'inbox.data', section: 3, text: 'data is the payload as text, and always there.' },
-  { id: 'inbox.data-replacement', section: 3, text: 'In data, each byte that is not UTF-8 is U+FFFD.' },
-  { id: 'inbox.bytes', section: 3, text: "bytes is the payload's length." },
+  { id: 'inbox.data', section: 3, text: 'data is the payload as text; it is always present.' },
+  { id: 'inbox.data-replacement', section: 3, text: 'In data, each byte that is not valid UTF-8 is U+FFFD.' },
+  { id: 'inbox.bytes', section: 3, text: 'bytes is the length of the payload.' },
   {
     id: 'inbox.received-at',
     section: 3,
-    text: "received_at is RFC 3339 with nine decimals and the local zone's offset.",
+    text: 'received_at is RFC 3339 with nine decimals and the local offset.',
   },
   {
     id: 'inbox.encoding-utf8',
@@ -301,31 +313,35 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'inbox.encoding-base64',
     section: 3,
-    text: 'data_encoding is base64 for BINARY and for a payload that is not UTF-8.',
+    text: 'data_encoding is base64 for BINARY and for a payload that is not valid UTF-8.',
   },
   { id: 'inbox.b64-binary', section: 3, text: 'BINARY has data_b64.' },
   {
     id: 'inbox.b64-not-utf8',
     section: 3,
-    text: 'A payload that is not valid UTF-8 has data_b64, whatever its type.',
+    text: 'A payload that is not valid UTF-8 has data_b64, for every type.',
   },
   { id: 'inbox.b64-option', section: 3, text: 'With includeBase64 every message has data_b64.' },
-  { id: 'inbox.b64-absent', section: 3, text: 'Without it, a TEXT that is valid UTF-8 has no data_b64.' },
-  { id: 'inbox.lossless', section: 3, text: 'The payload can be had back from the message, byte for byte.' },
+  {
+    id: 'inbox.b64-absent',
+    section: 3,
+    text: 'Without includeBase64, a TEXT that is valid UTF-8 has no data_b64.',
+  },
+  { id: 'inbox.lossless', section: 3, text: 'The message contains the payload byte for byte.' },
   {
     id: 'received.name',
     section: 3,
-    text: "A file is named by its sender's name without extension, the time, the number and the extension.",
+    text: "The name of a file is the sender's name without extension, the time, the number and the extension.",
   },
-  { id: 'received.ext', section: 3, text: 'The extension goes from the last dot on.' },
-  { id: 'received.ext-dotfile', section: 3, text: 'A name like .env is all extension.' },
+  { id: 'received.ext', section: 3, text: 'The extension starts at the last dot.' },
+  { id: 'received.ext-dotfile', section: 3, text: 'A name such as .env consists of the extension only.' },
   {
     id: 'received.ext-none',
     section: 3,
-    text: 'A name without a dot has no extension, and nothing stands after the number.',
+    text: 'A name without a dot has no extension: it ends with the number.',
   },
   { id: 'received.bytes', section: 3, text: 'The file holds the data, byte for byte, without the name.' },
-  { id: 'inbox.max-files', section: 3, text: 'Past inboxMaxFiles messages the oldest go first.' },
+  { id: 'inbox.max-files', section: 3, text: 'Beyond inboxMaxFiles messages the oldest are removed.' },
   { id: 'inbox.max-files-default', section: 3, text: 'inboxMaxFiles is 10,000 by default.' },
   {
     id: 'inbox.max-files-zero',
@@ -335,38 +351,38 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'inbox.max-bytes',
     section: 3,
-    text: 'Past inboxMaxBytes the oldest messages go, down to 90 % of the cap.',
+    text: 'Beyond inboxMaxBytes the oldest messages are removed until the inbox is at 90 % of the cap.',
   },
   {
     id: 'inbox.max-bytes-default',
     section: 3,
-    text: 'inboxMaxBytes is 256 MiB by default, and where it is zero.',
+    text: 'inboxMaxBytes is 256 MiB by default, and if it is zero.',
   },
   { id: 'inbox.max-bytes-negative', section: 3, text: 'A negative inboxMaxBytes turns that limit off.' },
   {
     id: 'inbox.max-bytes-alone',
     section: 3,
-    text: 'A message larger than the cap is refused with ERR and evicts nothing.',
+    text: 'A message larger than the cap is refused with ERR and removes nothing.',
   },
   {
     id: 'inbox.max-bytes-writing',
     section: 3,
-    text: 'A message that is still being written is never evicted.',
+    text: 'A message that is being written is never removed.',
   },
   {
     id: 'received.max-bytes',
     section: 3,
-    text: 'Over receivedMaxBytes a file is refused with ERR; what is there stays.',
+    text: 'A file that exceeds receivedMaxBytes is refused with ERR; existing files stay.',
   },
   {
     id: 'received.max-bytes-partial',
     section: 3,
-    text: 'Files that are still being written count towards receivedMaxBytes.',
+    text: 'Files that are being written count towards receivedMaxBytes.',
   },
   {
     id: 'received.max-bytes-default',
     section: 3,
-    text: 'receivedMaxBytes is 2 GiB by default, and where it is zero.',
+    text: 'receivedMaxBytes is 2 GiB by default, and if it is zero.',
   },
   {
     id: 'received.max-bytes-negative',
@@ -374,32 +390,32 @@ export const REQUIREMENTS: readonly Requirement[] = [
     text: 'A negative receivedMaxBytes turns that limit off.',
   },
   { id: 'idle.closes', section: 3, text: 'A connection without a frame for idleTimeout is closed.' },
-  { id: 'idle.default', section: 3, text: 'idleTimeout is 2 minutes by default, and where it is zero.' },
+  { id: 'idle.default', section: 3, text: 'idleTimeout is 2 minutes by default, and if it is zero.' },
   { id: 'idle.negative', section: 3, text: 'A negative idleTimeout turns that limit off.' },
   {
     id: 'event.message-received',
     section: 3,
-    text: 'message.received tells type, from and size of a stored message.',
+    text: 'message.received has the type, from and size of a stored message.',
   },
   {
     id: 'event.file-received',
     section: 3,
-    text: 'file.received tells filename, size and path of a stored file.',
+    text: 'file.received has the filename, size and path of a stored file.',
   },
   {
     id: 'event.ack-failed',
     section: 3,
-    text: 'dataexchange.ack_failed tells remote, frame_type and error where an answer could not be written.',
+    text: 'dataexchange.ack_failed has remote, frame_type and error if an answer could not be written.',
   },
   {
     id: 'event.inbox-full',
     section: 3,
-    text: 'inbox.full tells from, type, frame_bytes and max_bytes of a refused message.',
+    text: 'inbox.full has the from, type, frame_bytes and max_bytes of a refused message.',
   },
   {
     id: 'event.received-full',
     section: 3,
-    text: 'received.full tells type, frame_bytes and max_bytes of a refused file.',
+    text: 'received.full has the type, frame_bytes and max_bytes of a refused file.',
   },
   {
     id: 'stream.payload',
@@ -424,52 +440,52 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'stream.receive-partial',
     section: 4,
-    text: 'Bytes are written to received/.partial/<hex transfer id>, contiguous ones only.',
+    text: 'Contiguous bytes are written to received/.partial/<hex transfer id>.',
   },
   {
     id: 'stream.receive-resume',
     section: 4,
-    text: 'INIT is answered with INIT-ACK: the size of the partial file is the offset to resume from.',
+    text: 'INIT is answered with INIT-ACK, whose resume offset is the size of the partial file.',
   },
   {
     id: 'stream.receive-ack',
     section: 4,
-    text: 'Every CHUNK is answered with ACK, which tells the contiguous bytes received.',
+    text: 'Every CHUNK is answered with ACK, which has the number of contiguous bytes received.',
   },
   {
     id: 'stream.receive-ahead',
     section: 4,
-    text: 'A chunk ahead of the cursor is held, at most 768 KiB a transfer.',
+    text: 'A chunk ahead of the cursor is held in memory, at most 768 KiB per transfer.',
   },
   { id: 'stream.receive-behind', section: 4, text: 'A chunk behind the cursor is ignored.' },
   {
     id: 'stream.receive-done',
     section: 4,
-    text: 'On DONE size and SHA-256 are checked, the file gets its usual name in received/, and COMPLETE is answered.',
+    text: 'On DONE the size and SHA-256 are checked, the file gets its final name in received/, and COMPLETE is sent.',
   },
   {
     id: 'stream.receive-corrupt',
     section: 4,
-    text: 'A hash that does not match is answered with COMPLETE failed; the partial file is discarded, so that the next try starts anew.',
+    text: 'A wrong hash is answered with COMPLETE failed; the partial file is discarded, so that the next transfer starts at zero.',
   },
   { id: 'stream.receive-no-init', section: 4, text: 'A CHUNK without INIT is answered with ABORT.' },
   {
     id: 'stream.receive-expiry',
     section: 4,
-    text: 'Partial files expire: an hour after they were written last, by default.',
+    text: 'A partial file expires one hour after its last write, by default.',
   },
   {
     id: 'stream.receive-takeover',
     section: 4,
-    text: 'The later INIT for a transfer takes it over from the connection of an earlier one.',
+    text: 'A later INIT for a transfer takes it over from an earlier connection.',
   },
   {
     id: 'stream.receive-refusal',
     section: 4,
-    text: 'A receiver over its quota or out of disk answers INIT with COMPLETE failed.',
+    text: 'A receiver over its quota or without disk space answers INIT with COMPLETE failed.',
   },
-  { id: 'stream.receive-stall', section: 4, text: '60 s without progress end a transfer.' },
-  { id: 'stream.receive-no-text', section: 4, text: 'FILESTREAM frames get no ACK of section 2.' },
+  { id: 'stream.receive-stall', section: 4, text: 'A transfer ends after 60 s without progress.' },
+  { id: 'stream.receive-no-text', section: 4, text: 'FILESTREAM frames get no TEXT answer.' },
   {
     id: 'stream.send-vectors',
     section: 4,
@@ -478,7 +494,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'stream.send-resume',
     section: 4,
-    text: 'A sender goes on from the offset in INIT-ACK.',
+    text: 'A sender resumes at the offset in INIT-ACK.',
   },
   {
     id: 'stream.send-window',
@@ -489,19 +505,19 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'stream.send-fallback',
     section: 4,
-    text: 'Any other answer to INIT, or none, leads to FILE on a fresh connection.',
+    text: 'If INIT gets another answer or none, the sender uses FILE on a new connection.',
   },
   {
     id: 'stream.send-refused',
     section: 4,
-    text: 'COMPLETE failed and ABORT are refusals to report, at INIT too: there is no fallback.',
+    text: 'COMPLETE failed and ABORT are refusals, also in answer to INIT: the sender reports them and does not fall back.',
   },
-  { id: 'stream.send-abort', section: 4, text: 'A sender that gives up tells the receiver ABORT.' },
-  { id: 'stream.send-stall', section: 4, text: '60 s without progress end a transfer for its sender.' },
+  { id: 'stream.send-abort', section: 4, text: 'A sender that gives up sends ABORT.' },
+  { id: 'stream.send-stall', section: 4, text: 'A sender ends a transfer after 60 s without progress.' },
   {
     id: 'tagged.layout',
     section: 5,
-    text: 'TAGGED carries a 16-bit header length, the header, the inner type and what the inner type sends.',
+    text: 'TAGGED has a 16-bit header length, the header, the inner type and the inner payload.',
   },
   { id: 'tagged.header-length', section: 5, text: 'A header has 1 to 1,024 bytes.' },
   {
@@ -509,113 +525,113 @@ export const REQUIREMENTS: readonly Requirement[] = [
     section: 5,
     text: 'The header is a JSON object with message_id and reply_to, both optional; unknown keys are ignored.',
   },
-  { id: 'tagged.empty-id', section: 5, text: 'An id that is null or empty counts as none.' },
+  { id: 'tagged.empty-id', section: 5, text: 'A null or empty id counts as absent.' },
   { id: 'tagged.id-form', section: 5, text: 'An id is 1 to 128 characters of A-Z a-z 0-9 - _ . and :.' },
-  { id: 'tagged.new-id', section: 5, text: 'A fresh id is 32 lower-case hex digits of randomness.' },
-  { id: 'tagged.inner-type', section: 5, text: 'The inner type may be any but TAGGED.' },
+  { id: 'tagged.new-id', section: 5, text: 'A new id is 32 random lower-case hex digits.' },
+  { id: 'tagged.inner-type', section: 5, text: 'The inner type may be any type but TAGGED.' },
   {
     id: 'tagged.cap',
     section: 5,
-    text: 'A frame that is over the cap with all that is wrapped around it is refused before a byte is sent.',
+    text: 'A frame that exceeds the cap with its wrappers is refused before a byte is sent.',
   },
-  { id: 'tagged.untagged', section: 5, text: 'A frame without either id is written untagged.' },
+  { id: 'tagged.untagged', section: 5, text: 'A frame without ids is written without TAGGED.' },
   {
     id: 'tagged.malformed',
     section: 5,
-    text: 'A header, an inner type or an id that cannot be read is an error.',
+    text: 'An invalid header, inner type or id is an error.',
   },
   {
     id: 'tagged.malformed-answer',
     section: 5,
-    text: 'A malformed TAGGED frame is answered ERR TAGGED save failed; the connection stays open.',
+    text: 'A malformed TAGGED frame is answered with ERR TAGGED save failed; the connection stays open.',
   },
   {
     id: 'tagged.answer',
     section: 5,
-    text: "The answer to a well-formed TAGGED frame is the inner frame's answer, whatever its type.",
+    text: 'The answer to a well-formed TAGGED frame is that of the inner frame, for every type.',
   },
   {
     id: 'tagged.ids-stored',
     section: 5,
-    text: 'The ids stand in the inbox JSON and in the events as message_id and reply_to, where they were given.',
+    text: 'The inbox JSON and the events have the given ids as message_id and reply_to.',
   },
   {
     id: 'tagged.admission',
     section: 5,
-    text: 'What would be refused plainly is refused in a TAGGED frame too, also under a TRACE.',
+    text: 'A frame that is refused on its own is refused inside TAGGED too, also under a TRACE.',
   },
   {
     id: 'tagged.fallback',
     section: 5,
-    text: 'A peer that answers ACK or ERR UNKNOWN(10) gets the same frame untagged, on the same connection.',
+    text: 'A peer that answers ACK or ERR UNKNOWN(10) gets the same frame without TAGGED, on the same connection.',
   },
   {
     id: 'tagged.duplicate',
     section: 5,
-    text: 'The same delivery again is answered with the first answer and (duplicate), and not stored.',
+    text: 'A repeated delivery is not stored; its answer is the first answer and (duplicate).',
   },
   {
     id: 'tagged.same-delivery',
     section: 5,
-    text: 'A delivery is the same by sender, type, file name, ids and bytes; any other is stored as new.',
+    text: 'Two deliveries are the same if sender, type, file name, ids and bytes are equal; any other is stored.',
   },
   {
     id: 'tagged.duplicate-waits',
     section: 5,
-    text: 'One that arrives while the first is being stored waits for it, and is stored where that failed.',
+    text: 'A duplicate that arrives while the first is being stored waits for it, and is stored if the first fails.',
   },
   {
     id: 'tagged.failed-forgotten',
     section: 5,
-    text: 'A delivery that failed is not remembered: the same one again is stored.',
+    text: 'A failed delivery is not remembered: if it is repeated, it is stored.',
   },
   { id: 'tagged.lifetime', section: 5, text: 'A delivery is remembered for 10 minutes.' },
   {
     id: 'tagged.bound',
     section: 5,
-    text: 'At most 8,192 deliveries are remembered; then the oldest of whoever has most are forgotten.',
+    text: 'At most 8,192 deliveries are remembered; beyond that the sender with the most loses its oldest.',
   },
   { id: 'tagged.no-id', section: 5, text: 'A frame without a message_id is always stored.' },
-  { id: 'tagged.restart', section: 5, text: 'The memory of ids survives a restart, also an abrupt one.' },
+  { id: 'tagged.restart', section: 5, text: 'The memory of ids survives a restart, also after a crash.' },
   {
     id: 'tagged.resend',
     section: 5,
-    text: 'A sender whose answer was lost sends the same frame with the same id again, on a new connection.',
+    text: 'A sender whose answer was lost sends the same frame under the same id again, on a new connection.',
   },
   {
     id: 'reply.named',
     section: 5,
-    text: 'A message whose reply_to is one of my ids is the reply to mine, also where another came first.',
+    text: 'A message whose reply_to is the id of the request is the reply, even if another message came first.',
   },
   {
     id: 'reply.named-other',
     section: 5,
-    text: 'A message whose reply_to names another request is never taken.',
+    text: 'A message whose reply_to names another request is never the reply.',
   },
   {
     id: 'reply.untagged',
     section: 5,
-    text: 'Of a peer that names no id, the oldest message that came after I sent is the reply.',
+    text: 'If the peer names no ids, the reply is its oldest message that arrived after the request was sent.',
   },
   {
     id: 'reply.held',
     section: 5,
-    text: 'Where that peer has been seen to echo ids, a message that names none is held back for 750 ms.',
+    text: 'If the peer has named ids before, a message of it without reply_to is held back for 750 ms.',
   },
   {
     id: 'reply.sender',
     section: 5,
-    text: 'A message of another peer is no reply, nor is one that was there before I sent.',
+    text: 'A message of another peer is not a reply, nor is a message that arrived before the request was sent.',
   },
   {
     id: 'autoanswer.ack-reply',
     section: 6,
-    text: 'A node that answers acknowledges a request at once with TEXT ACK+REPLY AUTOANSWER <n> bytes.',
+    text: 'A node with an answer hook acknowledges a request at once with TEXT ACK+REPLY AUTOANSWER <n> bytes.',
   },
   {
     id: 'autoanswer.reply-text',
     section: 6,
-    text: 'The reply is written as one TEXT frame on the same connection.',
+    text: 'The reply is one TEXT frame on the same connection.',
   },
   {
     id: 'autoanswer.not-stored',
@@ -625,27 +641,27 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'autoanswer.waits',
     section: 6,
-    text: 'After the reply the sender closes: the node waits for it.',
+    text: 'After the reply the node waits for the sender to close.',
   },
   {
     id: 'autoanswer.bound',
     section: 6,
-    text: 'The whole exchange takes at most 40 s; then the node closes.',
+    text: 'A request takes at most 40 s; then the node closes the connection.',
   },
   {
     id: 'autoanswer.stored',
     section: 6,
-    text: 'A node that is not set up to answer stores the request like TEXT and answers ACK AUTOANSWER.',
+    text: 'A node without an answer hook stores the request like TEXT and answers ACK AUTOANSWER.',
   },
   {
     id: 'autoanswer.older-peer',
     section: 6,
-    text: 'Where the peer answers UNKNOWN(6), the sender sends the same text again as TEXT, on the same connection.',
+    text: 'If the peer answers UNKNOWN(6), the sender sends the text again as TEXT, on the same connection.',
   },
   {
     id: 'autoanswer.admission',
     section: 6,
-    text: 'Who may send, and how much, holds for requests as for any frame.',
+    text: 'Admission and rates apply to requests as to all frames.',
   },
   {
     id: 'address.layout',
@@ -655,11 +671,11 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'address.text',
     section: 7,
-    text: "Its text is the network in decimal, a colon, the network again and the node's two halves in hexadecimal.",
+    text: 'Its text is the network in decimal, a colon, the network and the two halves of the node in hexadecimal.',
   },
   { id: 'address.upper', section: 7, text: 'Hexadecimal digits are upper case when written.' },
-  { id: 'address.lower', section: 7, text: 'Lower case is read too.' },
-  { id: 'address.mismatch', section: 7, text: 'Two network fields that differ are an error.' },
+  { id: 'address.lower', section: 7, text: 'Lower case is accepted.' },
+  { id: 'address.mismatch', section: 7, text: 'Different values in the two network fields are an error.' },
   { id: 'address.network-range', section: 7, text: 'A network over 65535 is an error.' },
   {
     id: 'address.network-decimal',
@@ -673,49 +689,49 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'address.port-range',
     section: 7,
-    text: 'A port that is missing, no decimal number or over 65535 is an error.',
+    text: 'A port that is missing, not a decimal number or over 65535 is an error.',
   },
   { id: 'address.broadcast', section: 7, text: 'Node 0xFFFFFFFF is broadcast.' },
   {
     id: 'ipc.socket-env',
     section: 8,
-    text: 'The socket is the one that PILOT_SOCKET names, before all else.',
+    text: 'PILOT_SOCKET names the socket, with the highest priority.',
   },
   {
     id: 'ipc.socket-runtime-dir',
     section: 8,
-    text: 'Without it, on Linux, it is pilot.sock in XDG_RUNTIME_DIR where that is set.',
+    text: 'Otherwise, on Linux, the socket is pilot.sock in XDG_RUNTIME_DIR if that is set.',
   },
-  { id: 'ipc.socket-tmp', section: 8, text: 'Else it is /tmp/pilot.sock.' },
+  { id: 'ipc.socket-tmp', section: 8, text: 'Otherwise the socket is /tmp/pilot.sock.' },
   {
     id: 'ipc.framing',
     section: 8,
-    text: 'A message is a 32-bit length, which counts from the command, an 8-bit command and the payload.',
+    text: 'A message is a 32-bit length of command and payload, an 8-bit command and the payload.',
   },
-  { id: 'ipc.split', section: 8, text: 'Messages are read however the socket cuts them.' },
+  { id: 'ipc.split', section: 8, text: 'Messages are read however the socket splits them.' },
   {
     id: 'ipc.max-message',
     section: 8,
-    text: 'A message over 1 MiB, counted from the command, ends the connection.',
+    text: 'A message over 1 MiB, command included, ends the connection.',
   },
-  { id: 'ipc.no-command', section: 8, text: 'A message without room for a command ends the connection.' },
+  { id: 'ipc.no-command', section: 8, text: 'A message without a command ends the connection.' },
   {
     id: 'ipc.unknown-command',
     section: 8,
-    text: 'A message with a command that data exchange does not need is passed over.',
+    text: 'A message with an unknown command is ignored.',
   },
   {
     id: 'ipc.one-in-flight',
     section: 8,
-    text: 'One request of a kind is in flight at a time on a socket: its reply cannot be that of another.',
+    text: 'One request of a kind is in flight at a time on a socket, so replies cannot be confused.',
   },
-  { id: 'ipc.stray-reply', section: 8, text: 'A reply that nobody waits for is dropped.' },
+  { id: 'ipc.stray-reply', section: 8, text: 'A reply without a pending request is dropped.' },
   {
     id: 'ipc.late-reply',
     section: 8,
-    text: "A reply to a request that was given up is not taken for the next one's.",
+    text: 'A reply to an abandoned request is not taken as the reply to the next one.',
   },
-  { id: 'ipc.late-dial', section: 8, text: 'A connection that a given-up DIAL still brings is closed.' },
+  { id: 'ipc.late-dial', section: 8, text: 'A connection that results from an abandoned DIAL is closed.' },
   { id: 'ipc.bind', section: 8, text: 'BIND 01 carries a 16-bit port; BIND-OK 02 repeats it.' },
   {
     id: 'ipc.dial',
@@ -731,7 +747,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'ipc.send-split',
     section: 8,
-    text: 'A long write goes out as several SENDs, none over the message cap.',
+    text: 'A long write is sent as several SENDs, each within the message cap.',
   },
   { id: 'ipc.send-order', section: 8, text: 'SENDs of a connection arrive in the order of the writes.' },
   { id: 'ipc.recv', section: 8, text: 'RECV 07 carries a connection id and data.' },
@@ -739,22 +755,22 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'ipc.close-pushed',
     section: 8,
-    text: 'CLOSE-OK comes unasked when the peer ends the stream, which then ends here.',
+    text: 'CLOSE-OK also arrives unasked when the peer ends the stream; the local stream then ends.',
   },
   {
     id: 'ipc.close-after-send',
     section: 8,
-    text: 'CLOSE takes effect after the SENDs before it: the peer gets all their bytes.',
+    text: 'CLOSE takes effect after the SENDs before it: the peer receives all their bytes.',
   },
   {
     id: 'ipc.close-waits',
     section: 8,
-    text: 'A side that must be sure of its last bytes waits, for a bounded time, for the other to close.',
+    text: 'A side that must be sure of its last bytes waits, for a limited time, for the other to close.',
   },
   {
     id: 'ipc.error',
     section: 8,
-    text: 'ERROR 0A carries a 16-bit code and a message, and answers the request in flight.',
+    text: 'ERROR 0A carries a 16-bit code and a message; it answers the request in flight.',
   },
   {
     id: 'ipc.info',
@@ -777,34 +793,34 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'ipc.unbind-old',
     section: 8,
-    text: 'A daemon that does not know UNBIND answers ERROR; closing a listener copes with it.',
+    text: 'A daemon that does not support UNBIND answers ERROR; closing a listener still succeeds.',
   },
   {
     id: 'ipc.early-recv',
     section: 8,
-    text: 'RECV before the DIAL-OK or ACCEPT that announces its connection is kept for it.',
+    text: 'RECV before the DIAL-OK or ACCEPT of its connection is kept for it.',
   },
   { id: 'ipc.early-accept', section: 8, text: 'ACCEPT before the listener is registered is kept for it.' },
   {
     id: 'ipc.client-gone',
     section: 8,
-    text: 'A client whose socket closes loses its connections and ports; its peers see their streams end.',
+    text: 'When the socket of a client closes, its connections and ports are closed and its peers see their streams end.',
   },
   {
     id: 'ipc.slow-stream',
     section: 8,
-    text: 'A stream that is not read starves neither other streams nor the socket.',
+    text: 'A stream that is not read blocks neither other streams nor the socket.',
   },
   { id: 'ipc.slow-client', section: 8, text: 'A client that does not read its socket for 10 s is dropped.' },
   {
     id: 'ipc.no-dataexchange',
     section: 8,
-    text: 'Where the daemon leaves port 1001 free, the service binds it.',
+    text: 'If the daemon leaves port 1001 free, the service binds it.',
   },
   {
     id: 'ipc.port-taken',
     section: 8,
-    text: 'Where the daemon holds port 1001, binding it fails with an error that says so.',
+    text: 'If the daemon holds port 1001, binding it fails with an error that says so.',
   },
   { id: 'ipc.dial-self', section: 8, text: "Dialling one's own address works." },
   { id: 'plugin.name', section: 9, text: "The service's name is dataexchange." },
@@ -813,13 +829,13 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'plugin.stub-chosen',
     section: 9,
-    text: 'The condition no_dataexchange swaps the service for the stub, under the same import.',
+    text: 'The condition no_dataexchange replaces the service by the stub, under the same import.',
   },
   { id: 'plugin.stub-idle', section: 9, text: 'The stub binds no port and writes nothing.' },
   {
     id: 'plugin.start-stop',
     section: 9,
-    text: 'A service is started with deps and stopped; stopped, it has left its port.',
+    text: 'A service is started with deps and stopped; after the stop its port is free.',
   },
   { id: 'registry.start-order', section: 9, text: 'Services start by ascending order.' },
   {
@@ -827,25 +843,25 @@ export const REQUIREMENTS: readonly Requirement[] = [
     section: 9,
     text: 'Services stop in the reverse of the order in which they started.',
   },
-  { id: 'registry.late', section: 9, text: 'A registration after the start is refused.' },
+  { id: 'registry.late', section: 9, text: 'A registration after the start is an error.' },
   {
     id: 'registry.start-throw',
     section: 9,
-    text: 'A throw in start is an error of the registry, not a crash.',
+    text: 'An exception in start becomes an error of the registry, not a crash.',
   },
   {
     id: 'registry.stop-throw',
     section: 9,
-    text: 'A throw in stop is an error of the registry, not a crash.',
+    text: 'An exception in stop becomes an error of the registry, not a crash.',
   },
-  { id: 'registry.stop-deadline', section: 9, text: 'Each stop has 5 seconds; then the registry goes on.' },
+  { id: 'registry.stop-deadline', section: 9, text: 'Each stop has 5 seconds; then the registry continues.' },
   {
     id: 'registry.stop-all',
     section: 9,
-    text: 'A service that fails to stop does not keep the others from being stopped.',
+    text: 'If one service fails to stop, the others are still stopped.',
   },
   { id: 'deps.streams', section: 9, text: 'deps.streams dials and listens.' },
-  { id: 'deps.identity', section: 9, text: 'deps.identity tells the node id and the address.' },
+  { id: 'deps.identity', section: 9, text: 'deps.identity has the node id and the address.' },
   { id: 'deps.resolver', section: 9, text: 'deps.resolver finds an address by hostname.' },
   {
     id: 'deps.events-publish',
@@ -857,7 +873,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     section: 9,
     text: 'A subscription takes a pattern such as file.* and gets the matching topics only.',
   },
-  { id: 'deps.logger', section: 9, text: 'deps.logger takes what nobody waits for.' },
+  { id: 'deps.logger', section: 9, text: 'deps.logger takes log records that need no caller.' },
   {
     id: 'deps.trust',
     section: 9,
