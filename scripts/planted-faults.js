@@ -40,7 +40,7 @@ export const PLANTED_FAULTS = [
   {
     name: 'one write call, its count not looked at',
     edits: [
-      ['disk/temporary-file.js', 'while (rest.length > 0)', 'if (rest.length > 0)'],
+      ['disk/write-all.js', 'while (rest.length > 0)', 'if (rest.length > 0)'],
       [
         'disk/temporary-file.js',
         'this.#size += bytesWritten',
@@ -82,7 +82,9 @@ export const PLANTED_FAULTS = [
   },
   {
     name: 'an ERR leaves the message behind',
-    edits: [['disk/unpublish.js', 'await removeFile(join(this.#dir, name))', 'await Promise.resolve()']],
+    edits: [
+      ['disk/durable-folder.js', 'await removeFile(join(this.layout.dir, name))', 'await Promise.resolve()'],
+    ],
     foundBy: { 'fault-every-call': 0 },
   },
   {
@@ -189,7 +191,7 @@ export const PLANTED_FAULTS = [
   {
     name: 'one write call for a small message, its count not looked at',
     edits: [
-      ['disk/small-file.js', 'at += written', 'at = bytes.length'],
+      ['disk/write-all.js', 'at += checkProgress(', 'at = Math.max(bytes.length, '],
       ['disk/small-file.js', 'if (size !== bytes.length)', 'if (size < 0)'],
     ],
     foundBy: { 'fault-every-call': 0 },
@@ -355,7 +357,7 @@ export const PLANTED_FAULTS = [
     name: 'peers whose frames are refused are read as fast as others, and nobody takes turns',
     edits: [
       ['service/peers/fair-scheduler.js', 'if (!this.#isFree())', 'if (false)'],
-      ['service/peers/refusal-limiter.js', 'this.#left--', 'this.#left'],
+      ['service/peers/refusal-limiter.js', 'this.#bucket.take(1)', 'undefined'],
     ],
     foundBy: { hostile: 1 },
   },

@@ -1,27 +1,38 @@
-/** A place in a queue. */
+/** One place in a queue. */
 export interface Turn {
-  /** Resolves when all who came before have ended their turns. */
+  /** Resolves when all earlier turns of the same key have ended. */
   readonly come: Promise<void>
-  /** The next one may go on. */
+  /** Ends the turn: the next one of the same key comes. */
   end(): void
 }
 
-/** Queues by name: who comes first goes first, and the queues know nothing of each other. */
-export class Turns {
+/** First come, first served for each key. The queues of different keys are independent. */
+export class KeyedQueue {
   readonly #last = new Map<string, Promise<void>>()
 
-  /** The next place in the queue `name`. */
-  take(name: string): Turn {
+  /** Takes the next place in the queue of `key`. */
+  take(key: string): Turn {
     let finish = () => {}
     const ended = new Promise<void>(resolve => {
       finish = resolve
     })
-    const come = this.#last.get(name) ?? Promise.resolve()
+    const come = this.#last.get(key) ?? Promise.resolve()
     const last = come.then(() => ended)
-    this.#last.set(name, last)
+    this.#last.set(key, last)
     void last.then(() => {
-      if (this.#last.get(name) === last) this.#last.delete(name)
+      if (this.#last.get(key) === last) this.#last.delete(key)
     })
     return { come, end: finish }
+  }
+
+  /** Runs `task` when all earlier turns of `key` have ended; resolves or rejects as `task` does. */
+  async run<T>(key: string, task: () => Promise<T>): Promise<T> {
+    const turn = this.take(key)
+    try {
+      await turn.come
+      return await task()
+    } finally {
+      turn.end()
+    }
   }
 }

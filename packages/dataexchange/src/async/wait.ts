@@ -1,25 +1,25 @@
 import { AbortError, DriverError } from '../errors.ts'
 
-/** Options for what waits. */
+/** Options of operations that wait. */
 export interface WaitOptions {
   /**
-   * Gives up when it fires: the call rejects with an `AbortError`, code ABORTED, the signal's reason as its `cause`. Every
-   * call with a `signal` does so, but for those that run until they are stopped, such as `Outbox.run`,
-   * `InboxConsumer.messages` and `watchInbox`: an abort ends them without an error.
+   * Aborts the operation: it rejects with an {@link AbortError} (code ABORTED), whose `cause` is the reason of the signal.
+   * Operations that run until they are stopped, such as `Outbox.run`, `InboxConsumer.messages` and `watchInbox`, end
+   * without an error instead. @default never
    */
   signal?: AbortSignal | undefined
-  /** Gives up after this many milliseconds: the call rejects with a {@link DriverError}, code TIMED_OUT. */
+  /** Milliseconds after which the operation rejects with a {@link DriverError}, code TIMED_OUT. @default no limit */
   timeoutMs?: number | undefined
 }
 
 /**
- * Runs `start` and gives up on it when the caller's signal fires or the time is over. `start` is handed a
- * signal that fires in both cases, its reason being the error that the call rejects with; it must then free
- * what it holds, also where its own result comes too late.
+ * Runs `start` until it settles, the signal of the caller fires, or the time is over. `start` receives a signal that
+ * fires in the latter two cases with the error of the call as its reason. It must then free its resources, even if its
+ * own result comes later.
  *
  * @throws {AbortError}
  * @throws {DriverError} TIMED_OUT
- * @throws whatever `start` throws
+ * @throws any error of `start`
  */
 export async function withWait<T>(
   what: string,
@@ -44,9 +44,12 @@ export async function withWait<T>(
   }
 }
 
-/** setTimeout that takes "never" (undefined, Infinity) and waits longer than Node's 24.8 days as "never". */
+/** The longest delay of a timer in Node, 24.8 days: setTimeout fires at once if the delay is longer. */
+export const MAX_TIMER_MS = 0x7fff_ffff
+
+/** Calls `run` after `ms` milliseconds; never if `ms` is undefined or longer than {@link MAX_TIMER_MS}. */
 export function afterMs(ms: number | undefined, run: () => void): NodeJS.Timeout | undefined {
-  return ms === undefined || ms > 0x7fff_ffff ? undefined : setTimeout(run, ms)
+  return ms === undefined || ms > MAX_TIMER_MS ? undefined : setTimeout(run, ms)
 }
 
 function rejectOnAbort(signal: AbortSignal): Promise<never> {

@@ -1,13 +1,11 @@
 import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { coalesce } from '../async/coalesce.ts'
-import { systemCode } from '../system-errors.ts'
 import { DirectorySync, makeFolder } from './directory-sync.ts'
-import { ifThere } from './if-exists.ts'
+import { ifThere, removeFile, retryInFolder } from './if-exists.ts'
 import { type FolderLayout, temporaryPath } from './layout.ts'
 import { publish } from './publish.ts'
 import { TemporaryFile } from './temporary-file.ts'
-import { Retraction } from './unpublish.ts'
 
 /** The names that a file may get: the current one, and another where that is taken. */
 export interface NameChoice {
@@ -69,7 +67,6 @@ export class DurableFolder {
   readonly durable: boolean
   readonly #directory: DirectorySync
   readonly #makeShared: () => Promise<void>
-  readonly #retraction: Retraction
   #making: Promise<void> | undefined
 
   /** With `durable` false neither files nor the folder are synced; everything else is the same. */
@@ -77,7 +74,6 @@ export class DurableFolder {
     this.layout = layout
     this.durable = durable
     this.#directory = new DirectorySync(layout.dir)
-    this.#retraction = new Retraction(layout.dir)
     this.#makeShared = coalesce(() => makeFolder(layout.temporaries, durable))
   }
 
@@ -99,17 +95,12 @@ export class DurableFolder {
 
   /**
    * Writes one file. Resolves with its size when it is complete, durable, and visible under `choice.name`; with
-   * undefined where `source.record` did not want it. Where it rejects, nothing is left behind; what the disk refuses
-   * to remove goes after a later write. A folder that has been removed meanwhile is made again, once.
+   * undefined where `source.record` did not want it. Where it rejects, nothing is left behind, unless the disk refuses
+   * the removal, too. A folder that has been removed meanwhile is made again, once.
    */
   async write(choice: NameChoice, source: WriteSource): Promise<number | undefined> {
-    try {
-      return await this.#writeOnce(choice, source)
-    } catch (error) {
-      if (!source.repeatable || systemCode(error) !== 'ENOENT') throw error
-      await this.make()
-      return this.#writeOnce(choice, source)
-    }
+    const write = () => this.#writeOnce(choice, source)
+    return source.repeatable ? retryInFolder(() => this.make(), write) : write()
   }
 
   /**
@@ -123,13 +114,10 @@ export class DurableFolder {
 
   /** A new temporary of this folder, for the caller to discard. A missing folder is made again, once. */
   async createTemporary(): Promise<TemporaryFile> {
-    try {
-      return await TemporaryFile.create(temporaryPath(this.layout))
-    } catch (error) {
-      if (systemCode(error) !== 'ENOENT') throw error
-      await this.make()
-      return TemporaryFile.create(temporaryPath(this.layout))
-    }
+    return retryInFolder(
+      () => this.make(),
+      () => TemporaryFile.create(temporaryPath(this.layout)),
+    )
   }
 
   /** Whether the file `inode` is in the folder under `name`. */
@@ -141,11 +129,6 @@ export class DurableFolder {
   /** Resolves when every name that was given before the call is durable. */
   async sync(): Promise<void> {
     if (this.durable) await this.#commit()
-  }
-
-  /** To be called when the disk works: so may the removals that it refused before. Never rejects. */
-  async retract(): Promise<void> {
-    if (this.#retraction.isDue) await this.#retraction.tryAgain()
   }
 
   async #writeOnce(choice: NameChoice, source: WriteSource): Promise<number | undefined> {
@@ -233,7 +216,6 @@ export class DurableFolder {
       await this.#takeBack(choice.name, companion)
       throw synced.reason
     }
-    await this.retract()
   }
 
   /**
@@ -241,7 +223,7 @@ export class DurableFolder {
    * part, the new name included, so the removal is synced too, as far as that is possible.
    */
   async #takeBack(name: string, companion: Companion | undefined): Promise<void> {
-    await this.#retraction.remove(name)
+    await removeFile(join(this.layout.dir, name)).catch(() => undefined)
     await companion?.withdraw(name)
     await this.#directory.sync().catch(() => undefined)
   }

@@ -18,3 +18,20 @@ export function removeFile(path: string): Promise<boolean> {
     false,
   )
 }
+
+/**
+ * Runs `task`, which needs a folder. If the folder is missing, because another program has removed it, creates it with
+ * `makeFolder` and runs `task` once more.
+ */
+export async function retryInFolder<T>(
+  makeFolder: () => Promise<unknown>,
+  task: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await task()
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error
+    await makeFolder()
+    return task()
+  }
+}

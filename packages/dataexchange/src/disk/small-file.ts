@@ -1,7 +1,8 @@
-import { closeSync, fstatSync, linkSync, openSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, linkSync, openSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemCode } from '../system-errors.ts'
 import { FILE_MODE, type FolderLayout, temporaryPath } from './layout.ts'
+import { writeAllSync } from './write-all.ts'
 
 /**
  * A small file that was written under a temporary name, and closed. All calls are synchronous: for so little the way to
@@ -67,14 +68,5 @@ export class SmallFile {
     if (size !== bytes.length)
       throw new Error(`the file has ${size} bytes after ${bytes.length} were written`)
     this.#inode = ino
-  }
-}
-
-/** Writes all of `bytes`: the system may take less than it is given, and says so only by its count. */
-export function writeAllSync(fd: number, bytes: Uint8Array, position: number | null = null): void {
-  for (let at = 0; at < bytes.length; ) {
-    const written = writeSync(fd, bytes, at, bytes.length - at, position === null ? null : position + at)
-    if (written === 0) throw new Error('the file system took none of the bytes and named no fault')
-    at += written
   }
 }

@@ -3,6 +3,7 @@ import { type FileHandle, unlink } from 'node:fs/promises'
 import { FIXED_LIMITS } from '../limits.ts'
 import { openFile } from './descriptors.ts'
 import { FILE_MODE } from './layout.ts'
+import { writeAll } from './write-all.ts'
 
 /** A file that is being written, under a name that nobody reads. */
 export class TemporaryFile {
@@ -36,15 +37,13 @@ export class TemporaryFile {
     return fstatSync(this.#handle.fd).mtimeMs
   }
 
-  /** Appends all of `pieces`: the system may take less than it is given, and says so only by its count. */
+  /** Appends all of `pieces`. */
   async write(pieces: readonly Uint8Array[]): Promise<void> {
-    let rest = pieces.filter(piece => piece.length > 0)
-    while (rest.length > 0) {
+    await writeAll(pieces, async rest => {
       const { bytesWritten } = await this.#handle.writev(rest)
-      if (bytesWritten === 0) throw new Error('the file system took none of the bytes and named no fault')
       this.#size += bytesWritten
-      rest = withoutFirst(rest, bytesWritten)
-    }
+      return bytesWritten
+    })
   }
 
   /**
@@ -139,16 +138,3 @@ export class TemporaryFile {
 const MOST_GATHERED = 512 * 1024
 /** Bytes that files have gathered, or are writing. The process shares its memory, whatever mailboxes it has. */
 let unwritten = 0
-
-function withoutFirst(pieces: readonly Uint8Array[], count: number): Uint8Array[] {
-  let skip = count
-  const rest: Uint8Array[] = []
-  for (const piece of pieces) {
-    if (skip >= piece.length) skip -= piece.length
-    else {
-      rest.push(skip === 0 ? piece : piece.subarray(skip))
-      skip = 0
-    }
-  }
-  return rest
-}

@@ -1,6 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import { backoffMs } from '../async/backoff.ts'
-import { FIXED_LIMITS } from '../limits.ts'
+import { waitToReconnect } from '../async/backoff.ts'
 import type { Logger } from '../logger.ts'
 import type { Listener, Stream, Streams } from '../pilot/transport.ts'
 
@@ -50,10 +48,9 @@ async function acceptAll(listener: Listener, { onStream, signal }: AcceptOptions
 }
 
 async function listenAgain({ streams, port, signal, logger }: AcceptOptions): Promise<Listener | undefined> {
-  const bounds = { min: FIXED_LIMITS.reconnectMin.value, max: FIXED_LIMITS.reconnectMax.value }
   for (let tries = 1; ; tries++) {
     try {
-      await delay(backoffMs(tries, bounds), undefined, { signal })
+      await waitToReconnect(tries, signal)
       const listener = await streams.listen(port, { signal })
       logger.info({ port }, 'connected to the daemon again; the port is bound')
       return listener

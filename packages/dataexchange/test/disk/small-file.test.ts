@@ -64,6 +64,6 @@ test('short writes are continued; what the disk refuses leaves nothing', async t
 test('a file system that takes nothing and names no fault is one', async t => {
   const layout = await tempLayout(t)
   replaceSyncFs(t, 'writeSync', () => () => 0)
-  assert.throws(() => SmallFile.create(layout, Buffer.from('x')), /took none of the bytes/)
+  assert.throws(() => SmallFile.create(layout, Buffer.from('x')), /wrote none of the bytes/)
   assert.deepEqual(await temporariesIn(layout.dir), [])
 })

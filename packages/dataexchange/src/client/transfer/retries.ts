@@ -1,5 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import { backoffMs } from '../../async/backoff.ts'
+import { waitToReconnect } from '../../async/backoff.ts'
 import { FIXED_LIMITS } from '../../limits.ts'
 
 /** Counts the tries in a row that brought nothing, and waits between them, longer each time. */
@@ -24,7 +23,6 @@ export class Retries {
 
   /** Waits before the next try. Rejects when `signal` fires. */
   async pause(signal: AbortSignal): Promise<void> {
-    const { reconnectMin: min, reconnectMax: max } = FIXED_LIMITS
-    await delay(backoffMs(this.#failures, { min: min.value, max: max.value }), undefined, { signal })
+    await waitToReconnect(this.#failures, signal)
   }
 }

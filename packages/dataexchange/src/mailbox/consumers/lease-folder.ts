@@ -36,11 +36,10 @@ import { lstat, open, readdir, rename, unlink, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { coalesce } from '../../async/coalesce.ts'
 import { DirectorySync, makeFolder } from '../../disk/directory-sync.ts'
-import { ifThere, removeFile } from '../../disk/if-exists.ts'
+import { ifThere, removeFile, retryInFolder } from '../../disk/if-exists.ts'
 import { FILE_MODE, type FolderLayout, folderLayout, temporaryPath } from '../../disk/layout.ts'
 import { publish } from '../../disk/publish.ts'
 import { sweepTemporaries } from '../../disk/sweep.ts'
-import { systemCode } from '../../system-errors.ts'
 import { addTombstones } from '../journal/tombstones.ts'
 import { groupLayout, MESSAGE_SUFFIX } from '../layout.ts'
 
@@ -204,14 +203,8 @@ export class LeaseFolder {
   }
 
   /** Runs `task`. If the folder has been removed, creates it and runs `task` once more. */
-  async #inFolder<T>(task: () => Promise<T>): Promise<T> {
-    try {
-      return await task()
-    } catch (error) {
-      if (systemCode(error) !== 'ENOENT') throw error
-      await this.#make()
-      return task()
-    }
+  #inFolder<T>(task: () => Promise<T>): Promise<T> {
+    return retryInFolder(() => this.#make(), task)
   }
 
   async #make(): Promise<void> {

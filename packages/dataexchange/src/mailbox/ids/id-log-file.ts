@@ -2,6 +2,7 @@ import { fstatSync } from 'node:fs'
 import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { coalesce } from '../../async/coalesce.ts'
 import { FILE_MODE } from '../../disk/layout.ts'
+import { writeAll } from '../../disk/write-all.ts'
 
 /** Records in one file of the log of message ids, two for each message; then a new file begins. @limit count */
 export const ID_LOG_RECORDS = 4_096
@@ -45,14 +46,10 @@ export class IdLogFile {
 
   /** Appends `lines`. Call {@link settle} and {@link release} once for each of them. Calls must not overlap. */
   async write(lines: readonly string[]): Promise<void> {
-    let rest = Buffer.from(lines.join(''))
-    await this.#attempt(async () => {
-      while (rest.length > 0) {
-        const { bytesWritten } = await this.#handle.write(rest)
-        if (bytesWritten === 0) throw new Error('the file system took none of the bytes and named no fault')
-        rest = rest.subarray(bytesWritten)
-      }
-    })
+    const bytes = Buffer.from(lines.join(''))
+    await this.#attempt(() =>
+      writeAll([bytes], async ([rest = bytes]) => (await this.#handle.write(rest)).bytesWritten),
+    )
     this.#records += lines.length
     this.#needed += lines.length
     this.#unsettled += lines.length

@@ -2,6 +2,7 @@ import { lstat, readdir, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { coalesce } from '../../async/coalesce.ts'
 import { DirectorySync, makeFolder } from '../../disk/directory-sync.ts'
+import { retryInFolder } from '../../disk/if-exists.ts'
 import { isAlive } from '../../disk/sweep.ts'
 import { OwnNames, ownerIn } from '../../disk/unique-names.ts'
 import { FIXED_LIMITS } from '../../limits.ts'
@@ -112,11 +113,10 @@ export class IdLog {
 
   async #create(): Promise<IdLogFile> {
     const path = join(this.#dir, fileNames.next())
-    const file = await this.#open(path).catch(async error => {
-      if (systemCode(error) !== 'ENOENT') throw error
-      await makeFolder(this.#dir, this.#durable)
-      return this.#open(path)
-    })
+    const file = await retryInFolder(
+      () => makeFolder(this.#dir, this.#durable),
+      () => this.#open(path),
+    )
     try {
       if (this.#durable) await new DirectorySync(this.#dir).sync()
       return file

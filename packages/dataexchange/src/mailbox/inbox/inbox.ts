@@ -173,7 +173,6 @@ export class Inbox {
       if (this.#folder.isBeingMade) return false
       const render = () => concat(renderMessage(layout, payload))
       if (!(await this.#fastPath.write(choice, render, delivery))) return false
-      await this.#folder.retract()
       this.#quota.added(choice.name, layout.size, record.from)
       return true
     } finally {

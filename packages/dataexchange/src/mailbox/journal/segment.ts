@@ -3,10 +3,10 @@ import { type FileHandle, unlink } from 'node:fs/promises'
 import { bootId } from '../../disk/boot-id.ts'
 import { openFile } from '../../disk/descriptors.ts'
 import { makeFolder, syncDirectory } from '../../disk/directory-sync.ts'
+import { retryInFolder } from '../../disk/if-exists.ts'
 import { FILE_MODE } from '../../disk/layout.ts'
-import { writeAllSync } from '../../disk/small-file.ts'
+import { writeAllSync } from '../../disk/write-all.ts'
 import { FIXED_LIMITS } from '../../limits.ts'
-import { systemCode } from '../../system-errors.ts'
 import { type ClosedSegment, type JournalFolder, segmentsInUse } from './journal-folder.ts'
 import { encodeBatch, encodeHeader, type JournalEntry } from './journal-format.ts'
 
@@ -41,11 +41,10 @@ export class Segment implements ClosedSegment {
     let handle: FileHandle | undefined
     segmentsInUse.add(path)
     try {
-      handle = await openFile(path, 'wx', FILE_MODE).catch(async error => {
-        if (systemCode(error) !== 'ENOENT') throw error
-        await makeFolder(folder.dir, true)
-        return openFile(path, 'wx', FILE_MODE)
-      })
+      handle = await retryInFolder(
+        () => makeFolder(folder.dir, true),
+        () => openFile(path, 'wx', FILE_MODE),
+      )
       const segment = new Segment(path, handle, statSync(path).ino)
       segment.#write(encodeHeader(bootId()))
       await Promise.all([handle.datasync(), syncDirectory(folder.dir)])

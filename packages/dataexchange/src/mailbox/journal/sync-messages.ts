@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { constants } from 'node:fs'
 import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeAllSync } from '../../disk/small-file.ts'
+import { writeAllSync } from '../../disk/write-all.ts'
 import { systemCode } from '../../system-errors.ts'
 import { decodeSegment } from './journal-format.ts'
 

@@ -33,9 +33,8 @@ import { constants } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open, readdir, readFile, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { coalesce } from '../../async/coalesce.ts'
-import { ifThere } from '../../disk/if-exists.ts'
+import { ifThere, retryInFolder } from '../../disk/if-exists.ts'
 import { FILE_MODE, FOLDER_MODE } from '../../disk/layout.ts'
-import { systemCode } from '../../system-errors.ts'
 import { isOwnerFileName, ownedPartialName, ownerFileName, parsePartialName } from './partial-names.ts'
 
 /** One partial file. */
@@ -261,15 +260,11 @@ export class PartialFolder {
   }
 
   /** Runs `task`. If the folder is missing, creates it and runs `task` once more. */
-  async #inFolder<T>(task: () => Promise<T>): Promise<T> {
-    try {
-      return await task()
-    } catch (error) {
-      if (systemCode(error) !== 'ENOENT') throw error
+  #inFolder<T>(task: () => Promise<T>): Promise<T> {
+    return retryInFolder(async () => {
       await this.#makeParent()
       await mkdir(this.#dir, { recursive: true, mode: FOLDER_MODE })
-      return task()
-    }
+    }, task)
   }
 }
 

@@ -1,4 +1,5 @@
 import { type FileHandle, lstat } from 'node:fs/promises'
+import { writeAll } from '../../disk/write-all.ts'
 import { MailboxError } from '../../errors.ts'
 import type { FinishedFile, StoredFile } from '../received/received.ts'
 import { TrailingHash } from './trailing-hash.ts'
@@ -84,14 +85,13 @@ export class Transfer {
   write(bytes: Uint8Array): Promise<void> {
     return this.#exclusively(async () => {
       await this.#options.reserve(bytes.length)
-      for (let rest = bytes; rest.length > 0; ) {
+      await writeAll([bytes], async ([rest = bytes]) => {
         const { bytesWritten } = await this.#options.handle.write(rest, 0, rest.length, this.#offset)
-        if (bytesWritten === 0) throw new Error('the file system took none of the bytes and named no fault')
         this.#hash.update(rest.subarray(0, bytesWritten))
         this.#offset += bytesWritten
         this.#options.onWritten(bytesWritten)
-        rest = rest.subarray(bytesWritten)
-      }
+        return bytesWritten
+      })
     })
   }
 

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
-import { KeyedLock } from '../../async/keyed-lock.ts'
+import { KeyedQueue } from '../../async/keyed-queue.ts'
 import { checkDisk } from '../../disk/free-space.ts'
 import { MailboxError } from '../../errors.ts'
 import type { Logger } from '../../logger.ts'
@@ -62,7 +62,7 @@ export class Transfers {
   readonly #options: TransfersOptions
   readonly #partials: PartialFolder
   readonly #open = new Map<PartialEntry, Transfer>()
-  readonly #locks = new KeyedLock()
+  readonly #locks = new KeyedQueue()
   #timer: NodeJS.Timeout | undefined
   #sweeping: Promise<void> | undefined
   #sweptAt = performance.now()

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { utf8 } from '../../bytes.ts'
 import { DirectorySync, makeFolder } from '../../disk/directory-sync.ts'
 import type { Companion } from '../../disk/durable-folder.ts'
-import { ifThere } from '../../disk/if-exists.ts'
+import { ifThere, retryInFolder } from '../../disk/if-exists.ts'
 import { type FolderLayout, temporaryPath } from '../../disk/layout.ts'
 import { publish } from '../../disk/publish.ts'
 import { TemporaryFile } from '../../disk/temporary-file.ts'
@@ -114,16 +114,12 @@ export class FileRecords {
     return swept
   }
 
-  async #publish(file: TemporaryFile, name: string): Promise<boolean> {
+  #publish(file: TemporaryFile, name: string): Promise<boolean> {
     const recordName = `${name}${RECORD_SUFFIX}`
-    try {
-      return await publish(this.#layout, file.path, recordName)
-    } catch (error) {
-      if (systemCode(error) !== 'ENOENT') throw error
-      // Another program removed the subfolder.
-      await this.make()
-      return publish(this.#layout, file.path, recordName)
-    }
+    return retryInFolder(
+      () => this.make(),
+      () => publish(this.#layout, file.path, recordName),
+    )
   }
 }
 

@@ -12,6 +12,7 @@ import { type FoundEntry, readTar } from '../../archive/read-tar.ts'
 import { openFile } from '../../disk/descriptors.ts'
 import { syncDirectory } from '../../disk/directory-sync.ts'
 import { FILE_MODE, FOLDER_MODE } from '../../disk/layout.ts'
+import { writeAll } from '../../disk/write-all.ts'
 import type { ArchiveFile } from './archive-file.ts'
 
 /** How {@link unpack} works. */
@@ -69,7 +70,7 @@ export async function unpack(
       } else if (entry.size <= SMALL_FILE) {
         const content = Buffer.allocUnsafeSlow(entry.size)
         await archive.read(content, entry.dataAt)
-        await writes.add(() => writeFile(path, entry, durable, async handle => writeAll(handle, content)))
+        await writes.add(() => writeFile(path, entry, durable, async handle => append(handle, content)))
       } else {
         await writeFile(path, entry, durable, handle => copy(archive, entry, handle, signal))
       }
@@ -121,12 +122,8 @@ async function writeFile(
   }
 }
 
-async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let used = 0; used < bytes.length; ) {
-    const { bytesWritten } = await handle.write(bytes, used)
-    if (bytesWritten === 0) throw new Error('the file system took none of the bytes and named no fault')
-    used += bytesWritten
-  }
+function append(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  return writeAll([bytes], async rest => (await handle.writev(rest)).bytesWritten)
 }
 
 async function copy(
@@ -140,7 +137,7 @@ async function copy(
     signal.throwIfAborted()
     const piece = buffer.subarray(0, size - at)
     await archive.read(piece, dataAt + at)
-    await writeAll(handle, piece)
+    await append(handle, piece)
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Turn, Turns } from '../../async/keyed-queue.ts'
+import { KeyedQueue, type Turn } from '../../async/keyed-queue.ts'
 import { Semaphore } from '../../async/semaphore.ts'
 import type { Message } from '../../client/outgoing.ts'
 import { OutboxError, PluginError } from '../../errors.ts'
@@ -32,7 +32,7 @@ export class Adder {
   readonly #room: Room
   readonly #limits: RoomLimits
   readonly #maxFrameSize: number | undefined
-  readonly #turns = new Turns()
+  readonly #turns = new KeyedQueue()
   readonly #slots = new Semaphore(WRITES_AT_ONCE)
   readonly #ids = new Set<string>()
   #lastSeq: number
