@@ -37,6 +37,16 @@ const ENVIRONMENT: Record<string, string[]> = {
 /** Most files of one folder. */
 const MOST_FILES = 18
 
+/** Most lines of one file. */
+const MOST_LINES = 300
+
+/** Files that may be longer, each with its reason. */
+const LONG_FILES: Record<string, string> = {
+  'packages/dataexchange/src/error-codes.ts': 'the table of error codes',
+  'packages/dataexchange/src/client/client.ts': 'still to be split: frame-writer.ts',
+  'packages/dataexchange/src/embedded/client-session.ts': 'still to be split',
+}
+
 const library = sourcesOf(LIBRARY)
 const command = sourcesOf(COMMAND)
 const sources = [...library, ...command]
@@ -105,6 +115,13 @@ test(`no folder holds more than ${MOST_FILES} files`, () => {
   const counts = new Map<string, number>()
   for (const { path } of sources) counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1)
   for (const [folder, count] of counts) assert.ok(count <= MOST_FILES, `${folder} holds ${count}`)
+})
+
+test(`no file has more than ${MOST_LINES} lines, but for tables`, () => {
+  for (const { path } of sources) {
+    const lines = readFileSync(path, 'utf8').trimEnd().split('\n').length
+    assert.ok(lines <= MOST_LINES || path in LONG_FILES, `${path} has ${lines} lines`)
+  }
 })
 
 test('only the index imports by a package condition', () => {

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { coalesce } from '#lib/async/coalesce.js'
-import { Fifo } from '#lib/async/queue.js'
 import { NoSlotError, Semaphore } from '#lib/async/semaphore.js'
 
-test('semaphore: at most so many at once, in the order they came, also after failures', async () => {
+test('at most `slots` tasks run at once, in the order of the calls, also after failures', async () => {
   const semaphore = new Semaphore(3)
   const begun: number[] = []
   let running = 0
@@ -30,7 +28,7 @@ test('semaphore: at most so many at once, in the order they came, also after fai
   assert.equal(await semaphore.run('one', async () => 'free again'), 'free again')
 })
 
-test('semaphore: owners take turns, and none has more than its slots', async () => {
+test('owners take turns, and none exceeds its slots', async () => {
   const semaphore = new Semaphore(4, 2)
   const begun: string[] = []
   const running: Record<string, number> = { many: 0, few: 0 }
@@ -46,15 +44,12 @@ test('semaphore: owners take turns, and none has more than its slots', async () 
   await turn()
   const before = begun.length
   await Promise.all([run('few'), run('few')])
-  assert.ok(
-    begun.length <= before + 8,
-    `${begun.length - before} began before two of another owner were done`,
-  )
+  assert.ok(begun.length <= before + 8, `${begun.length - before} began before two of another owner ended`)
   await Promise.all(many)
   assert.equal(begun.length, 102)
 })
 
-test('semaphore: who waits for too long is told, and takes no slot later', async () => {
+test('a wait that times out rejects and takes no slot later', async () => {
   const semaphore = new Semaphore(1)
   let release = () => {}
   const first = semaphore.run('a', () => new Promise<void>(resolve => (release = resolve)))
@@ -64,44 +59,4 @@ test('semaphore: who waits for too long is told, and takes no slot later', async
   release()
   await first
   assert.equal(await patient, 'ran')
-})
-
-test('coalesce: calls during a run share the next, and failures go to their own callers', async () => {
-  let runs = 0
-  let fail = false
-  const shared = coalesce(async () => {
-    const run = ++runs
-    const failing = fail
-    await turn()
-    if (failing) throw new Error(`run ${run}`)
-    return run
-  })
-  assert.deepEqual(await Promise.all([shared(), shared()]), [1, 1])
-  const first = shared()
-  await Promise.resolve()
-  await Promise.resolve()
-  assert.equal(runs, 2)
-  const late = [shared(), shared()]
-  assert.deepEqual(await Promise.all([first, ...late]), [2, 3, 3])
-  fail = true
-  await assert.rejects(shared(), /run 4/)
-  fail = false
-  assert.equal(await shared(), 5)
-})
-
-test('fifo: order and length hold over many pushes and shifts', () => {
-  const fifo = new Fifo<number>([0, 1])
-  let next = 2
-  let expected = 0
-  for (let i = 0; i < 10_000; i++) {
-    fifo.push(next++)
-    if (i % 3 !== 0) assert.equal(fifo.shift(), expected++)
-    assert.equal(fifo.length, next - expected)
-  }
-  assert.deepEqual(
-    fifo.toArray(),
-    Array.from({ length: next - expected }, (_, i) => expected + i),
-  )
-  while (fifo.length > 0) assert.equal(fifo.shift(), expected++)
-  assert.equal(fifo.shift(), undefined)
 })
