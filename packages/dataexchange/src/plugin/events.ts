@@ -1,4 +1,4 @@
-import { type Logger, silentLogger } from '../logger.ts'
+import { defaultLogger, type Logger } from '../logger.ts'
 
 /** Events that wait for a slow subscriber; beyond it the oldest are dropped. @limit count */
 const EVENT_QUEUE = 1_024
@@ -73,7 +73,7 @@ export class EventBus {
   readonly #subscriptions = new Set<Subscription>()
   readonly #logger: Logger
 
-  constructor(logger: Logger = silentLogger) {
+  constructor(logger: Logger = defaultLogger) {
     this.#logger = logger
   }
 
@@ -87,7 +87,7 @@ export class EventBus {
   /**
    * Calls `listener` for every event whose topic matches `pattern`; `*` stands for any characters (`file.*`, `*`).
    * Up to 1,024 events are queued for a slow listener (`EVENT_QUEUE`); then the oldest are dropped, with a
-   * warning in the log. Errors of a listener are logged.
+   * warning in the log. Errors of a listener are logged; without a logger, they go to `console.warn`.
    *
    * @returns a function that ends the subscription and drops its queued events
    */

@@ -1,4 +1,4 @@
-import { type Logger, silentLogger } from '../logger.ts'
+import { defaultLogger, type Logger } from '../logger.ts'
 import type { Identity, Resolver, Streams } from '../pilot/transport.ts'
 import { EventBus } from './events.ts'
 import { ServiceRegistry } from './registry.ts'
@@ -13,7 +13,7 @@ export interface RuntimeDriver extends Streams, Resolver {
 export interface RuntimeOptions {
   /** The transport of the services. */
   driver: RuntimeDriver
-  /** @default logs nothing */
+  /** @default errors of listeners and hooks go to `console.warn`, nothing else is logged */
   logger?: Logger | undefined
   /** Tells services which nodes are trusted. @default none: `deps.trust` is undefined */
   trust?: TrustChecker | undefined
@@ -29,7 +29,7 @@ export class Runtime {
 
   constructor(options: RuntimeOptions) {
     this.#options = options
-    this.#logger = options.logger ?? silentLogger
+    this.#logger = options.logger ?? defaultLogger
     this.events = new EventBus(this.#logger)
   }
 

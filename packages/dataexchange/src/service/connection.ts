@@ -91,6 +91,7 @@ export class Connection {
       rates: peer.rates,
       transfers: { handle: frame => this.#transfers.handle(frame) },
       refusals: {
+        hookFailed: (hook, fields) => options.refusals.hookFailed(hook, fields),
         note: (what, fields) => {
           peer.refusalLimiter.spend()
           options.refusals.note(what, fields)

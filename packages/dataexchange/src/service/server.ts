@@ -1,5 +1,5 @@
 import { frameCap } from '../frame-limits.ts'
-import { type Logger, silentLogger } from '../logger.ts'
+import { defaultLogger, type Logger } from '../logger.ts'
 import { defaultMaxFrameSize } from '../max-frame-size.ts'
 import { DATA_EXCHANGE_PORT, type Listener, type Stream, type Streams } from '../pilot/transport.ts'
 import type { Frame } from '../wire/frame.ts'
@@ -40,7 +40,7 @@ export class Server {
     this.#handler = handler
     this.#port = options.port ?? DATA_EXCHANGE_PORT
     this.#maxFrameSize = frameCap(options.maxFrameSize, defaultMaxFrameSize())
-    this.#logger = options.logger ?? silentLogger
+    this.#logger = options.logger ?? defaultLogger
   }
 
   /**
@@ -75,7 +75,7 @@ export class Server {
       for (;;) {
         const frame = await readFrame(stream, { maxFrameSize: this.#maxFrameSize })
         if (frame === null) break
-        await this.#handler(stream, frame)
+        await this.#handle(stream, frame)
       }
       stream.end()
     } catch (err) {
@@ -83,6 +83,17 @@ export class Server {
       stream.destroy()
     } finally {
       this.#open.delete(stream)
+    }
+  }
+
+  /** Rejects with what the handler throws, once it is logged. */
+  async #handle(stream: Stream, frame: Frame): Promise<void> {
+    try {
+      await this.#handler(stream, frame)
+    } catch (err) {
+      const from = stream.remoteAddress.address.toString()
+      this.#logger.error({ err, from }, 'the frame handler failed')
+      throw err
     }
   }
 }

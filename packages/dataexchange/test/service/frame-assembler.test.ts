@@ -94,7 +94,7 @@ async function handlerContext(t: TestContext): Promise<HandlerContext> {
     mailbox: await tempMailbox(t),
     events: new EventBus(),
     logger: silentLogger,
-    refusals: { note: () => {} },
+    refusals: { note: () => {}, hookFailed: () => {} },
     admission: new Admission({}),
     transfers: { handle: async () => null },
     rates: new RateLimiter({}),

@@ -160,6 +160,10 @@ test('a hook that throws refuses the frame, and the connection goes on', async t
     'ERR TEXT save failed: internal error',
     'ACK TEXT 4 bytes',
   ])
+  const [line, ...others] = node.log.filter(({ level }) => level === 'error')
+  assert.equal(line?.message, 'the accept hook failed')
+  assert.match(String(line?.fields.err), /the database is down/)
+  assert.deepEqual(others, [])
 })
 
 test('rates hold for a peer over all of its connections', async t => {

@@ -13,7 +13,9 @@ import {
 } from '../../wire/file-stream.ts'
 import { FRAME_HEADER_SIZE, type Frame, FrameType, typeName } from '../../wire/frame.ts'
 import type { FrameAnswer } from '../answer-queue.ts'
+import { publishFile, publishIfFull } from '../events.ts'
 import type { HandlerContext, IncomingFrame } from '../handlers/handler.ts'
+import { requestRefusal } from '../handlers/refusal.ts'
 import { drainPayload, isCutOff, splitPayload } from '../payload.ts'
 import type { ByteBudget } from '../peers/byte-budget.ts'
 import { OutOfOrderChunks } from './out-of-order-chunks.ts'
@@ -111,21 +113,20 @@ export class FileStreamReceiver {
   }
 
   async #init(id: Uint8Array, payload: Uint8Array): Promise<FrameAnswer> {
-    const { mailbox, address, admission, trust, events, from } = this.#context
+    const { mailbox, events, from } = this.#context
+    let size = 0
     try {
       const message = decodeFileStream(payload)
       if (message.kind !== 'init') return null
-      const { size, sha256, filename } = message
-      const refusal = await admission.refusal({ address, type: FILE, size, filename }, trust)
-      if (refusal !== undefined) return this.#failed(id, `refused: ${refusal}`, 'not admitted')
+      const { sha256, filename } = message
+      size = message.size
+      const refusal = await requestRefusal({ type: FILE, size, filename }, this.#context)
+      if (refusal !== undefined) return this.#failed(id, refusal, 'not admitted')
       const file = await mailbox.openTransfer({ id, owner: from, filename, size, sha256 })
       this.#add(hexOf(id), { file, filename, held: new OutOfOrderChunks(this.#budget) })
       return answer({ kind: 'initAck', id, offset: file.offset })
     } catch (error) {
-      if (isFull(error)) {
-        const limits = { frame_bytes: sizeOf(payload), max_bytes: mailbox.limits.receivedMaxBytes }
-        events.publish('received.full', { type: typeName(FrameType.FileStream), ...limits })
-      }
+      publishIfFull(events, error, { frameType: FrameType.FileStream, size, mailbox })
       return this.#failed(id, wordsFor(error), reasonForPeer(error), error)
     }
   }
@@ -193,8 +194,7 @@ export class FileStreamReceiver {
     const { file, filename } = incoming
     try {
       const { path, size, unpacking } = await file.finish()
-      // Of what is being unpacked it is told when that is over.
-      if (!unpacking) this.#context.events.publish('file.received', { filename, size, path })
+      publishFile(this.#context.events, { filename, size, path, unpacking })
       return answer({ kind: 'complete', id, ok: true, message: '' })
     } catch (error) {
       return this.#failed(id, wordsFor(error), reasonForPeer(error), error)
@@ -257,19 +257,9 @@ function startOf(payload: Uint8Array): number {
   return message.kind === 'chunk' ? message.offset : 0
 }
 
-/** The size that an INIT declares. */
-function sizeOf(payload: Uint8Array): number {
-  const message = decodeFileStream(payload)
-  return message.kind === 'init' ? message.size : 0
-}
-
 /** Of a malformed frame all that is wrong with it: it tells nothing of this machine. */
 function wordsFor(error: unknown): string {
   return error instanceof WireError ? error.message : reasonForPeer(error)
-}
-
-function isFull(error: unknown): boolean {
-  return error instanceof MailboxError && error.code === 'RECEIVED_FULL'
 }
 
 function isClosed(error: unknown): boolean {

@@ -1,4 +1,5 @@
 import { decodeUtf8, KiB, utf8 } from '../../bytes.ts'
+import { AnswerError } from '../../errors.ts'
 import { reasonForPeer } from '../../system-errors.ts'
 import { ackReplyText } from '../../wire/ack.ts'
 import { type Frame, FrameType } from '../../wire/frame.ts'
@@ -74,6 +75,8 @@ async function replyFrame(
     return { type: FrameType.Text, payload }
   } catch (err) {
     const why = reasonForPeer(err)
+    if (err instanceof AnswerError && err.code === 'ANSWER_FAILED')
+      refusals.hookFailed('the answer hook', { from: request.from, err: err.cause })
     refusals.note(`requests were not answered: ${why}`, { from: request.from, err })
     return { type: FrameType.JSON, payload: utf8(JSON.stringify({ error: why })) }
   }

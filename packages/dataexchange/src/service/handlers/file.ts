@@ -1,28 +1,25 @@
-import { MailboxError, WireError } from '../../errors.ts'
+import { WireError } from '../../errors.ts'
 import { ackText, duplicateText } from '../../wire/ack.ts'
-import { typeName } from '../../wire/frame.ts'
-import { type HandlerContext, type IncomingFrame, idFields, idsOf } from './handler.ts'
+import { publishFile, publishIfFull } from '../events.ts'
+import { type HandlerContext, type IncomingFrame, idsOf } from './handler.ts'
 
-/** FILE: one file in the received folder (section 3). */
+/** FILE: stores one file in the received folder `[ack.durable]`. */
 export async function handleFile(frame: IncomingFrame, context: HandlerContext): Promise<string> {
   const { filename, length, payload } = frame
   const { mailbox, events, from } = context
   if (filename === undefined) {
     throw new WireError('FILENAME_MISSING', 'the FILE payload has no room for the name it declares')
   }
+  const ids = idsOf(frame)
   try {
     const { path, duplicate, unpacking } = await mailbox.storeFile(
-      { filename, length, from, ...idsOf(frame) },
+      { filename, length, from, ...ids },
       payload,
     )
     if (duplicate) return duplicateText(frame.type, length)
-    // Of what is being unpacked it is told when that is over.
-    if (!unpacking) events.publish('file.received', { filename, size: length, path, ...idFields(frame) })
+    publishFile(events, { filename, size: length, path, unpacking, ...ids })
   } catch (error) {
-    if (error instanceof MailboxError && error.code === 'RECEIVED_FULL') {
-      const limits = { frame_bytes: length, max_bytes: mailbox.limits.receivedMaxBytes }
-      events.publish('received.full', { type: typeName(frame.type), ...limits })
-    }
+    publishIfFull(events, error, { frameType: frame.type, size: length, mailbox })
     throw error
   }
   return ackText(frame.type, length)

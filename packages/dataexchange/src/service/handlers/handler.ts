@@ -28,8 +28,8 @@ export interface HandlerContext {
   readonly mailbox: Mailbox
   readonly events: EventBus
   readonly logger: Logger
-  /** To be told of every frame that is refused. */
-  readonly refusals: Pick<RefusalLog, 'note'>
+  /** Counts and logs refused frames. */
+  readonly refusals: Pick<RefusalLog, 'note' | 'hookFailed'>
   readonly admission: Admission
   readonly trust?: TrustChecker | undefined
   /** Where this node answers requests on their connections. */

@@ -1,21 +1,34 @@
 import { errText } from '../../wire/ack.ts'
 import { typeName } from '../../wire/frame.ts'
 import { drainPayload } from '../payload.ts'
+import type { AcceptRequest } from '../peers/admission.ts'
 import { type HandlerContext, type IncomingFrame, idsOf } from './handler.ts'
 
-/** The reason why the sender may not have this frame stored, or undefined where it may. */
+/** Resolves with the reason to refuse the frame, or undefined if the sender may have it stored. */
 export async function admissionRefusal(
   frame: IncomingFrame,
-  { address, admission, trust }: HandlerContext,
+  context: HandlerContext,
 ): Promise<string | undefined> {
   const { type, length: size, filename } = frame
   const named = filename !== undefined && { filename }
-  const request = { address, type: typeName(type), size, ...named, ...idsOf(frame) }
-  const refusal = await admission.refusal(request, trust)
-  return refusal === undefined ? undefined : `refused: ${refusal}`
+  return requestRefusal({ type: typeName(type), size, ...named, ...idsOf(frame) }, context)
 }
 
-/** Reads a refused frame over, and resolves with its answer. */
+/** As {@link admissionRefusal}, for the request itself. An error of the `accept` hook is reported and thrown. */
+export async function requestRefusal(
+  request: Omit<AcceptRequest, 'address'>,
+  { address, admission, trust, from, refusals }: HandlerContext,
+): Promise<string | undefined> {
+  try {
+    const refusal = await admission.refusal({ address, ...request }, trust)
+    return refusal === undefined ? undefined : `refused: ${refusal}`
+  } catch (err) {
+    refusals.hookFailed('the accept hook', { from, err })
+    throw err
+  }
+}
+
+/** Discards the payload of a refused frame and resolves with the answer. */
 export async function refuse(
   frame: IncomingFrame,
   refusal: string,

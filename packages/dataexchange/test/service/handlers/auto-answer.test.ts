@@ -180,6 +180,11 @@ for (const [what, answer, error] of failures) {
     const [line] = node.log.filter(({ level }) => level === 'warn')
     assert.equal(line?.message, `requests were not answered: ${error}`)
     assert.ok(line?.fields.err instanceof AnswerError)
+    const failed = error === 'the answer failed' ? ['the answer hook failed'] : []
+    assert.deepEqual(
+      node.log.filter(({ level }) => level === 'error').map(({ message }) => message),
+      failed,
+    )
     assert.deepEqual(node.service.refusals, { [`requests were not answered: ${error}`]: 1 })
     // The connection lives on.
     await writeFrame(stream, text('next'))
