@@ -47,7 +47,7 @@ export interface ConnectionOptions {
   refusals: RefusalLog
   admission: Admission
   trust?: TrustChecker | undefined
-  answering?: RequestAnswerer | undefined
+  answerer: RequestAnswerer | undefined
   /** Bytes. */
   maxFrameSize: number
   /** Milliseconds without a byte of payload, while no payload of the peer is being handled; Infinity: never. */

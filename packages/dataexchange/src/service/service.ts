@@ -92,7 +92,7 @@ export class Service implements PluginService {
       throw error
     })
     const refusals = new RefusalLog(logger)
-    const answering = this.#answering()
+    const answerer = this.#answerer()
     const options = {
       ...deps,
       ...times,
@@ -100,7 +100,7 @@ export class Service implements PluginService {
       refusals,
       admission: this.#admission,
       trust,
-      answering,
+      answerer,
     }
     const closing = new AbortController()
     const accepting = acceptForever(listener, {
@@ -181,7 +181,7 @@ export class Service implements PluginService {
     }
   }
 
-  #answering(): RequestAnswerer | undefined {
+  #answerer(): RequestAnswerer | undefined {
     const { answer, replyTimeout } = this.#config
     if (answer === undefined) return undefined
     return new RequestAnswerer({

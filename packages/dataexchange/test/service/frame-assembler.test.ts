@@ -96,6 +96,7 @@ async function handlerContext(t: TestContext): Promise<HandlerContext> {
     logger: silentLogger,
     refusals: { note: () => {}, hookFailed: () => {} },
     admission: new Admission({}),
+    answerer: undefined,
     transfers: { handle: async () => null },
     rates: new RateLimiter({}),
     address: SERVER_ADDRESS,

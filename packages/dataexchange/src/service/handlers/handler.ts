@@ -33,7 +33,7 @@ export interface HandlerContext {
   readonly admission: Admission
   readonly trust?: TrustChecker | undefined
   /** Where this node answers requests on their connections. */
-  readonly answerer?: RequestAnswerer | undefined
+  readonly answerer: RequestAnswerer | undefined
   /** The transfers of the connection. */
   readonly transfers: { handle(frame: IncomingFrame): Promise<FrameAnswer> }
   /** What the sender may send. */
