@@ -5,7 +5,7 @@ import type { Served } from './service-child.ts'
 import type { ServiceOptions } from './service-options.ts'
 import type { Target } from './target.ts'
 
-/** What the parts work with. */
+/** The environment of the parts. */
 export interface Bench {
   readonly rounds: number
   /** Milliseconds of one sample. */

@@ -8,7 +8,7 @@ import type { Usage } from './service-child.ts'
 import { type Kind, UNCAPPED } from './service-options.ts'
 import type { Target } from './target.ts'
 
-/** What is told of the service against what bounds it, and against the other service where there is one. */
+/** Compares the service with its bounds, and with the other service if there is one. */
 export const COMPARISONS: readonly Comparison[] = [
   { of: 'full', to: 'synced' },
   { of: 'os', to: 'plain' },

@@ -1,9 +1,9 @@
-// What the file system itself can do: run by `Child` with the folder to do it in.
+// Measures the file system itself. Run by `Child` with the folder to use.
 import * as fs from 'node:fs'
 import { join } from 'node:path'
 import { serveParent } from './child.ts'
 
-/** What is done again and again; the reply is how often a second, or, for copies, megabytes (10^6) a second. */
+/** The repeated operation. The reply is its rate per second or, for copies, megabytes (10^6) per second. */
 export interface FloorRequest {
   readonly do:
     | 'create'

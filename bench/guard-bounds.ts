@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import type { Kind } from './service-options.ts'
 
-/** What is compared, and what must hold. */
+/** The comparisons and their bounds. */
 export interface GuardRun {
-  /** Where the messages go. */
+  /** The receiver of the messages. */
   readonly dir: string
   /** The service, and the plain one that does the same. */
   readonly of: Kind

@@ -7,7 +7,7 @@ import { type LoadRequest, runLoad } from './load.ts'
 import { peakMemory } from './memory.ts'
 import { dialAll, type Target } from './target.ts'
 
-/** What can be asked of it. */
+/** The requests that it takes. */
 export type LoadChildRequest =
   /** Frames on `connections` connections; the reply is a `LoadResult`. */
   | ({ do: 'load'; target: Target; connections: number } & LoadRequest)

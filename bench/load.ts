@@ -16,7 +16,7 @@ export interface LoadRequest {
   readonly rate?: number
 }
 
-/** What came of it. */
+/** The result. */
 export interface LoadResult {
   readonly messages: number
   /** Messages a second, from the first that was sent to the last that was answered. */
@@ -61,7 +61,7 @@ export async function runLoad(connections: readonly Duplex[], request: LoadReque
 
 /** One connection under load. */
 class Lane {
-  /** So many answers have come. */
+  /** The number of answers so far. */
   onAnswers: (count: number) => void = () => {}
   readonly #connection: Duplex
   readonly #frames: Buffer

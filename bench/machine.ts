@@ -1,14 +1,14 @@
 import { existsSync, readdirSync, statfsSync } from 'node:fs'
 import { cpus, loadavg, release, totalmem } from 'node:os'
 
-/** Where the figures were measured. */
+/** The machine of the measurements. */
 export interface Machine {
   readonly cpu: string
   readonly cores: number
   readonly memoryMiB: number
   readonly node: string
   readonly system: string
-  /** Of the folder of the data. */
+  /** The file system of the data folder. */
   readonly fileSystem: string
   /** At the start: processes that wanted a core, over 1, 5 and 15 minutes. */
   readonly load: readonly number[]

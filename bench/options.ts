@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 
-/** What the command line asked for. */
+/** The options of the command line. */
 export interface Options {
   /** Names of parts; all where empty. */
   readonly parts: readonly string[]

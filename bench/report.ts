@@ -1,11 +1,11 @@
 import type { Machine } from './machine.ts'
 import type { Summary } from './statistics.ts'
 
-/** What `--json` writes. */
+/** The output of `--json`. */
 export interface Report {
   readonly machine: Machine
   readonly settings: Settings
-  /** Of the whole run. */
+  /** For the whole run. */
   readonly seconds: number
   readonly figures: readonly Figure[]
 }
@@ -14,7 +14,7 @@ export interface Report {
 export interface Settings {
   /** Rounds of samples that count, after one that does not. */
   readonly rounds: number
-  /** Of one sample, where it is the time that is given. */
+  /** For one sample, if the time is fixed. */
   readonly seconds: number
   /** Whether `--against` named a service. */
   readonly against: boolean
@@ -30,7 +30,7 @@ export interface Figure {
   readonly title: string
   readonly unit: Unit
   readonly contenders: Readonly<Record<string, Summary>>
-  /** Of contenders in the same round. */
+  /** The contenders of the same round. */
   readonly ratios: readonly (Comparison & Summary)[]
 }
 

@@ -7,7 +7,7 @@ export interface Contender {
   sample(): Promise<Readonly<Record<string, number>>>
 }
 
-/** What is to be measured. */
+/** The measurement. */
 export interface Measurement {
   /** Part and workload, see `Figure.id`. */
   readonly id: string
@@ -15,7 +15,7 @@ export interface Measurement {
   readonly contenders: readonly Contender[]
   /** The metrics that the samples give. A metric that a contender does not give is not told of it. */
   readonly metrics: Readonly<Record<string, { unit: Unit; title?: string }>>
-  /** Those of contenders that are missing are left out. */
+  /** Missing contenders are left out. */
   readonly comparisons: readonly Comparison[]
   readonly rounds: number
 }

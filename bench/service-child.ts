@@ -14,15 +14,15 @@ import { serveFloor } from './floor-service.ts'
 import { peakMemory } from './memory.ts'
 import { type ServiceOptions, serviceConfig } from './service-options.ts'
 
-/** What it says when it is ready. */
+/** The message that it sends when it is ready. */
 export interface Served {
-  /** Where it is reached through the daemon. */
+  /** Its address on the daemon. */
   readonly address?: string
   /** Milliseconds until it served, with what lay in its folders. */
   readonly startMs: number
 }
 
-/** What this process has used. */
+/** The resource usage of this process. */
 export interface Usage {
   /** Milliseconds of processor time, all threads, of the program and of the system for it. */
   readonly cpuMs: number

@@ -1,8 +1,8 @@
 import type { ServiceConfig } from '#lib/service/service.js'
 
 /**
- * What answers: the service, durable or not; or what bounds it: `null` answers and stores nothing, `plain` stores
- * each message in a file with nothing around it, `synced` does so durably.
+ * The receiver: the service, durable or not, or one of its bounds. `null` answers and stores nothing, `plain` stores
+ * each message in a plain file, `synced` does so durably.
  */
 export type Kind = 'full' | 'os' | 'null' | 'plain' | 'synced'
 

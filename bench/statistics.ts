@@ -1,4 +1,4 @@
-/** What several samples of one thing say. */
+/** Statistics of several samples. */
 export interface Summary {
   readonly median: number
   /** The spread: a quarter of the samples lies below `low`, a quarter above `high`. */

@@ -5,7 +5,7 @@ import { Driver } from '#lib/pilot/driver.js'
 import { DATA_EXCHANGE_PORT } from '#lib/pilot/transport.js'
 import { SocketStreams } from '../test/helpers/socket-streams.ts'
 
-/** Where a service is reached: on a Unix socket that carries its frames, or through a daemon, at an address. */
+/** The address of a service: a Unix socket that carries its frames, or an address behind a daemon. */
 export interface Target {
   readonly socket: string
   readonly address?: string | undefined
@@ -30,7 +30,7 @@ async function dialBare(socket: string): Promise<Duplex> {
     try {
       return await new SocketStreams(socket, null).dial()
     } catch (error) {
-      // So many wait to be accepted that the kernel takes no more.
+      // The backlog of the socket is full.
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
       await delay(5)
     }

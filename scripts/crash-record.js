@@ -1,4 +1,4 @@
-// What the long form of the crash tests has shown, row by row: test/crash/results.json. A row is made in parts, each
+// The results of the long crash tests, row by row: test/crash/results.json. A row is made in parts, each
 // with random numbers of its own; a part that is done is noted at once, so that a run can be broken off and gone on with.
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -24,7 +24,7 @@ export function isWhole(entry) {
   return entry !== undefined && entry.done.length === entry.parts
 }
 
-/** What is noted of one row while it is being made. */
+/** The record of one row while it runs. */
 export class RecordedRow {
   entry
   #name

@@ -61,7 +61,7 @@ function testsText() {
   )
 }
 
-/** What became of these tests with a version, in a word or two. */
+/** The outcome of these tests with a version, in a word or two. */
 function stateOf(wanted, version) {
   const found = wanted.map(({ file, name }) =>
     results[version].rows.find(row => row.file === file && row.name === name),

@@ -60,7 +60,7 @@ const BLOCKS = {
             const figure = byId.get(`codec/${id}/${size}/rate`)
             const rate = figure?.contenders.ours?.median
             const perSecond = rate === undefined ? '' : number((rate * Number(size)) / 1e9)
-            // What is not copied takes the same time at any size.
+            // Work without a copy takes the same time at any size.
             const copied = id === 'split' || Number(size) <= 1024
             return [
               name,
@@ -271,7 +271,7 @@ function conditions({ machine, settings }) {
   )
 }
 
-/** What was measured on the original's daemon: far from the cap, then at it. */
+/** Measurements on the original's daemon: far from the cap, then at it. */
 function originalWorkloads() {
   return ['empty', 'cap'].flatMap(place =>
     Object.entries(WORKLOADS)

@@ -1,4 +1,4 @@
-// What the scripts that write figures into pages of docs/ share.
+// Helpers of the scripts that write figures into pages of docs/.
 import { readFileSync, writeFileSync } from 'node:fs'
 
 /** A table in Markdown. */

@@ -2,7 +2,7 @@
 // `node scripts/run-crash.js [--record [--missing]] [--seed N] [text in the name ...]`.
 // Rows first, then the planted faults, which the rows must find; several at once. Prints a line for each as it ends,
 // and writes all of it to build/crash-results.json; with --note also to test/crash/ci-results.json, which
-// docs/guarantees.md is made of. What the machine lacks is skipped, and why is printed; with CI=true a skip is a failure.
+// docs/guarantees.md is made of. Rows that need something the machine lacks are skipped, and the reason is printed; with CI=true a skip is a failure.
 // With --record the rows run long and without planted faults, and are noted in test/crash/results.json part by part;
 // with --missing only what is not noted there yet.
 import { spawn } from 'node:child_process'
@@ -102,7 +102,7 @@ const made = { date, node: process.version, cores: CORES, load, seed, seconds, p
 mkdirSync('build', { recursive: true })
 writeJson('build/crash-results.json', { ...made, record: values.record, results })
 if (values.note) {
-  // What a planted fault has brought about is told as it is found, and differs each time.
+  // The effect of a planted fault is printed as it is found, and differs each time.
   const short = results.map(result => (isPlanted(result) ? { ...result, failures: [], counts: {} } : result))
   writeJson('test/crash/ci-results.json', { ...made, commit: commitHere(), results: short })
 }
@@ -126,7 +126,7 @@ function noteRow(name, report) {
   note({ name, ...report, passed: report.skipped === undefined ? isClean(report) : !process.env.CI })
 }
 
-/** What is due of the long form of one row, part by part; the last tells what all of it has shown. */
+/** Runs the missing parts of the long form of one row; the last part prints the total. */
 function longJobs(row) {
   const parts = PARTS[row] ?? 1
   const recorded = new RecordedRow(row, { parts, seed, goOn: values.missing })
@@ -160,7 +160,7 @@ function plantedJobs(isMeant) {
       let report
       let found = false
       try {
-        // What is random may pass it by: on a busy machine a power cut may come when all has been written anyway.
+        // A random row may miss it: on a busy machine a power cut may come after everything was written.
         for (let i = 0; i < TRIES && !found && report?.skipped === undefined; i++) {
           report = await run(copy, row, n, seed + i)
           found = report.error === undefined && report.harness === undefined && report.failures.length > 0

@@ -7,7 +7,7 @@ const KiB = 1024
 const SIZES = [100, KiB, 64 * KiB, 16 * KiB * KiB]
 /** Bytes of frames that are decoded in one go, at least. */
 const BATCH = 256 * KiB
-/** What a socket hands over at a time, and no multiple of any frame. */
+/** The size of one read from a socket. It is not a multiple of any frame. */
 const CHUNK = 65_521
 const COMPARISONS = ['it-length-prefixed', 'mqtt-packet'].map(to => ({ of: 'ours', to }))
 

@@ -73,7 +73,7 @@ async function* fileFigures(
   rmSync(dir, { recursive: true, force: true })
 }
 
-/** A service that is sent files out of memory. What it has received is removed between the samples. */
+/** A service that is sent files out of memory. Received files are removed between the samples. */
 async function receiver(
   bench: Bench,
   held: AsyncDisposableList,

@@ -12,7 +12,7 @@ const SMALL: readonly FloorRequest['do'][] = [
 const MiB = 1024 * 1024
 const MOST = 10_000
 
-/** What the file system itself can do, one call after the other. */
+/** The speed of the file system itself, one call after the other. */
 export const floor: Part = async function* (bench) {
   const dir = bench.scratch.folder()
   const [child] = await Child.start('floor-child.js', { dir })

@@ -8,7 +8,7 @@ const COUNTS = [0, 1_000, 10_000, 100_000]
 const KINDS = ['full', 'os', 'plain'] as const
 const MOST_MESSAGES = 2_000
 
-/** What a message costs, and how long a start takes, with so many messages in the inbox. */
+/** The cost of a message and the duration of a start, by the number of messages in the inbox. */
 export const growth: Part = async function* (bench) {
   if (!bench.wantsSize(100)) return
   for (const kind of KINDS) {

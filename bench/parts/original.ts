@@ -26,7 +26,7 @@ export const original: Part = async function* (bench) {
     console.log('the original: not measured, --original names no folder with its programs\n')
     return
   }
-  // What deletes many files comes last, see `deletionsSlowCreations`.
+  // The part that deletes many files runs last, see `deletionsSlowCreations`.
   for (const isFull of [false, true]) {
     for (const workload of WORKLOADS) {
       if (!bench.wantsSize(workload.size) || (isFull && workload.size !== SMALL)) continue

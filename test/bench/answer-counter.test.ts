@@ -13,7 +13,7 @@ test('answers are counted however they are split', () => {
   }
 })
 
-test('an answer that is no ACK ends the measuring', () => {
+test('an answer that is not an ACK ends the measurement', () => {
   assert.throws(() => new AnswerCounter().push(frame('ERR TEXT save failed: full')), /ERR TEXT/)
 })
 

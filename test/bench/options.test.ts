@@ -13,7 +13,7 @@ test('a quick run is shorter, unless it is told how long', () => {
   assert.ok(readOptions(['--quick']).rounds < readOptions([]).rounds)
 })
 
-test('what is no number, or would run for ever, is refused', () => {
+test('a value that is not a number, or would run for ever, is refused', () => {
   assert.throws(() => readOptions(['--duration', 'soon']), RangeError)
   assert.throws(() => readOptions(['--duration', '1e9']), RangeError)
   assert.throws(() => readOptions(['--rounds', '0']), RangeError)

@@ -1,5 +1,5 @@
-// What a user of the original looks for, by the names that it has there, through the public names of this package
-// and over real embedded daemons.
+// The names that a user of the original looks for, through the public API of this package and over real embedded
+// daemons.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'

@@ -8,7 +8,7 @@ import { Address } from '#lib/pilot/address.js'
 import type { ServiceConfig } from '#lib/service/service.js'
 import { connectAs, SERVER_ADDRESS, SocketStreams } from '../helpers/socket-streams.js'
 
-/** What the service tells of itself. */
+/** The report of the service. */
 export interface ServiceStatus {
   /** Bytes, after the garbage has been collected. */
   readonly heapUsed: number

@@ -10,7 +10,7 @@ interface Request {
   readonly content: Buffer
 }
 
-/** What a disk was asked to do, and what it may hold when the power goes at any moment of that. */
+/** The requests to a disk, and the states that it may have after a power cut at any of them. */
 export class BlockLog {
   readonly #requests: Request[]
 

@@ -27,7 +27,7 @@ export interface Entry extends Item {
   isRemoved: boolean
 }
 
-/** What was sent under which id, to be compared with what is on the disk: one copy of each. */
+/** The sent messages by id, to be compared with the disk: one copy of each. */
 export class Book {
   readonly failures: string[] = []
   readonly counts = { messages: 0, duplicates: 0, removed: 0 }
@@ -114,7 +114,7 @@ export class Book {
     }
   }
 
-  /** What a reader does. */
+  /** The action of a reader. */
   removeSome(): void {
     for (const [path, key] of this.#known) {
       const entry = this.#entries.get(key)

@@ -8,7 +8,7 @@ export class Child {
   readonly #child: ChildProcess
   /** Resolves when it has ended, by itself or by somebody else, and all that it printed has been read. */
   readonly ended: Promise<unknown>
-  /** What it prints. Lines that nobody listens for yet are gone: several may come at once. */
+  /** Its output. Lines that nobody listens for yet are gone: several may come at once. */
   readonly lines: Interface
 
   constructor(script: string, ...args: string[]) {

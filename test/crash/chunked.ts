@@ -3,7 +3,7 @@ import { answerOf, CHUNK, Sending, send } from '../helpers/file-stream.js'
 import type { Item } from './items.js'
 import type { Ledger } from './ledger.js'
 
-/** What came of a try to send a file in chunks: stored, refused, or no answer. */
+/** The outcome of an attempt to send a file in chunks: stored, refused, or no answer. */
 export type ChunkedOutcome = 'acknowledged' | 'refused' | 'unanswered'
 
 /** A file to be sent in chunks, and where to stop. */
@@ -52,7 +52,7 @@ export async function sendInChunks(attempt: ChunkedTry): Promise<ChunkedOutcome>
 }
 
 function sendingOf({ message }: Item): Sending {
-  if (!('file' in message) || !Buffer.isBuffer(message.file)) throw new Error('the item is no file')
+  if (!('file' in message) || !Buffer.isBuffer(message.file)) throw new Error('the item is not a file')
   return new Sending(message.file, message.name)
 }
 

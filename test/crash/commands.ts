@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-/** What a row works with has failed, not what it tests: nothing has been shown. */
+/** A tool of a row has failed, not its subject: the row shows nothing. */
 export class HarnessError extends Error {
   override readonly name = 'HarnessError'
 }

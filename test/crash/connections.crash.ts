@@ -41,7 +41,7 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
         if (!(await isServed(early))) failures.push(`the honest peer was not served after ${done}`)
       }
       for (const socket of held) socket.resume()
-      // Those past the cap are closed as soon as they have been accepted.
+      // Connections beyond the cap are closed as soon as they are accepted.
       const most = atRest + CAP + SOME
       for (let tries = 0; service.descriptors > most && tries < 600; tries++) await delay(50)
       counts[`${name}Descriptors`] = service.descriptors
@@ -49,7 +49,7 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
       if (service.descriptors > most) failures.push(`${service.descriptors} descriptors, ${atRest} at rest`)
       if (service.peakMemory >= MOST_MIB) failures.push(`${Math.round(service.peakMemory)} MiB`)
       if (!(await isServed(early))) failures.push('the honest peer was not served with all of them there')
-      // Of a few addresses, they leave room for others; of many, the first to be idle for too long does.
+      // Connections of few addresses leave room for others; with many, the first that is idle for too long makes room.
       for (const due = performance.now() + (nodes === FEW ? 0 : IDLE_MS * 2); ; await delay(250)) {
         await using late = await service.dial(HONEST + 1)
         if (await isServed(late)) break

@@ -9,7 +9,7 @@ type Line =
 
 export type Given = Extract<Line, { what: 'given' }>
 
-/** What consumers have written down, all of them into one file. */
+/** The log of all consumers, in one file. */
 export class ConsumerLog {
   /** In the order of the attempts. */
   readonly given: ReadonlyMap<string, readonly Given[]>
@@ -27,7 +27,7 @@ export class ConsumerLog {
     this.given = given
   }
 
-  /** Those whose acknowledgement has been confirmed, and when. */
+  /** Messages with a confirmed acknowledgement, and its time. */
   get acknowledged(): ReadonlyMap<string, number> {
     const first = new Map<string, number>()
     for (const line of this.#lines) {
@@ -41,7 +41,7 @@ export class ConsumerLog {
     return [...this.given.values()].reduce((sum, lines) => sum + lines.length - 1, 0)
   }
 
-  /** What was given again though it was acknowledged, or leased to another. */
+  /** Messages that were delivered again although they were acknowledged, or leased to another consumer. */
   wrongs(): string[] {
     const { acknowledged } = this
     const problems: string[] = []

@@ -60,7 +60,7 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
   return { n, failures, counts }
 }
 
-/** What it leaves is sent again, in part, before the power goes. */
+/** A part of the remaining messages is sent again before the power cut. */
 async function killUnderLoad(options: ServiceOptions, book: Book, random: Random): Promise<void> {
   await using service = await ServiceProcess.start(options)
   const senders = Array.from({ length: SENDERS }, () => send(service, book, () => book.next()))

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Where libfaketime is, or undefined. */
+/** The path of libfaketime, or undefined. */
 export const FAKETIME: string | undefined = find()
 
 /** The environment in which a process sees the clock as `spec` has it (see faketime(1)); timers run on. */

@@ -14,7 +14,7 @@ export interface Seen {
   readonly path: string
   /** As of {@link keyOf}; undefined where it is not a whole message or file. */
   readonly key: string | undefined
-  /** Of a file: whether its record tells where it came from, is not there, or tells something else. */
+  /** For a file: whether its record is right, missing, or wrong. */
   readonly record?: 'right' | 'none' | 'wrong'
 }
 
@@ -72,12 +72,12 @@ export function strayRecords({ receivedDir }: Folders): string[] {
   return records.filter(name => !files.has(name.replace(/\.json$/, '')))
 }
 
-/** What is being written, or was left so. */
+/** Temporary files. */
 export function temporaries(folders: Folders): string[] {
   return [folders.inboxDir, folders.receivedDir].flatMap(dir => inside(join(dir, TEMPORARIES)))
 }
 
-/** What is there of files that come in chunks, and whose it is. */
+/** Partial files, and their owners. */
 export function partials({ receivedDir }: Folders): string[] {
   return inside(join(receivedDir, PARTIALS))
 }
@@ -100,7 +100,7 @@ export function segmentsBegun(folders: Folders): number {
   return Math.max(0, ...segments(folders).map(path => Number(/-(\d+)\.log$/.exec(path)?.[1])))
 }
 
-/** What lies at `path`; it has no key where that is no whole message, or no whole file. */
+/** The content of `path`; without a key if it is not a whole message or file. */
 function seenAt(path: string, isMessage: boolean): Seen {
   const name = path.slice(path.lastIndexOf('/') + 1)
   const content = readFileSync(path)
@@ -128,9 +128,9 @@ function recordOf(path: string, name: string, content: Buffer): 'right' | 'none'
 const TEMPORARIES = '.tmp'
 const RECORDS = '.records'
 export const PARTIALS = '.partial'
-/** Of the inbox: the memory of message ids. */
+/** In the inbox: the log of message ids. */
 export const IDS = '.ids'
-/** Of the inbox: what holds messages that are not synced themselves yet. */
+/** In the inbox: the journal of messages whose files are not synced yet. */
 export const JOURNAL = '.journal'
 /** Subfolders, which programs that list the folder skip. */
 const HIDDEN = [TEMPORARIES, RECORDS, JOURNAL, '.consumers', IDS, PARTIALS, '.unpacking']
@@ -143,7 +143,7 @@ function inside(dir: string): string[] {
   return attempt(() => readdirSync(dir), []).map(name => join(dir, name))
 }
 
-/** What is not there, or is no folder. */
+/** The path is missing or not a folder. */
 const ABSENT: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP'])
 
 function attempt<T>(run: () => T, otherwise: T, whatever = false): T {

@@ -94,7 +94,7 @@ function faultOfParser(wire: Buffer, chunks: Buffer[], counts: Record<string, nu
 
 const EMPTY = Buffer.alloc(0)
 
-/** What is wrong with what `decode` makes of `wire`, which it leaves in `read`. */
+/** Returns the error in the result of `decode` for `wire`, which it leaves in `read`. */
 function faultOf(
   wire: Buffer,
   read: Frame[],

@@ -182,7 +182,7 @@ function readAnswers(
   })
 }
 
-/** What storing `frame` leaves on the disk, none for what is not stored, and what an answer has that says so. */
+/** The files that storing `frame` leaves on the disk, and the part of the answer that says so. */
 function storedOf({ type, payload, name }: WireFrame): { key: string; ack: string }[] {
   const text = MESSAGES[type]
   if (text !== undefined) return [{ key: keyOf(text, payload), ack: `ACK ${text} ${payload.length} bytes` }]

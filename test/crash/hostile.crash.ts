@@ -28,14 +28,14 @@ const NEWCOMER_NODE = 0x20000
 const DEADLINE_MS = 6_000
 const MOST_MIB = 500
 const MEASURE_MS = 3_000
-/** What those that have a deadline are given on top of it. */
+/** Tolerance added to deadlines. */
 const SLACK_MS = 6_000
 /** Descriptors of what is being stored. */
 const SOME = 40
 const MOST_SLOWER = 2
 /** Slower without hostile peers, by far, than a machine is that does nothing else: it shows nothing then. */
 const MOST_USUAL_MS = 20
-/** Of the processors, for a machine that has others to serve. */
+/** The share of the processors, for a machine with other load. */
 const MOST_OF_OTHERS = 0.1
 /** Runs from which on times are judged, by their median. */
 const JUDGED_FROM = 3
@@ -68,7 +68,7 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
     const meanwhile = await measure(honest, clients, delay(MEASURE_MS))
     const { share } = others
     Object.assign(counts, { newcomerMs: await newcomer, othersPercent: Math.round(share * 100) })
-    // Those that read no answers have a longer time, which starts when they hold all that they may.
+    // Peers that read no answers have a longer deadline, which starts when their buffers are full.
     const most = atRest + EACH + SOME
     const due = performance.now() + DEADLINE_MS + SLACK_MS
     while (service.descriptors > most && performance.now() < due) await delay(100)

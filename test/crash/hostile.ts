@@ -11,7 +11,7 @@ export type HostileKind = 'dribble' | 'zero' | 'lie' | 'silent' | 'deaf'
 
 export const HOSTILE_KINDS: readonly HostileKind[] = ['dribble', 'zero', 'lie', 'silent', 'deaf']
 
-/** What a process of hostile peers does. */
+/** The behaviour of a process of hostile peers. */
 export interface HostileOrder {
   /** The service's. */
   readonly socket: string

@@ -21,12 +21,12 @@ export function makeItem(random: Random, kind: Kind, size: number): Item {
   return { key: keyOf(kind, filler), message: messageOf(kind, filler) }
 }
 
-/** What tells two payloads of a kind apart. */
+/** The mark that distinguishes two payloads of a kind. */
 export function keyOf(kind: string, payload: Uint8Array): string {
   return `${kind} ${payload.length} ${sha256(payload).slice(0, 32)}`
 }
 
-/** Whether a payload ends as it was made to. Of one shorter than {@link MARKED} nothing can be said. */
+/** Whether a payload ends as it was made to. A payload shorter than {@link MARKED} cannot be identified. */
 export function isWhole(payload: Buffer): boolean {
   if (payload.length < MARKED) return true
   const cut = payload.length - MARK

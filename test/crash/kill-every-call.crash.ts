@@ -9,7 +9,7 @@ import { numbered, TracedService } from './traced-service.js'
 
 /**
  * SIGKILL at every file system call of one save of each kind, restart, compare; also with what a power cut would take
- * then. What is sent in chunks is gone on with after that, and what has an id is sent again.
+ * then. Then transfers in chunks are resumed, and messages with an id are sent again.
  */
 export const row: Row = { needs: ['linux', 'strace'], ci: 0, record: 0, run }
 

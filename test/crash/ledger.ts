@@ -6,10 +6,10 @@ interface Entry {
   refused: number
 }
 
-/** What was sent and what was answered, to be compared with what is on the disk. */
+/** The sent messages and their answers, to be compared with the disk. */
 export class Ledger {
   readonly #entries = new Map<string, Entry>()
-  /** What an earlier comparison has read: what is visible never changes, but for a power cut. */
+  /** The files of an earlier comparison: visible files never change, except by a power cut. */
   readonly #known = new Map<string, Seen>()
   readonly #folders: Folders
   #closed = false
@@ -60,7 +60,7 @@ export class Ledger {
     return [...torn, ...this.judge([...this.#known.values()])]
   }
 
-  /** What of `found` breaks the promise, but for what is not whole. */
+  /** The entries of `found` that break the promise, except torn ones. */
   judge(
     found: readonly Seen[],
     isAcknowledged: (key: string) => number = key => this.#acknowledged(key),

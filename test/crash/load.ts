@@ -3,7 +3,7 @@ import { type Item, type Kind, makeItem } from './items.js'
 import type { Ledger } from './ledger.js'
 import type { Random } from './random.js'
 
-/** What {@link deliver} saw: stored, refused, or no answer. */
+/** The outcome of {@link deliver}: stored, refused, or no answer. */
 export type Outcome = 'acknowledged' | 'refused' | 'unanswered'
 
 /** Sends one item and enters it, and its answer, in the ledger. */
@@ -34,7 +34,7 @@ export interface LoadOptions {
   /** Frames of a connection that wait for their answer. */
   readonly window?: number
   readonly maxBytes?: number
-  /** What to send next; undefined ends it. */
+  /** The next item to send; undefined ends the load. */
   readonly next?: () => Item | undefined
 }
 

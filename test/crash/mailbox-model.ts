@@ -1,4 +1,4 @@
-/** What the mailbox that is modelled may hold. */
+/** The limits of the modelled mailbox. */
 export interface ModelLimits {
   readonly whenFull: 'evict' | 'refuse'
   readonly inboxMaxFiles: number
@@ -15,7 +15,7 @@ export interface Shown {
   readonly size: number
 }
 
-/** What is visible in the two folders, by path. */
+/** The visible files of both folders, by path. */
 export interface Found {
   readonly inbox: ReadonlyMap<string, Shown>
   readonly received: ReadonlyMap<string, Shown>
@@ -59,7 +59,7 @@ export class MailboxModel {
   }
 
   /**
-   * What is wrong with what is found after `sent` was sent. Both maps are oldest first.
+   * Returns the errors in the files after `sent` was sent. Both maps are oldest first.
    */
   compare(sent: readonly Sent[], { inbox, received }: Found): string[] {
     const problems = [
@@ -75,7 +75,7 @@ export class MailboxModel {
     return problems
   }
 
-  /** What is new must have been sent, each at most once; and be there where it was acknowledged and not evicted. */
+  /** New files must have been sent, each at most once. Acknowledged ones must be present unless evicted. */
   #compareFolder(
     name: 'inbox' | 'received',
     sent: readonly Sent[],
@@ -96,7 +96,7 @@ export class MailboxModel {
     return [...problems, ...fresh.map(key => `in ${name}, and not sent: ${key}`)]
   }
 
-  /** Of the inbox only the oldest go, and, where one was sent, no more of them than the limits ask for. */
+  /** Only the oldest messages of the inbox are evicted and, after a send, no more than the limits require. */
   #checkLost(now: ReadonlyMap<string, Shown>, sent: number): string[] {
     const { whenFull, inboxMaxFiles, inboxMaxBytes, isOrdered } = this.#limits
     const lost = [...this.#inbox].filter(([path]) => !now.has(path))

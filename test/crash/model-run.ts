@@ -13,7 +13,7 @@ import type { Random } from './random.js'
 import type { Served, ServiceProcess } from './service-process.js'
 import { StoredReader, strays } from './stored.js'
 
-/** What a mailbox is told to do, as often as it is listed. */
+/** The commands for a mailbox, weighted by repetition. */
 type Command = 'send' | 'large' | 'fill' | 'read' | 'delete' | 'jump'
 
 const COMMANDS: readonly Command[] = [
@@ -21,12 +21,12 @@ const COMMANDS: readonly Command[] = [
   ...(['large', 'fill', 'fill', 'read', 'read', 'delete', 'delete', 'jump', 'jump'] as const),
 ]
 const CLOCKS = ['+0', '-2h', '+10y', '-1d', '+1h']
-/** Those that are cut off do not all start at the same moment. */
+/** Sends that are cut off do not all start at the same moment. */
 const SPREAD_MS = 15
 
 /** One mailbox, its model, and the commands for it. */
 export class ModelRun {
-  /** Where and how it is to be served. */
+  /** The folders and options of its service. */
   readonly served: Served
   readonly #random: Random
   readonly #folders: Folders
@@ -35,7 +35,7 @@ export class ModelRun {
   readonly #model: MailboxModel
   readonly #ledger: Ledger
   readonly #stored: StoredReader
-  /** What is visible, in the order in which it came. */
+  /** The visible files, in order of arrival. */
   #shown: { inbox: Map<string, Shown>; received: Map<string, Shown> } = {
     inbox: new Map(),
     received: new Map(),
@@ -54,7 +54,7 @@ export class ModelRun {
       inboxMaxBytes: random.pick([8_000, 60_000, 4_000_000]),
       receivedMaxBytes: random.pick([5_000, 100_000, 4_000_000]),
     }
-    // What a killed process leaves is the same with both, and most of the time goes into waiting for the disk.
+    // A killed process leaves the same with both, and most of the time is spent waiting for the disk.
     const durability = random.pick(['full', 'os', 'os', 'os'] as const)
     this.served = { socket: join(root, 's'), config: { ...this.#folders, ...limits, durability } }
     this.#limits = { ...limits, isOrdered: clock === undefined }
@@ -93,12 +93,12 @@ export class ModelRun {
     return Promise.all(sent)
   }
 
-  /** What is wrong with what is there after `sent` was sent. */
+  /** Returns the errors in the files after `sent` was sent. */
   compare(sent: readonly Sent[]): string[] {
     const found = this.#stored.read()
     const { inbox, received } = this.#shown
     const keys = new Map(found.map(({ path, key = '' }) => [path, key]))
-    // What is new comes after what was there.
+    // New files come after existing ones.
     const fresh = found.map(({ path }) => path).filter(path => !inbox.has(path) && !received.has(path))
     fresh.sort(byStamp)
     const shownIn = (dir: string, before: ReadonlyMap<string, Shown>) =>

@@ -22,9 +22,9 @@ const COMMANDS = 40
 const COMMANDS_OF_MANY = 100
 const MANY = 1_000
 const MOST_FAILURES = 20
-/** Of the processes these have their mailboxes in memory. */
+/** The number of processes whose mailboxes are in memory. */
 const IN_MEMORY = 0.75
-/** Of all commands these are SIGKILLs, half of them while all mailboxes are being sent to. */
+/** The share of commands that are SIGKILLs, half of them while messages are sent to all mailboxes. */
 const KILLED = 0.1
 const KILL_WITHIN_MS = 60
 
@@ -53,7 +53,7 @@ async function runTogether(
   counts: Counts,
 ): Promise<string[]> {
   const random = new Random(seed)
-  // What a killed process leaves is the same there, and nothing waits for a disk.
+  // A killed process leaves the same there, and nothing waits for a disk.
   using scratch = new Scratch(random.chance(IN_MEMORY) ? MEMORY : undefined)
   await using group = await ModelGroup.start(scratch.path, random, mailboxes, counts)
   counts.commands = (counts.commands ?? 0) + length * mailboxes

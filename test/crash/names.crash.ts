@@ -89,7 +89,7 @@ async function send(service: AbusedService, node: number, uploads: readonly Uplo
   return answers
 }
 
-/** What is wrong in the folder of files. */
+/** Returns the errors in the received folder. */
 function faultsOf(dir: string, expected: ReadonlyMap<string, Buffer>): string[] {
   const missing = new Map(expected)
   const faults: string[] = []
@@ -132,7 +132,7 @@ const DEVICES: ReadonlySet<string> = new Set([
   ]),
 ])
 
-/** What lies where nothing should. */
+/** Files in places that must be empty. */
 function outside(root: string, { inboxDir, receivedDir }: ReturnType<typeof foldersIn>): string[] {
   const home = dirname(inboxDir)
   const strange = [

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { processorTicks } from '../helpers/processor-ticks.js'
 
-/** What all processes but a few take of the processors, from when it is made. */
+/** Measures the processor time of all processes but a few, from its creation on. */
 export class OthersWork {
   readonly #pids: readonly number[]
   readonly #start: Ticks
@@ -32,7 +32,7 @@ export class OthersWork {
 interface Ticks {
   readonly busy: number
   readonly all: number
-  /** What the few took. */
+  /** The processor time of the few. */
   readonly known: number
 }
 

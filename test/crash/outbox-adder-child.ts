@@ -17,6 +17,6 @@ try {
   await Promise.all(Array.from({ length: 8 }, adder))
   console.log('added')
 } catch (error) {
-  // What a disk without power says.
+  // The errors of a disk without power.
   console.log(`failed: ${(error as Error).message}`)
 }

@@ -50,7 +50,7 @@ async function addAndCut(dir: string, disk: Disk, random: Random): Promise<reado
   let ids: string[] = []
   const told: string[] = []
   adder.lines.on('line', line => /^[0-9a-f]{32}$/.test(line) && told.push(line))
-  // Of a few messages the last is there before the cut, and nothing else flushes the disk.
+  // The last of a few messages is added before the cut, and nothing else flushes the disk.
   await adder.line(isShort ? /^(added|failed)/ : /^adding/)
   if (!isShort) await delay(random.integer(0, 150))
   await cutter.cut({

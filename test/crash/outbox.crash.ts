@@ -18,7 +18,7 @@ export const row: Row = { needs: [], ci: 200, record: 10_000, run }
 const MOST_AT_ONCE = 1_000
 const KILLS = 10
 const TARGETS = ['bob', '0:0000.0000.000A', 'carol']
-/** Of one run; far more than a busy machine takes. */
+/** The deadline of one run, far more than a busy machine takes. */
 const DEADLINE_MS = 600_000
 
 async function run({ n, random }: RowContext): Promise<RowReport> {
@@ -93,7 +93,7 @@ class Victim {
   }
 }
 
-/** What was queued for each target, in its order; files, which have names of their own, under `''`. */
+/** The queued messages of each target, in order; files, which have unique names, under `''`. */
 type Sent = Map<string, string[]>
 
 async function queue(outbox: Outbox, count: number, folder: string): Promise<Sent> {

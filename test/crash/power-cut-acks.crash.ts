@@ -42,7 +42,7 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
     await restartMachine(disk, folders)
     // As a service does.
     const reopened = await Mailbox.open(folders)
-    // What was leased comes again.
+    // Leased messages are delivered again.
     await delay(2 * LEASE_MS)
     const again = await allOf(await InboxConsumer.open({ ...options, leaseMs: 3_600_000 }))
     await reopened.close()

@@ -19,8 +19,8 @@ import type { Ledger } from './ledger.js'
 import type { Random } from './random.js'
 
 /**
- * What would be wrong if the power went now, and a mailbox were opened after that: of a copy of the folders any part of
- * what only the journal makes durable is lost. Nobody may be writing in them.
+ * Returns the errors after a power cut now and a new start: a copy of the folders loses any part of the data that
+ * only the journal makes durable. Nobody may be writing in them.
  */
 export async function judgeAfterPowerCut(
   folders: Folders,
@@ -73,7 +73,7 @@ function journalled(folders: Folders): Set<string> {
   return new Set(entries.map(({ name }) => name))
 }
 
-/** What file systems make of a file that was not synced. */
+/** The possible states of a file that was not synced. */
 function damage(path: string, random: Random): void {
   const { size } = statSync(path)
   const draw = random.next()

@@ -81,7 +81,7 @@ interface Recording {
   readonly log: BlockLog
   readonly startNs: bigint
   readonly ledger: Ledger
-  /** Of the journal. */
+  /** Segments of the journal. */
   readonly segments: number
   readonly acknowledged: readonly { key: string; atNs: bigint }[]
 }

@@ -2,7 +2,7 @@ import type { Random } from './random.js'
 
 /** One row of the table of tests: a fault, made again and again. */
 export interface Row {
-  /** What it needs of the machine; see {@link lacking}. */
+  /** Its needs; see {@link lacking}. */
   readonly needs: readonly Need[]
   /** How often the fault is made, by default and on demand. Zero: as often as there are cases. */
   readonly ci: number
@@ -31,7 +31,7 @@ export interface RowContext {
 export interface RowReport {
   /** How many times the fault was made. */
   readonly n: number
-  /** What broke the promise; none where all is well. */
+  /** The violations; empty if there are none. */
   readonly failures: readonly string[]
   /** Other counts, to be printed. */
   readonly counts: Readonly<Record<string, number>>

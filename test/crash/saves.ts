@@ -70,7 +70,7 @@ export async function sendAgain(
   await using client = await service.dial()
   try {
     const { duplicate } = await client.deliver(parcel.message, parcel)
-    // Of what was not answered there may be one copy, which is this one then.
+    // A message without an answer may have one copy, which is then this one.
     if (outcome === 'refused') ledger.count(parcel.key, 'sent')
     if (outcome !== 'acknowledged') ledger.count(parcel.key, 'acknowledged')
     if (outcome === 'acknowledged' && !duplicate) return ['sent again under its id, it is new']

@@ -92,19 +92,19 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
       const order = { socket, kinds: [kind], each: 1, perNode: 1, firstNode: HOSTILE_NODE }
       await using peers = new HostilePeers(order)
       const isClosed = (await peers.gone(STAY_MS)) !== undefined
-      // What reads no answers is closed only when as many of them wait as may, which takes minutes: it leaves before that.
+      // A peer that reads no answers is closed only when its queue of answers is full, which takes minutes: it leaves before.
       if (!isClosed && kind !== 'deaf') failures.push(`a peer of the kind ${kind} was not closed`)
     }
   }
 }
 
-/** What other programs do with received files. */
+/** The actions of other programs on received files. */
 function takeFilesOut({ receivedDir }: Folders, random: Random): void {
   for (const name of visible(receivedDir))
     if (random.chance(0.8)) rmSync(join(receivedDir, name), { force: true })
 }
 
-/** Of the line that fits best. */
+/** The slope of the best-fitting line. */
 function slope(points: readonly (readonly [x: number, y: number])[]): number {
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
   const x = mean(points.map(point => point[0]))

@@ -31,7 +31,7 @@ export class StoredReader {
   }
 }
 
-/** What of `found` is no sound message and no file. */
+/** The entries of `found` that are neither a valid message nor a file. */
 export function strays(found: readonly Seen[]): string[] {
   return found.filter(({ key }) => key === undefined).map(({ path }) => `not whole: ${path}`)
 }

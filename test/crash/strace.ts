@@ -30,7 +30,7 @@ export interface Call {
   readonly text: string
 }
 
-/** What {@link Strace} does to a process. */
+/** The effect of {@link Strace} on a process. */
 export interface StraceOptions {
   readonly pid: number
   /** Only calls on one of these paths, exactly; of none: all. */

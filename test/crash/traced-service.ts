@@ -61,7 +61,7 @@ export class TracedService {
     const { inboxDir, receivedDir } = this.#folders
     if (as === 'chunks') rmSync(join(receivedDir, PARTIALS), { recursive: true, force: true })
     if (as !== 'tagged') return
-    // What was sent again was not seen.
+    // The repeated message was not seen.
     for (const path of idFiles(this.#folders)) this.#ids.learn(path)
     rmSync(join(inboxDir, IDS), { recursive: true, force: true })
   }
@@ -81,7 +81,7 @@ export class TracedService {
   }
 }
 
-/** Where a file that comes in chunks is until it is whole, and where it is written whose it is. */
+/** The paths of a partial file and of its owner. */
 function partialOf(content: Buffer): string[] {
   const path = join(PARTIALS, sha256(content).slice(0, 32))
   return [PARTIALS, path, `${path}.owner`]
@@ -92,7 +92,7 @@ class CountedNames {
   readonly #folder: string
   readonly #suffix: string
   readonly #pattern: RegExp
-  /** What they begin with, up to their number. */
+  /** Their beginning, up to the number. */
   #prefix = ''
   #latest = 0
 

@@ -50,7 +50,7 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
     await settled(folders)
     const { archives, whole, problems } = seen()
     failures.push(...problems)
-    // Where its note was not written before the kill, or three kills came in its way, it may stay.
+    // It may stay if its queue entry was not written before the kill, or after three kills.
     if (archives + whole !== 1) failures.push(`${archives} archives and ${whole} folders at the end`)
     failures.push(...temporaries(folders).map(path => `not swept: ${path}`))
     await service.kill()

@@ -15,7 +15,7 @@ export async function runInProcess(args: readonly string[]): Promise<{ code: num
 const printing = new AsyncLocalStorage<string[]>()
 let isCapturing = false
 
-/** What is printed outside of a command goes where it always went. */
+/** Output outside of a command is printed as usual. */
 function capture(): void {
   if (isCapturing) return
   isCapturing = true

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 /** The program, as it is built. */
 export const MAIN = join(process.cwd(), 'packages', 'pilot-dx', 'dist', 'main.js')
 
-/** What a finished command left behind. */
+/** The result of a finished command. */
 export interface Finished {
   code: number | null
   signal: NodeJS.Signals | null
@@ -61,7 +61,7 @@ export class Sandbox {
   // biome-ignore lint/suspicious/noExplicitAny: what a test looks into
   async fails(args: readonly string[], input?: string | Uint8Array): Promise<any> {
     const { code, stdout, stderr } = await this.run(['--json', ...args], input)
-    // What serve logs comes before.
+    // The log lines of serve come first.
     const { status, ...error } = JSON.parse(stderr.trimEnd().split('\n').at(-1) ?? '')
     if (code === 0 || status !== 'error') throw new Error(`${args.join(' ')}: did not fail: ${stdout}`)
     return { exit: code, ...error }

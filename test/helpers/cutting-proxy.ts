@@ -53,7 +53,7 @@ export class CuttingProxy {
       }
       this.#cuts.shift()
       this.#made++
-      // What came before the cut still arrives, in the middle of a message or not.
+      // Bytes before the cut still arrive, even if it is in the middle of a message.
       daemon.end(fits)
       for (const socket of this.#sockets) if (socket !== daemon) socket.destroy()
     }

@@ -6,7 +6,7 @@ import { END_SIZE, inBlocks, type TarEntry } from '#lib/archive/tar-entry.js'
 import { encodeTarHeader } from '#lib/archive/tar-header.js'
 import { concat } from '#lib/bytes.js'
 
-/** What a folder is to hold: content of files by their path; a path with a slash at its end is a folder. */
+/** The content of a folder: files by path; a path that ends with a slash is a folder. */
 export type Tree = Record<string, string | Uint8Array>
 
 /** Makes the folder `dir` with what `tree` says, and gives its path. */

@@ -15,7 +15,7 @@ export interface Visit {
   say(message: FileStreamMessage): Promise<void>
 }
 
-/** What a receiver does with a frame instead of the usual: true where it has dealt with it. */
+/** Overrides the handling of a frame; true if it has handled it. */
 export type Deviation = (frame: Frame, visit: Visit) => boolean | Promise<boolean>
 
 /** A receiver of FILESTREAM and FILE that keeps everything in memory, and does wrong what a test wants it to. */

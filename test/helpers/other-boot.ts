@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { bootId } from '#lib/disk/boot-id.js'
 
 /**
- * Has what the journal of `inboxDir` holds be of an earlier boot of the machine, as after a power cut. Whoever wrote it
- * must have ended, or have another folder: one that was copied is what a power cut may have left.
+ * Has what the journal of `inboxDir` holds be of an earlier boot of the machine, as after a power cut. Its writer
+ * must have ended or use another folder: a copied folder is a possible state after a power cut.
  */
 export function pretendReboot(inboxDir: string): void {
   const dir = join(inboxDir, '.journal')

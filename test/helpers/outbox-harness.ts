@@ -12,9 +12,9 @@ import { type LogEntry, recordingLogger, type ServiceHarness, startService } fro
 import { SERVER_ADDRESS } from './socket-streams.ts'
 import { tempDir } from './temp-dir.ts'
 
-/** What an outbox sends through: `bob` and the address of a service, and whoever is added. */
+/** The network of an outbox: `bob`, the address of a service, and added peers. */
 export class FakeNet implements Pick<Streams, 'dial'>, Resolver {
-  /** What dialling each address does. */
+  /** The effect of dialling each address. */
   readonly peers: Map<string, () => Promise<Stream>> = new Map()
   readonly names: Map<string, Address> = new Map([['bob', SERVER_ADDRESS]])
   /** The texts of all addresses that were dialled. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** What the process `pid` has taken of the processors so far, and the system for it, in hundredths of a second. Linux only. */
+/** The user and system time of the process `pid` so far, in hundredths of a second. Linux only. */
 export function processorTicks(pid: number): number {
   const status = readFileSync(`/proc/${pid}/stat`, 'utf8')
   // Its name, in brackets, may have spaces.
@@ -8,5 +8,5 @@ export function processorTicks(pid: number): number {
   return Number(fields[12]) + Number(fields[13])
 }
 
-/** Of Linux, in what it tells programs. */
+/** The unit of Linux for programs. */
 export const TICKS_A_SECOND = 100

@@ -116,7 +116,7 @@ export function readFiles(receivedDir: string): Map<string, Buffer> {
   return new Map(visible(receivedDir).map(name => [name, readFileSync(join(receivedDir, name))]))
 }
 
-/** What programs that list the folder see, oldest first. */
+/** The visible files of the folder, oldest first. */
 export function visible(dir: string): string[] {
   const time = (name: string) => /\d{8}-\d{6}\.\d{3}-\d{6,}/.exec(name)?.[0] ?? name
   return readdirSync(dir)

@@ -63,7 +63,7 @@ export class SocketStreams implements Streams, Resolver {
     return new SocketListener(server, { port, isTold: this.#node !== null }, () => this.#servers.delete(port))
   }
 
-  /** What a daemon that dies does: the listener of `port` fails, and the port is free. */
+  /** Acts like the death of a daemon: the listener of `port` fails, and the port is free. */
   breakListener(port: number): void {
     const server = this.#servers.get(port)
     server?.emit('error', new DriverError('DAEMON_GONE', 'the daemon went away'))
@@ -95,7 +95,7 @@ export async function connectAs(
     try {
       await once(socket, 'connect')
     } catch (error) {
-      // So many wait to be accepted that the kernel takes no more.
+      // The backlog of the socket is full.
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
       await delay(5)
       continue

@@ -9,7 +9,7 @@ export function sourceFiles(folder: string): string[] {
     .sort()
 }
 
-/** What `source` imports or exports from: the names in its import and export statements and import() calls. */
+/** The modules that `source` imports or exports from: the names in its import and export statements and import() calls. */
 export function importsOf(source: string): string[] {
   const code = withoutComments(source)
   const statements = code.matchAll(

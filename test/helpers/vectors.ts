@@ -67,7 +67,7 @@ export const CODE_OF_REASON: Record<string, string | null> = {
   filename_utf8: 'FILENAME_NOT_UTF8',
 }
 
-/** What reading a vector must come to: a frame, an error's code, or null for a clean end. */
+/** The expected result of reading a vector: a frame, an error's code, or null for a clean end. */
 export function expectedOf(vector: DecodeVector): object | string | null {
   if (vector.ok)
     return { type: vector.type, filename: vector.filename ?? '', payload: vector.payload_hex ?? '' }

@@ -63,14 +63,14 @@ const usage: [what: string, args: string[], message: RegExp, input?: Uint8Array]
   ['an empty stdin', ['send-message', 'x', '-'], /the message is empty/],
   ['an empty target', ['send-message', '', 'y'], /the target is empty/],
   ['a text that is not UTF-8', ['send-message', 'x', '-'], /not UTF-8/, Buffer.from([0xff])],
-  ['JSON that is none', ['send-message', 'x', '{', '--type', 'json'], /not JSON/],
+  ['invalid JSON', ['send-message', 'x', '{', '--type', 'json'], /not JSON/],
   ['an unknown type', ['send-message', 'x', 'y', '--type', 'xml'], /Allowed choices are text, json, binary/],
   ['a count of zero', ['send-message', 'x', 'y', '--count', '0'], /1 or more/],
   ['a duration without a unit', ['send-message', 'x', 'y', '--timeout', '30'], /30s, 30m or 30h/],
-  ['a duration that is none', ['trace', 'x', '--interval', 'soon'], /90s, 15m/],
+  ['an invalid duration', ['trace', 'x', '--interval', 'soon'], /90s, 15m/],
   ['a negative duration', ['trace', 'x', '--timeout', '-5s'], /90s, 15m/],
-  ['a size that is none', ['serve', '--max-frame', 'big'], /64MiB/],
-  ['a time that is none', ['inbox', '--since', '2026-01-31 12:00'], /RFC|2026-01-31T12:00:00Z/],
+  ['an invalid size', ['serve', '--max-frame', 'big'], /64MiB/],
+  ['an invalid time', ['inbox', '--since', '2026-01-31 12:00'], /RFC|2026-01-31T12:00:00Z/],
   ['a bad network', ['send-message', 'x:0000.0000.0001', 'y'], /the network "x" is not a decimal number/],
   ['a bad group', ['send-message', '0:0000.0000.00G1', 'y'], /"00G1" is not 4 hexadecimal digits/],
   ['networks that differ', ['send-message', '1:0002.0000.0001', 'y'], /1 before the colon and 2 after it/],
@@ -163,7 +163,7 @@ test('status lists the limits with an option as docs/limits.md does, also withou
   const { data } = JSON.parse((await box.run([...args, '--json'])).stdout)
   assert.deepEqual(
     data.limits,
-    // What is off by default is null.
+    // A limit that is off by default is null.
     JSON.parse(JSON.stringify(Object.entries(LIMITS).map(([name, limit]) => ({ name, ...limit })))),
   )
   const { code, stdout } = await box.run([...args, '--limits'])

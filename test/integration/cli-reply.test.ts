@@ -253,7 +253,7 @@ test('options that cannot be right', TIMEOUT, async t => {
     assert.equal(error.exit, 2)
     assert.match(error.message, message)
   }
-  // What is no message of the inbox is a message id.
+  // A text that is not a message of the inbox is a message id.
   const sent = await a.box.ok(a.send('alice', 'x', '--reply-to', 'their-id:1'))
   assert.equal(sent.reply_to, 'their-id:1')
   assert.equal(a.node.messages().at(-1)?.reply_to, 'their-id:1')

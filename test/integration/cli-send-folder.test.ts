@@ -94,7 +94,7 @@ test('a folder sent in one frame arrives too, and is told to a person', async t 
   assert.match(await serve.line(/folder x\.tar/), /folder x\.tar, 2 files, 4 B, stored as .*\/x-[\d.-]+$/)
 })
 
-test('what came as a folder and is none is told with its reason', async t => {
+test('a folder that stays an archive is printed with its reason', async t => {
   const { box, event, address } = await served(t)
   const manifest = '{"format":"pilot-folder","version":1,"root":"f","files":0,"folders":0,"bytes":0}'
   const path = join(box.dir, 'f.tar')

@@ -119,7 +119,7 @@ test('send-file takes an empty file, and one whose name begins with a dash', asy
   assert.equal((await box.ok(['received', '--limit', '1'])).files[0].bytes, 0)
 })
 
-test('a timeout longer than timers can be is none', async () => {
+test('a timeout longer than the longest timer means no timeout', async () => {
   const path = join(dir, 'patient')
   writeFileSync(path, 'x')
   assert.equal((await box.ok(['send-file', address, path, '--timeout', '30d'])).bytes, 1)

@@ -225,7 +225,7 @@ test('serve tells a sender that may not send, or sends too much, and keeps nothi
   assert.equal(readdirSync(join(box.home, 'inbox')).filter(name => name.endsWith('.json')).length, 1)
 })
 
-test('serve refuses a rule or a share that is none', async t => {
+test('serve refuses an invalid rule or share', async t => {
   const box = new Sandbox(t)
   for (const [args, why] of [
     [['--deny', 'alice'], /"alice" is neither an address .* nor a network/],

@@ -9,7 +9,7 @@ import { receivedOf, shortened } from '../interop/recording/stored.js'
 import { streamsOf } from '../interop/recording/streams.js'
 import { type Home, NEWEST, readTranscripts } from '../interop/recording/transcript.js'
 
-// What the original's service was sent is sent to ours: the same answers, and the same fields of what is stored.
+// Sends the recorded frames for the original's service to ours: the answers and the stored fields are the same.
 
 describe('what the original’s service was sent, to ours', { concurrency: 8 }, () => {
   for (const transcript of readTranscripts(NEWEST)) {
@@ -39,7 +39,7 @@ test('each difference of answers that is known is in the recordings', async t =>
   assert.deepEqual(seen.sort(), known.map(([, frame]) => hex(frame)).sort())
 })
 
-/** Of these the live tests say what each stores. */
+/** The live tests say what each of these stores. */
 const STORED_OTHERWISE: Record<string, string> = {
   'frames-different': 'what only one of them takes',
   'frames-vectors': 'names that theirs does not store, and names that lie',
@@ -61,7 +61,7 @@ function assertKnown(name: string, { request, ours, theirs }: Answers): void {
   assert.match(ours, /^1 ERR /, what)
 }
 
-/** What is no frame of the tables, and known all the same. */
+/** Known frames that are not in the tables. */
 const OTHERS = [
   { in: 'reply-on-conn', theirs: '1 ERR UNKNOWN(6) ', ours: '1 ACK AUTOANSWER ' },
   // A name length that is a lie.
@@ -77,7 +77,7 @@ function assertStored(home: Home, service: ServiceHarness): void {
   const messages = service.messages()
   assert.equal(messages.length, home.inbox.length)
   for (const [index, theirs] of home.inbox.entries()) {
-    // Of ours, the fields that the original has too. Our client has another address than the recorded one.
+    // Our fields that the original has too. Our client has another address than the recorded one.
     const same = Object.fromEntries(Object.keys(theirs).map(key => [key, messages[index]?.[key]]))
     assert.deepEqual(plain({ ...same, from: theirs.from }), plain(theirs))
   }

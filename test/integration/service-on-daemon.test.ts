@@ -207,7 +207,7 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-/** What `attempt` gives once the peer can be dialled. */
+/** The result of `attempt` once the peer can be dialled. */
 async function eventually<T>(attempt: () => Promise<T>): Promise<T> {
   for (;;) {
     try {

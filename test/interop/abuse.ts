@@ -14,13 +14,13 @@ import { encodeTaggedHeader } from '#lib/wire/tagged.js'
 export interface Subject {
   /** The daemon's. */
   readonly socket: string
-  /** Of the process that stores. */
+  /** The process that stores. */
   readonly pid: number
   /** Has the folders `inbox` and `received`. */
   readonly home: string
 }
 
-/** What a case has shown: a few words, and whether that is as it should be. */
+/** The result of a case: a few words, and whether it is as expected. */
 export interface Score {
   readonly seen: string
   readonly isGood: boolean

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 
-/** Where a daemon of the original finds its network, and is found. */
+/** The network addresses of a daemon of the original. */
 export interface DaemonPlace {
-  /** Of the registry, `host:port`; so is the beacon. */
+  /** The registry and the beacon, as `host:port`. */
   readonly registry: string
   readonly beacon: string
   readonly socket: string
@@ -25,7 +25,7 @@ export function daemonFlags(
   ]
 }
 
-/** Those that keep a daemon from things that nobody looks at here, as far as this version knows them. */
+/** Flags that switch off features which these tests do not use, if this version has them. */
 function quietFlags(program: string): string[] {
   const { stderr } = spawnSync(program, ['-help'], { encoding: 'utf8' })
   return ['-motd-feed-url=', '-telemetry-url=', '-no-skillinject'].filter(flag =>

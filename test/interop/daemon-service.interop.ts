@@ -18,7 +18,7 @@ const SAFE_SIZE = 100_000
 /** 1.12.3 takes FILESTREAM, 1.7.2 does not know it. */
 const HAS_NO_STREAM = isOlderThan(1, 12)
 const SIZE = 1_000_000
-/** Of that, what is there already. */
+/** The part that is already there. */
 const KEPT = 234_567
 const NO_SERVICE = { a: ['-no-dataexchange'] }
 
@@ -174,7 +174,7 @@ test('both services answer the same frames with the same texts, and store the sa
   const [ours, theirs] = [anna.messages(), bert.messages()]
   assert.equal(ours.length, theirs.length)
   for (const [index, message] of theirs.entries()) {
-    // Of ours, the fields that the original has too: `data` is not there where newer versions have `data_b64`.
+    // Our fields that the original has too: `data` is missing where newer versions have `data_b64`.
     const same = Object.fromEntries(Object.keys(message).map(name => [name, ours[index]?.[name]]))
     assert.deepEqual({ ...same, received_at: '' }, { ...message, received_at: '' })
     for (const time of [message.received_at, same.received_at]) {

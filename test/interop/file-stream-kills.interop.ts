@@ -76,7 +76,7 @@ interface Case {
   victim: (sending: Running) => Running
   /** Starts it again, where that is not the sender. */
   revive?: () => Promise<void>
-  /** Where the receiver may have spoilt what it had: the file must come whole all the same. */
+  /** The receiver may have damaged its partial file: the file must still arrive whole. */
   mayBeginAnew?: boolean
 }
 
@@ -91,7 +91,7 @@ async function sendThroughKills(
     const path = join(sender.dir, 'film.raw')
     writeFileSync(path, content)
     const partial = partialOf(receiver, content)
-    // What is sent anew goes on from here; a sender that has lived through a kill has begun before it.
+    // A new transfer resumes from here; a sender that survived a kill started before.
     let kept = 0
     for (let isKilled = true; ; isKilled = figures.kills < KILLS && randomInt(2) === 0) {
       const startedAt = kept

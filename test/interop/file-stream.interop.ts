@@ -33,12 +33,12 @@ function filesOf(box: Box, sizes: readonly number[] = SIZES) {
   })
 }
 
-/** What `told` and `sent` have in common, as `sent` has it. */
+/** The fields that `told` and `sent` share, as in `sent`. */
 function sameFields(told: object, sent: Record<string, unknown>) {
   return Object.fromEntries(Object.keys(told).map(key => [key, sent[key]]))
 }
 
-/** What `box` has received of one size. */
+/** The received files of `box` of one size. */
 function storedOf(box: Box, size: number): Buffer[] {
   const files = [...box.files()].filter(([name]) => name.startsWith(`size-${size}-`))
   for (const [name] of files) assert.match(name, /^size-\d+-\d{8}-\d{6}\.\d{3}-\d{6}\.raw$/)

@@ -12,7 +12,7 @@ import { type Box, IS_OLD, originalBox } from './original.js'
 // pilotctl on folders that have hidden subfolders of ours, and clears them while serve runs.
 
 const skip = IS_OLD ? 'this version lists in another way' : false
-/** What a service keeps beside what others read, now or in a later version. */
+/** Files that a service keeps beside the public ones, now or in a later version. */
 const SUBFOLDERS = ['.ids', '.journal', '.tmp', '.partial', '.records', '.consumers']
 
 async function served(t: TestContext): Promise<Box> {

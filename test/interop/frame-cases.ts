@@ -34,7 +34,7 @@ export const PLAIN: [string, Frame | Uint8Array][] = [
   ['a length over the cap', bytes(0, 0, 0, 1, 0x20, 0, 0, 1)],
 ]
 
-/** Both give the same answers. What is a duplicate ends with `again`; what is stored as a message begins with `text`. */
+/** Both give the same answers. A duplicate ends with `again`; a stored message begins with `text`. */
 export const TAGGED: [string, Uint8Array][] = [
   ['text', tagged(ID, 'one')],
   ['the same again', tagged(ID, 'one')],
@@ -86,7 +86,7 @@ export const MALFORMED: [string, Uint8Array][] = [
   ['a FILE with a slash in its name', file('a/b', 'x')],
 ]
 
-/** What ours answers, and what theirs does. */
+/** The answers of ours and of theirs. */
 export const DIFFERENT: [string, Uint8Array, string, string][] = [
   [
     'keys in other letters',

@@ -33,7 +33,7 @@ export function originalBox(
   return new Box(t, registry)
 }
 
-/** What `pilotctl --json` did, or `pilot-dx --json`. */
+/** The result of `pilotctl --json` or `pilot-dx --json`. */
 export interface Outcome {
   code: number | null
   // biome-ignore lint/suspicious/noExplicitAny: what a test looks into
@@ -146,7 +146,7 @@ class Box extends Sandbox {
 
 export type { Box }
 
-/** What a program with `--json` did, once it has ended. */
+/** Resolves with the result of a program with `--json` when it has ended. */
 export async function outcome(program: Running): Promise<Outcome> {
   const { code, stdout, stderr } = await program.done
   return { code, data: parsed(stdout)?.data, error: parsed(stderr) }

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { IS_OLD, twoNodes, until } from './original.js'
 
-// What waits in the outbox of serve while the original's daemon is away.
+// Messages that wait in the outbox of serve while the original's daemon is away.
 
 const COUNT = 20
 

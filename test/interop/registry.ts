@@ -32,7 +32,7 @@ export class TestRegistry {
     })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
-    // What is sent to it is not answered: on loopback daemons reach each other directly.
+    // Packets to it are not answered: on loopback daemons reach each other directly.
     const beacon = createSocket('udp4')
     beacon.bind(0, '127.0.0.1')
     await once(beacon, 'listening')

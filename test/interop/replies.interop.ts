@@ -10,7 +10,7 @@ const BERT = '0:0000.0000.0002'
 const NO_SERVICE = { a: ['-no-dataexchange'] }
 const skip = IS_OLD ? 'this version knows no ids' : false
 
-/** What is in the inbox once a message that says `data` is there, and its id in the inbox. */
+/** The inbox after a message with `data` has arrived, and the id of that message. */
 async function arrival(box: Box, data: string) {
   await until(() => box.messages().some(message => message.data === data))
   const at = box.messages().findIndex(message => message.data === data)

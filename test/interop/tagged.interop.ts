@@ -16,7 +16,7 @@ async function bothServices(t: TestContext) {
   const { a: anna, b: bert } = await twoNodes(t, NO_SERVICE)
   await anna.serve()
   const driver = await bert.driver(t)
-  /** What ours answers, and what theirs does. */
+  /** The answers of ours and of theirs. */
   const answers = async (frame: Uint8Array) =>
     [await answerTo(driver, ANNA, frame), await answerTo(driver, BERT, frame)] as const
   return { anna, bert, answers }

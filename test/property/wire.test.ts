@@ -41,7 +41,7 @@ test('[frame.split] [frame.sequence] [frame.bytes-exact] frames come out as they
   )
 })
 
-test('[frame.truncated] a cut that is no boundary is told as such', () => {
+test('[frame.truncated] a cut inside a frame is an error', () => {
   fc.assert(
     fc.property(fc.oneof(other, file), fc.nat(), (frame, nat) => {
       const wire = Buffer.concat(encodeFrame(frame))

@@ -31,7 +31,7 @@ export async function feed(
   const answers: Answers[] = []
   for (const step of stepsOf(transcript)) {
     if (step.kind === 'file') {
-      // What a test has laid into the original's folder of parts.
+      // Files that a test has put into the original's folder of partial files.
       if (step.home !== home || !step.path.includes('/.partial/')) continue
       const parts = join(service.receivedDir, '.partial')
       mkdirSync(parts, { recursive: true, mode: 0o700 })
@@ -77,7 +77,7 @@ class Conversation {
     return answers
   }
 
-  /** Of a stream that theirs has answered nothing, what ours says. */
+  /** Our answers on a stream without an answer of theirs. */
   async close(): Promise<Answers[]> {
     if (this.#isClosed) return []
     this.#isClosed = true

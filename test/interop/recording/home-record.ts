@@ -10,7 +10,7 @@ interface Recordable extends Pick<Sandbox, 'dir' | 'socket' | 'env'> {
   files(): Map<string, Buffer>
 }
 
-/** What is recorded of one home: each program of one side that speaks to a daemon of the other, and its files. */
+/** The record of one home: each program of one side that speaks to a daemon of the other, and its files. */
 export class HomeRecord implements RecordedHome {
   readonly #recorder: Recorder
   readonly #box: Recordable

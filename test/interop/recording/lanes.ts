@@ -7,7 +7,7 @@ interface Item {
 }
 
 /**
- * What has come over one socket and was not looked at yet. The order counts within a stream, and among all that is no
+ * The unread bytes of one socket. The order counts within a stream, and among all that is no
  * stream's; how a stream's bytes are cut into messages does not.
  */
 export class Lanes {
@@ -65,7 +65,7 @@ export class Lanes {
     }
   }
 
-  /** What nobody has taken. */
+  /** The rest that was not consumed. */
   left(): string[] {
     return [...this.#lanes.values()].flat().map(describe)
   }

@@ -21,7 +21,7 @@ export const RECORD_TO: string | undefined = process.env.INTEROP_RECORD
 
 /**
  * Has this test recorded as `name`, where transcripts are recorded at all. To be called before its nodes are made.
- * What is sent should be `numbered`, since all of it is committed.
+ * Sent data should be `numbered`, since all of it is committed.
  */
 export function recorded(t: TestContext, name: string): void {
   if (RECORD_TO === undefined) return
@@ -114,7 +114,7 @@ export class Recorder {
   }
 }
 
-/** Of the original's programs. */
+/** The version of the original's programs. */
 export function versions(): Versions {
   const folder = process.env.PILOT_ORIGINAL ?? ''
   const entries = (

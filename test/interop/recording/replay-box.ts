@@ -26,7 +26,7 @@ export class Line {
     this.socket.write(Buffer.concat(encodeMessage(command, payload)))
   }
 
-  /** What has come and was not recorded; ends of streams may have come too late for the recording. */
+  /** Events that were not recorded; ends of streams may have been too late for the recording. */
   unexpected(): string[] {
     return this.lanes.left().filter(item => !/^0x0[89] /.test(item))
   }

@@ -94,7 +94,7 @@ class Scene {
     const isOurs = (event.from === 'client') === (program.whose === 'ours')
     if (event.kind === 'close') return this.#close(event, key, line, isOurs)
     if (!isOurs) return line.send(event.command, this.#outgoing(event, key))
-    // What ours writes in the moment in which the other side leaves is a matter of luck.
+    // Our writes at the moment when the other side leaves are random.
     if (!this.#hasLeft.has(key)) await this.#expect(event, key, line)
     return undefined
   }
@@ -175,7 +175,7 @@ class Scene {
     line.socket.end()
   }
 
-  /** What the original sent, with the ids of this replay. */
+  /** The bytes that the original sent, with the ids of this replay. */
   #outgoing({ command, payload }: MessageEvent, key: string): Buffer {
     const bytes = this.#names.translate(unpack(payload))
     const lane = laneOf({ command, payload: bytes })

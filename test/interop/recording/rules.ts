@@ -2,7 +2,7 @@ import { FRAME_HEADER_SIZE, FrameType } from '#lib/wire/frame.js'
 import { mapTexts } from './stored.js'
 
 /**
- * What may differ between a recording and a replay, and why; everything else has to be equal, byte for byte. Besides
+ * The allowed differences between a recording and a replay, with reasons; everything else must be equal, byte for byte. Besides
  * these rules there are the ids of {@link Names}, and three of the replay itself: how a stream's bytes are cut into
  * messages (`Lanes`), the port that a dialling node chooses, and what is written in the moment of the other's leaving.
  */
@@ -74,7 +74,7 @@ export function plainJson(value: unknown): unknown {
   return withoutFields(texts)
 }
 
-/** Of `actual`, the fields that `recorded` has: what was added since is no difference. */
+/** The fields of `actual` that `recorded` has: later additions are not differences. */
 export function sameFields(actual: unknown, recorded: unknown): unknown {
   if (Array.isArray(actual) && Array.isArray(recorded)) {
     return actual.map((item, index) => sameFields(item, recorded[index]))
@@ -138,7 +138,7 @@ export class Names {
   }
 }
 
-/** Where ids stand that are as `newMessageId` makes them. */
+/** The places of ids in the form of `newMessageId`. */
 function idsIn(bytes: Buffer): Map<number, string> {
   const found = bytes.toString('latin1').matchAll(/(?<="message_id":")[0-9a-f]{32}(?=")/g)
   return new Map([...found].map(match => [match.index, match[0]]))

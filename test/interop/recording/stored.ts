@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { pack } from './runs.js'
 import type { Home, Whose } from './transcript.js'
 
-/** What a transcript takes from a home, once the test is over. */
+/** The files of a home that go into a transcript after the test. */
 export interface RecordedHome {
   readonly address: string
   readonly daemon: Whose

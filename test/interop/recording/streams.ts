@@ -67,7 +67,7 @@ export function streamsOf(transcript: Transcript): RecordedStream[] {
   return [...new Set(stepsOf(transcript).flatMap(step => (step.kind === 'piece' ? [step.stream] : [])))]
 }
 
-/** What one end of a stream has sent. */
+/** The bytes that one end of a stream has sent. */
 export function sentBy(side: Side, { pieces }: RecordedStream): Buffer {
   return Buffer.concat(pieces.filter(({ from }) => from === side).map(({ bytes }) => bytes))
 }

@@ -1,18 +1,18 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Where the committed ones are, in a folder for each version of the original. */
+/** The folder of the committed transcripts, with a subfolder for each version of the original. */
 export const RECORDINGS = join('test', 'interop', 'recordings')
 
 /** Whose program it is: the original's or this project's. */
 export type Whose = 'theirs' | 'ours'
 
-/** What went between the original's programs and ours in one test, and what came of it. */
+/** The traffic between the original's programs and ours in one test, and its results. */
 export interface Transcript {
   readonly name: string
   /** The file and the name of the test that was recorded. */
   readonly test: string
-  /** Of the original's programs. */
+  /** The version of the original's programs. */
   readonly versions: Versions
   readonly homes: Record<string, Home>
   readonly programs: readonly Program[]
@@ -46,7 +46,7 @@ export interface Program {
   readonly args: readonly string[]
   /** Undefined where it ran until the end of the test. */
   readonly exit?: number | null
-  /** What it told with `--json`. */
+  /** Its output with `--json`. */
   readonly result?: unknown
 }
 
@@ -81,7 +81,7 @@ export function formatEvent(event: Event): string {
   return `${where} ${SIGNS[event.from]} ${event.command.toString(16).padStart(2, '0')} ${event.payload}`.trimEnd()
 }
 
-/** What {@link formatEvent} wrote. */
+/** The output of {@link formatEvent}. */
 export function parseEvent(line: string): Event {
   const [first = '', second = '', third = '', ...rest] = line.split(' ')
   const fourth = rest.join(' ')
@@ -94,7 +94,7 @@ export function parseEvent(line: string): Event {
   return { kind: 'message', program, connection, from, command: Number.parseInt(third, 16), payload: fourth }
 }
 
-/** Where a program finds its daemon, in the folder of its home: the same when it is replayed, as it may tell of it. */
+/** The socket of a program's daemon, in the folder of its home. It is the same in a replay, since the program may print it. */
 export function daemonSocket(dir: string, program: number): string {
   return join(dir, `daemon-${program}.sock`)
 }
