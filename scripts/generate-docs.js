@@ -1,5 +1,5 @@
-// Writes what the documentation takes from the code: tables into docs/, examples into the README. CI runs it
-// and fails on a difference.
+// Generates documentation from the code: tables in docs/, examples in the README. CI runs it and fails on a
+// difference.
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { REQUIREMENTS } from '../build/test/conformance/requirements.js'
@@ -30,7 +30,7 @@ writeFileSync(
 
 # Limits
 
-Every cap, timeout and default. For limits in a configuration zero means the default and a negative value means off,
+This page lists every cap, timeout and default. In a configuration, zero means the default and a negative number means no limit,
 as in the original.
 
 ## Set by an option
@@ -72,9 +72,9 @@ writeFileSync(
 
 # Errors
 
-Every error that the library throws is an \`Error\` with a stable \`code\`, from \`packages/dataexchange/src/error-codes.ts\`. Where the
-last column has a text, a peer whose frame fails so reads it in \`ERR <NAME> save failed: <text>\`; that of an
-\`AnswerError\` in \`{"error":"<text>"}\`, the JSON frame in place of a reply.
+Every error that the library throws is an \`Error\` with a stable \`code\`, from \`packages/dataexchange/src/error-codes.ts\`. A text in the
+last column is sent to the peer whose frame fails, in \`ERR <NAME> save failed: <text>\`. The text of an
+\`AnswerError\` is sent in \`{"error":"<text>"}\`, a JSON frame instead of a reply.
 
 ${table(
   ['code', 'class', 'meaning', 'a peer reads'],
