@@ -31,12 +31,14 @@ const home = mkdtempSync(join(tmpdir(), 'pilot-dx-test-'))
 const env = { ...process.env, HOME: home, XDG_RUNTIME_DIR: home }
 for (const name of Object.keys(env)) if (name.startsWith('PILOT_')) delete env[name]
 
+const start = performance.now()
 const { status, error } = spawnSync(
   process.execPath,
   ['--enable-source-maps', '--test', '--test-reporter=spec', '--test-concurrency=2', ...files],
   { stdio: 'inherit', env, timeout: TIMEOUT_MS },
 )
 rmSync(home, { recursive: true, force: true })
+console.log(`${files.length} test files took ${((performance.now() - start) / 1000).toFixed(0)} s`)
 if (wanted.length === 0) console.log(LEFT_OUT)
 if (error)
   console.error(error.code === 'ETIMEDOUT' ? 'a test hangs: the last one named above' : error.message)
