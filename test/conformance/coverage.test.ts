@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { sourceFiles } from '../helpers/sources.js'
 import { REQUIREMENTS } from './requirements.js'
 
 const known = new Set(REQUIREMENTS.map(({ id }) => id))
@@ -33,6 +34,21 @@ test('every requirement is cited by a test', () => {
   const uncited = REQUIREMENTS.filter(({ id }) => !cited.has(id))
   assert.equal(uncited.map(({ id, section, text }) => `${id} (section ${section}): ${text}`).join('\n'), '')
 })
+
+test('every clause that the sources cite is a requirement', () => {
+  const sections = new Set([...known].map(id => id.split('.')[0]))
+  const unknown = ['packages/dataexchange/src', 'packages/pilot-dx/src'].flatMap(sourceFiles).flatMap(path =>
+    clausesIn(readFileSync(path, 'utf8'))
+      .filter(id => sections.has(id.split('.')[0]) && !known.has(id))
+      .map(id => `${id} in ${path}`),
+  )
+  assert.deepEqual(unknown, [])
+})
+
+/** The clauses in backticks and brackets, as comments cite them: `[frame.cap-early]`. */
+function clausesIn(source: string): string[] {
+  return [...source.matchAll(/\[([a-z]+\.[a-z0-9-]+)\]/g)].map(([, id]) => id ?? '')
+}
 
 function testSources(): string[] {
   return ['test', 'packages/dataexchange/test', 'packages/pilot-dx/test']

@@ -128,7 +128,7 @@ test('serve attaches to a daemon, loses it, says so, and is back', async t => {
   assert.equal(daemon.hostname, 'carol')
   await serving.line(/send-message/)
   await daemon.close()
-  await serving.errorLine(/daemon went away/)
+  await serving.errorLine(/daemon closed the socket/)
   const back = await EmbeddedDaemon.start(options)
   t.after(() => back.close())
   await serving.errorLine(/connected to the daemon again/)

@@ -209,7 +209,7 @@ test('the daemon is killed and comes back: serve binds again, and messages arriv
   const { running } = await anna.serve()
   await bert.pilotctlOk('send-message', 'anna', '--data', 'before')
   daemonA.child.kill('SIGKILL')
-  await running.errorLine(/daemon went away/)
+  await running.errorLine(/daemon closed the socket/)
   await anna.daemon('anna', '-no-dataexchange')
   await running.errorLine(/connected to the daemon again/)
   // To itself: the other daemon takes most of a minute to notice that its tunnel has ended.

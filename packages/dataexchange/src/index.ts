@@ -3,7 +3,7 @@
  * are here, too, under their TypeScript form, also those that a subpath exports. Every name here is public API.
  */
 
-// The condition `no_dataexchange` swaps the service for a stub of the same shape `[plugin.disabled]`.
+// The condition `no_dataexchange` swaps the service for a stub of the same shape `[plugin.stub-chosen]`.
 export { Service } from '#service'
 export type { WaitOptions } from './async/wait.ts'
 export { Client, type ClientOptions, type DeliverOptions } from './client/client.ts'

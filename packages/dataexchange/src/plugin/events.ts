@@ -21,7 +21,7 @@ export interface DataExchangeEvents {
   }
   /** A folder’s archive was stored and is not unpacked, for `reason`. The original has no such event. */
   'folder.kept': { filename: string; path: string; reason: string }
-  /** A request was answered on its connection and not stored `[auto.reply]`. The original has no such event. */
+  /** A request was answered on its connection and not stored `[autoanswer.ack-reply]`. The original has no such event. */
   'request.answered': {
     from: string
     size: number

@@ -2,19 +2,19 @@ import { waitToReconnect } from '../async/backoff.ts'
 import type { Logger } from '../logger.ts'
 import type { Listener, Stream, Streams } from '../pilot/transport.ts'
 
-/** What {@link acceptForever} works with. */
+/** Options of {@link acceptForever}. */
 export interface AcceptOptions {
   streams: Streams
   port: number
   logger: Logger
-  /** Ends the loop when it fires. */
+  /** Ends the loop. */
   signal: AbortSignal
   onStream: (stream: Stream) => void
 }
 
 /**
- * Accepts streams from `listener` until the signal fires. When the daemon goes away it binds the port
- * again, with pauses that double from 100 ms to 10 s, and says so in the log. Never rejects.
+ * Accepts streams from `listener` until `signal` is aborted. When the daemon closes the socket, binds the port again with
+ * backoff from 100 ms to 10 s, and logs it. Never rejects.
  */
 export async function acceptForever(listener: Listener, options: AcceptOptions): Promise<void> {
   const { logger, port, signal } = options
@@ -25,7 +25,7 @@ export async function acceptForever(listener: Listener, options: AcceptOptions):
       logger.warn({ port }, 'the listener ended; binding the port again')
     } catch (err) {
       if (signal.aborted) return
-      logger.warn({ err, port }, 'the daemon went away; reconnecting')
+      logger.warn({ err, port }, 'the daemon closed the socket; reconnecting')
     }
     current = await listenAgain(options)
   }
@@ -34,11 +34,11 @@ export async function acceptForever(listener: Listener, options: AcceptOptions):
 async function acceptAll(listener: Listener, { onStream, signal }: AcceptOptions): Promise<void> {
   const close = () => void listener.close()
   signal.addEventListener('abort', close, { once: true })
-  // It may have fired while the port was being bound.
+  // The signal may have been aborted during the bind.
   if (signal.aborted) close()
   try {
     for await (const stream of listener) {
-      // One that was handed out just before: nobody would end it.
+      // A stream that arrives during the abort has no owner to end it.
       if (signal.aborted) stream.on('error', () => {}).destroy()
       else onStream(stream)
     }

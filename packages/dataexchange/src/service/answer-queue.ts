@@ -3,52 +3,52 @@ import { encodeFrame } from '../wire/encode.ts'
 import { type Frame, FrameType } from '../wire/frame.ts'
 
 /**
- * An answer: a text, or a frame that is made when it is its turn to be written (for its time stamp); null where
- * a frame gets none.
+ * The answer to one frame: a text, a function that makes the frame when it is written (for its time stamp), or null for
+ * no answer.
  */
 export type FrameAnswer = string | (() => Frame) | null
 
-/** How {@link AnswerSlot} is called. */
+/** Options of {@link AnswerSlot}. */
 export interface AnswerOptions {
-  /** False where another answer to the same frame follows. @default true */
+  /** False if another answer to the same frame follows. @default true */
   isLast?: boolean
-  /** Called when the answer has left this process, or could not. */
+  /** Called when the answer has left this process, or its write failed. */
   onWritten?: () => void
 }
 
-/** Gives the answer to one frame. */
+/** Sets the answer of one frame. Called once, or once for each part of the answer. */
 export type AnswerSlot = (answer: FrameAnswer, options?: AnswerOptions) => void
 
-/** Writes bytes towards the peer; calls back once they have left this process, or with the error. */
+/** Writes bytes to the peer. Calls back when they have left this process, or with the error. */
 export type AnswerWriter = (bytes: Uint8Array, callback: (error?: Error | null) => void) => void
 
 /**
- * The answers of one connection, written in the order of the frames, whatever order they are ready in
- * (section 2). There is one write at a time: what becomes ready meanwhile is collected for the next, so that
- * answers that nobody reads cost little more than their bytes.
+ * The answers of one connection. Writes them in the order of the frames `[ack.order]`, in whatever order they become
+ * ready. One write is in flight at a time. Answers that become ready meanwhile are joined for the next write, so that
+ * unread answers cost little more than their bytes.
  */
 export class AnswerQueue {
   readonly #write: AnswerWriter
   readonly #onWritten: (frameTypes: number[], error?: Error | null) => void
   readonly #ready = new ByteCollector()
   #readyTypes: number[] = []
-  #readyTold: (() => void)[] = []
+  #readyCallbacks: (() => void)[] = []
   #slots: Slot[] = []
   #unread = 0
   #isWriting = false
 
-  /** `onWritten` is told of every write that ended, with the types of the frames that it answers. */
+  /** Calls `onWritten` after every write, with the types of the answered frames. */
   constructor(write: AnswerWriter, onWritten: (frameTypes: number[], error?: Error | null) => void) {
     this.#write = write
     this.#onWritten = onWritten
   }
 
-  /** Bytes of answers that have not left this process: the peer does not read them. */
+  /** Size of the answers that have not left this process, in bytes. */
   get unread(): number {
     return this.#unread
   }
 
-  /** Takes the next place in the order, for a frame of `frameType`. The function it returns gives the answer, once, or in parts. */
+  /** Reserves the next place in the order, for a frame of `frameType`. */
   reserve(frameType: number): AnswerSlot {
     const slot: Slot = { frameType, given: [], isComplete: false }
     this.#slots.push(slot)
@@ -59,7 +59,7 @@ export class AnswerQueue {
     }
   }
 
-  /** Every answer has been given: what is collected is written at once, before the stream is ended. */
+  /** Writes the collected answers at once, also beside a write in flight. Called when every answer is set. */
   finish(): void {
     this.#isWriting = false
     this.#writeNext()
@@ -80,7 +80,7 @@ export class AnswerQueue {
   #collect(frameType: number, answer: FrameAnswer, onWritten: (() => void) | undefined): void {
     if (answer === null) return
     this.#readyTypes.push(frameType)
-    if (onWritten) this.#readyTold.push(onWritten)
+    if (onWritten) this.#readyCallbacks.push(onWritten)
     for (const bytes of encodeFrame(toFrame(answer))) {
       this.#ready.append(bytes)
       this.#unread += bytes.length
@@ -91,15 +91,15 @@ export class AnswerQueue {
     if (this.#isWriting || this.#readyTypes.length === 0) return
     const types = this.#readyTypes
     const bytes = this.#ready.take()
-    const told = this.#readyTold
+    const callbacks = this.#readyCallbacks
     this.#readyTypes = []
-    this.#readyTold = []
+    this.#readyCallbacks = []
     this.#isWriting = true
     this.#write(bytes, error => {
       this.#isWriting = false
       this.#unread -= bytes.length
       this.#onWritten(types, error)
-      for (const tell of told) tell()
+      for (const callback of callbacks) callback()
       this.#writeNext()
     })
   }
@@ -107,7 +107,7 @@ export class AnswerQueue {
 
 interface Slot {
   readonly frameType: number
-  /** Answers that are not collected yet. */
+  /** Answers that are set and not collected yet. */
   readonly given: { answer: FrameAnswer; onWritten: (() => void) | undefined }[]
   isComplete: boolean
 }

@@ -1,6 +1,6 @@
 /**
- * The payload of a large frame while it arrives: the read loop pushes, a handler iterates. The read loop
- * looks at {@link backlog} before it reads on, so that no more than it wants is held here.
+ * The payload of a large frame while it arrives: the read loop pushes pieces, a handler iterates over them. The read loop
+ * checks {@link backlog} before it reads more, which bounds the bytes held here.
  */
 export class ArrivingPayload implements AsyncIterable<Uint8Array> {
   readonly #onTaken: (bytes: number) => void
@@ -13,27 +13,28 @@ export class ArrivingPayload implements AsyncIterable<Uint8Array> {
   #error: unknown
   #wake: (() => void) | undefined
 
-  /** `onTaken` is told of the bytes that are held here no longer, `onWanted` when more {@link isStarving}. */
+  /** Calls `onTaken` with the number of bytes that are held no longer, `onWanted` when the handler waits for more. */
   constructor(onTaken: (bytes: number) => void, onWanted: () => void = () => {}) {
     this.#onTaken = onTaken
     this.#onWanted = onWanted
   }
 
-  /** Whether nobody has begun to take what has come. */
+  /** True until the handler starts to iterate. */
   get isUnclaimed(): boolean {
     return this.#state === 'open' && !this.#begun
   }
 
-  /** Whether the handler has taken all that has come, and waits for more. */
+  /** True while the handler waits for more bytes. */
   get isStarving(): boolean {
     return this.#wake !== undefined
   }
 
-  /** Bytes that the handler has not taken. */
+  /** Number of bytes that the handler has not taken. */
   get backlog(): number {
     return this.#backlog
   }
 
+  /** Appends the next bytes. */
   push(piece: Uint8Array): void {
     if (this.#state !== 'open') {
       this.#onTaken(piece.length)
@@ -44,24 +45,24 @@ export class ArrivingPayload implements AsyncIterable<Uint8Array> {
     this.#notify()
   }
 
-  /** When the payload was complete, in ns since the Unix epoch; 0 before. */
+  /** Time at which the payload was complete, in ns since the Unix epoch; 0 before that. */
   get endedAtNs(): bigint {
     return this.#endedAtNs
   }
 
-  /** The payload is complete. */
+  /** Marks the payload as complete. */
   end(atNs: bigint): void {
     this.#endedAtNs = atNs
     this.#settle('ended')
   }
 
-  /** The payload will never be complete: whoever iterates gets `error` after what has come. */
+  /** Marks the payload as cut off: the iteration throws `error` after the bytes that arrived. */
   fail(error: unknown): void {
     this.#error = error
     this.#settle('failed')
   }
 
-  /** Nobody wants the rest: what has come is dropped, and so is what still comes. */
+  /** Drops the held bytes, and all bytes that still arrive. */
   discard(): void {
     const dropped = this.#backlog
     this.#settle('discarded')

@@ -24,10 +24,10 @@ import type { RefusalLog } from './peers/refusal-log.ts'
 import { OpenRequests } from './requests/open-requests.ts'
 import type { RequestAnswerer } from './requests/request-answerer.ts'
 
-/** Frames of one connection that are being stored; at this number reading pauses. @limit count */
+/** Frames of one connection in flight; at this number reading pauses. @limit count */
 const FRAMES_IN_FLIGHT = 64
 
-/** Answers that a peer has not read yet; at this size reading from it pauses. @limit bytes */
+/** Size of the answers that a peer has not read; at this size reading pauses. @limit bytes */
 const UNREAD_ANSWERS = 256 * KiB
 
 /** Time after which a peer that reads none of its answers is disconnected. @limit ms */
@@ -39,7 +39,7 @@ const UNREAD_ANSWERS_TIMEOUT_MS = 30_000
  */
 export const CLOSE_LINGER_MS = 500
 
-/** What the connections of a service share. */
+/** Options that the connections of a service share. */
 export interface ConnectionOptions {
   mailbox: Mailbox
   events: EventBus
@@ -48,37 +48,37 @@ export interface ConnectionOptions {
   admission: Admission
   trust?: TrustChecker | undefined
   answerer: RequestAnswerer | undefined
-  /** Bytes. */
+  /** Largest payload of a frame, in bytes. */
   maxFrameSize: number
-  /** Milliseconds without a byte of payload, while no payload of the peer is being handled; Infinity: never. */
+  /** Time in ms without a byte of payload, not counted while a payload of the peer is being handled. Infinity: off. */
   idleTimeout: number
-  /** Milliseconds for one frame, see `LIMITS.frameTimeout`; Infinity: never. */
+  /** Time in ms for one frame, see `LIMITS.frameTimeout`. Infinity: off. */
   frameTimeout: number
 }
 
-/** Bytes given to the parser at a time outside of large payloads. */
+/** Number of bytes parsed at a time, outside of large payloads: a chunk of tiny frames cannot exceed the bounds by much. */
 const SLICE = 1024
 
 /**
- * One peer of the service: reads frames, has them handled, several at once, and answers in their order.
- * What it holds is bounded: frames and bytes being stored, and answers that the peer does not read
- * (`LIMITS`); at a bound it stops reading, and the transport's backpressure reaches the peer.
+ * One connection of a peer. Reads frames, handles several at once, and answers them in order `[ack.order]`. Frames in
+ * flight, bytes in memory and unread answers are bounded. At a bound the connection stops reading, and the transport's
+ * backpressure reaches the peer.
  */
 export class Connection {
   readonly #stream: Stream
   readonly #peer: Peer
   readonly #context: HandlerContext
   readonly #answers: AnswerQueue
-  /** Their time over, the connection is drained: both sides have had it (section 6). */
-  readonly #conversations = new OpenRequests(() => void this.drain(0))
+  /** When the time of an open request is over `[autoanswer.bound]`, the connection drains. */
+  readonly #requests = new OpenRequests(() => void this.drain(0))
   readonly #transfers: FileStreamReceiver
-  readonly #intake: FrameAssembler
+  readonly #assembler: FrameAssembler
   readonly #parser: FrameParser
   readonly #deadlines: Deadlines
   readonly #gate = new Gate()
   readonly #reader: ChunkReader
   #draining = false
-  #givenUp = false
+  #dropped = false
   #running: Promise<void> | undefined
 
   constructor(stream: Stream, peer: Peer, options: ConnectionOptions) {
@@ -101,51 +101,51 @@ export class Connection {
     const notify = () => this.#gate.notify()
     this.#transfers = new FileStreamReceiver(this.#context, peer.budget, notify)
     this.#answers = new AnswerQueue(
-      (bytes, callback) => stream.write(bytes, error => callback(error ?? dropped(stream))),
+      (bytes, callback) => stream.write(bytes, error => callback(error ?? writeError(stream))),
       (types, error) => this.#onAnswered(types, error),
     )
     this.#deadlines = new Deadlines({
       ...options,
-      isBusy: () => this.#intake.payloads > 0 || this.#conversations.isBusy,
-      onExpired: why => this.#giveUp(why),
+      isBusy: () => this.#assembler.payloads > 0 || this.#requests.isBusy,
+      onExpired: why => this.#drop(why),
     })
-    this.#intake = new FrameAssembler({
+    this.#assembler = new FrameAssembler({
       handle: frame => this.#handle(frame),
       onProgress: notify,
       budget: peer.budget,
       deadlines: this.#deadlines,
     })
-    this.#parser = new FrameParser(this.#intake, options)
+    this.#parser = new FrameParser(this.#assembler, options)
     this.#reader = new ChunkReader(stream)
     stream.on('close', () => {
       notify()
-      this.#conversations.abort()
+      this.#requests.abort()
     })
-    // The read loop gets the stream's errors; one that comes between two reads must not end the process.
+    // The read loop gets the errors of the stream. Without a listener, an error between two reads would end the process.
     stream.on('error', notify)
   }
 
-  /** Serves the peer until it leaves, breaks the rules, or {@link drain} is called. Never rejects. */
+  /** Serves the peer until it closes, violates the protocol, or {@link drain} is called. Never rejects. */
   run(): Promise<void> {
     this.#running ??= this.#serve()
     return this.#running
   }
 
   /**
-   * Reads no more, answers the frames that have arrived whole, drops one that has not, and closes.
-   * Replies that are being worked out have `patience` milliseconds. Resolves when the connection is closed.
+   * Stops reading, answers the complete frames, drops an incomplete one, and closes. Replies of open requests have
+   * `replyMs` milliseconds. Resolves when the connection is closed.
    */
-  async drain(patience: number = FIXED_LIMITS.stopTimeout.value / 2): Promise<void> {
+  async drain(replyMs: number = FIXED_LIMITS.stopTimeout.value / 2): Promise<void> {
     this.#draining = true
     this.#transfers.stop()
     this.#reader.stop()
     this.#gate.notify()
-    const timer = setTimeout(() => this.#conversations.abort(), patience)
+    const timer = setTimeout(() => this.#requests.abort(), replyMs)
     await this.#running
     clearTimeout(timer)
   }
 
-  /** Ends the connection at once. A frame that is being stored is stored whole or not at all. */
+  /** Closes the connection at once. Each frame in flight is stored whole or not at all. */
   destroy(): void {
     this.#stream.destroy()
   }
@@ -161,63 +161,62 @@ export class Connection {
     this.#reader.close()
     forget()
     this.#deadlines.stop()
-    // Of a peer that has left, nobody waits for a reply.
-    if (!this.#draining) this.#conversations.abort()
+    // A peer that has left does not wait for replies.
+    if (!this.#draining) this.#requests.abort()
     this.#transfers.stop()
-    await this.#intake.close()
+    await this.#assembler.close()
     await this.#transfers.close()
     await this.#close()
-    this.#conversations.close()
+    this.#requests.close()
   }
 
   async #readFrames(): Promise<void> {
-    while (!this.#draining && !this.#givenUp) {
+    while (!this.#draining && !this.#dropped) {
       const chunk = await this.#reader.next()
       if (chunk === null) return
-      for (let at = 0; at < chunk.length && !this.#givenUp; ) {
-        // In slices, so that a chunk full of tiny frames cannot pass the bounds by much.
+      for (let at = 0; at < chunk.length && !this.#dropped; ) {
         const size = Math.max(SLICE, this.#parser.wanted)
         const piece = chunk.subarray(at, at + size)
         await this.#peer.scheduler.run(this.#peer, () => this.#parser.push(piece))
         at += size
-        if (!this.#hasRoom) await this.#roomForMore()
-        if (this.#peer.refusalLimiter.pause > 0) await this.#patienceForMore()
+        if (!this.#hasCapacity) await this.#waitForCapacity()
+        if (this.#peer.refusalLimiter.pause > 0) await this.#waitForRefusalLimiter()
       }
     }
   }
 
-  get #hasRoom(): boolean {
+  get #hasCapacity(): boolean {
     return (
       this.#draining ||
       this.#stream.destroyed ||
-      // Those who wait for their turn may hold all of the budget: those who have it must come to their end.
-      ((this.#peer.budget.isAvailable || this.#intake.isWanted) &&
-        this.#intake.frames < FRAMES_IN_FLIGHT &&
-        this.#intake.bytes < FIXED_LIMITS.bytesInFlight.value &&
-        !this.#intake.isWaiting &&
+      // Frames that wait for a slot may use the whole budget. A frame with a slot must still be able to finish.
+      ((this.#peer.budget.isAvailable || this.#assembler.isStarving) &&
+        this.#assembler.frames < FRAMES_IN_FLIGHT &&
+        this.#assembler.bytes < FIXED_LIMITS.bytesInFlight.value &&
+        !this.#assembler.isQueued &&
         !this.#transfers.isPacing &&
         this.#answers.unread < UNREAD_ANSWERS)
     )
   }
 
-  async #roomForMore(): Promise<void> {
+  async #waitForCapacity(): Promise<void> {
     this.#deadlines.pause()
     const timer = setTimeout(() => {
-      if (this.#answers.unread > 0) this.#giveUp('it does not read its answers')
+      if (this.#answers.unread > 0) this.#drop('the peer does not read its answers')
     }, UNREAD_ANSWERS_TIMEOUT_MS)
-    await this.#gate.until(() => this.#hasRoom)
+    await this.#gate.until(() => this.#hasCapacity)
     clearTimeout(timer)
     this.#deadlines.resume()
   }
 
-  /** Its deadlines run on meanwhile: the peer has brought the pause about. */
-  async #patienceForMore(): Promise<void> {
+  /** Deadlines keep running in this pause, because the peer caused it. */
+  async #waitForRefusalLimiter(): Promise<void> {
     let isOver = false
     const timer = setTimeout(() => {
       isOver = true
       this.#gate.notify()
     }, this.#peer.refusalLimiter.pause)
-    await this.#gate.until(() => isOver || this.#draining || this.#givenUp)
+    await this.#gate.until(() => isOver || this.#draining || this.#dropped)
     clearTimeout(timer)
   }
 
@@ -225,7 +224,7 @@ export class Connection {
     const answer = this.#answers.reserve(frame.type)
     try {
       const result = await handleFrame(frame, this.#context)
-      if (result !== null && typeof result === 'object') await this.#conversations.hold(result, answer)
+      if (result !== null && typeof result === 'object') await this.#requests.hold(result, answer)
       else answer(result)
     } catch (error) {
       this.#report(error)
@@ -245,16 +244,16 @@ export class Connection {
     }
   }
 
-  #giveUp(why: string): void {
+  #drop(why: string): void {
     const { from, refusals } = this.#context
     refusals.note(`connection dropped: ${why}`, { from })
-    this.#givenUp = true
+    this.#dropped = true
     this.#deadlines.stop()
     this.#gate.notify()
     this.#stream.destroy()
   }
 
-  /** Gives the peer a moment to read its last answers, then closes. */
+  /** Closes, after a moment in which the peer can read its last answers. */
   async #close(): Promise<void> {
     this.#answers.finish()
     await endStream(this.#stream, { lingerMs: CLOSE_LINGER_MS })
@@ -267,7 +266,7 @@ export class Connection {
   }
 }
 
-/** Node's sockets report success for what they dropped when they were destroyed. */
-function dropped(stream: Stream): Error | null {
+/** The error of a write on a destroyed stream: Node reports success for bytes that it dropped then. */
+function writeError(stream: Stream): Error | null {
   return stream.destroyed ? (stream.errored ?? new Error('the connection was closed')) : null
 }

@@ -10,31 +10,31 @@ import type { IncomingFrame } from './handlers/handler.ts'
 import type { ByteBudget } from './peers/byte-budget.ts'
 import type { Deadlines } from './peers/deadlines.ts'
 
-/** Largest payload that is handled in memory while memory is scarce (see `bytesHeld`). @limit bytes */
+/** Largest payload that is kept in memory while the memory budget is tight (see `bytesHeld`). @limit bytes */
 const TIGHT_FRAME = 4 * KiB
 
-/** What an {@link FrameAssembler} works with. */
+/** Options of {@link FrameAssembler}. */
 export interface FrameAssemblerOptions {
-  /** Starts the handling of a frame; resolves when it is over, and never rejects. */
+  /** Handles a frame. Resolves when it is handled; never rejects. */
   handle: (frame: IncomingFrame) => Promise<void>
-  /** Called whenever less is being handled, or held, than before. */
+  /** Called when a frame has been handled, or bytes have been released. */
   onProgress: () => void
-  /** Of the peer: what is held here counts into it. */
+  /** The memory budget of the peer. Held bytes count into it. */
   budget: ByteBudget
   deadlines: Deadlines
 }
 
 /**
- * Makes frames to handle out of what the parser finds. A small frame is collected and handled whole; a
- * large one is handled while it arrives. Counts what is held and handled, for the read loop's bounds.
+ * Assembles frames from the parser's output. A small frame is collected and handled whole. A large frame is handled while
+ * it arrives. Counts held bytes and frames in flight for the read loop.
  */
 export class FrameAssembler implements FrameSink {
   readonly #options: FrameAssemblerOptions
   readonly #small = new ByteCollector()
   readonly #jobs = new Set<Promise<void>>()
   #head: FrameHead = { type: 0, length: 0 }
-  /** The large frame that is arriving. */
-  #body: ArrivingPayload | undefined
+  /** The large frame that is arriving, if there is one. */
+  #arriving: ArrivingPayload | undefined
   #bytes = 0
   #payloads = 0
 
@@ -42,32 +42,32 @@ export class FrameAssembler implements FrameSink {
     this.#options = options
   }
 
-  /** Frames being handled. */
+  /** Number of frames being handled. */
   get frames(): number {
     return this.#jobs.size
   }
 
-  /** Frames being handled that are not empty. */
+  /** Number of nonempty frames being handled. */
   get payloads(): number {
     return this.#payloads
   }
 
-  /** Payload bytes held. */
+  /** Number of payload bytes in memory. */
   get bytes(): number {
     return this.#bytes
   }
 
   /**
-   * Whether the large frame that is arriving waits for its turn: more of it would be held meanwhile, and take
-   * the room of those whose turn it is.
+   * True while the arriving large frame waits for a store slot. Reading more of it would use memory that the frames
+   * with a slot need.
    */
-  get isWaiting(): boolean {
-    return this.#body?.isUnclaimed === true && this.#body.backlog > TIGHT_FRAME
+  get isQueued(): boolean {
+    return this.#arriving?.isUnclaimed === true && this.#arriving.backlog > TIGHT_FRAME
   }
 
-  /** Whether the large frame that is arriving has its turn, and waits for more: what comes of it is not held. */
-  get isWanted(): boolean {
-    return this.#body?.isStarving === true
+  /** True while the handler of the arriving large frame waits for more bytes: they are not held in memory. */
+  get isStarving(): boolean {
+    return this.#arriving?.isStarving === true
   }
 
   start(head: FrameHead): void {
@@ -80,17 +80,17 @@ export class FrameAssembler implements FrameSink {
     deadlines.arrived(piece.length)
     this.#bytes += piece.length
     budget.hold(piece.length)
-    if (!this.#body && this.#isForTheDisk(piece.length)) this.#handleWhileItArrives()
-    if (this.#body) this.#body.push(piece)
+    if (!this.#arriving && this.#goesToDisk(piece.length)) this.#handleWhileItArrives()
+    if (this.#arriving) this.#arriving.push(piece)
     else this.#small.append(piece, this.#head.length)
   }
 
   /**
-   * Large frames are, and all but tiny ones when memory is tight, also those that were begun before: many
-   * that are never completed must not use up the budget. A file is made once a little has come: a length that
-   * is declared costs nothing here.
+   * Large frames go to the disk while they arrive. While the budget is tight, so do all but tiny frames, also those
+   * that began earlier: otherwise many incomplete frames could use up the budget. The temporary file is created after
+   * the first bytes, so a declared length costs nothing.
    */
-  #isForTheDisk(coming: number): boolean {
+  #goesToDisk(coming: number): boolean {
     const least = TIGHT_FRAME
     const isLarge = this.#head.length > FIXED_LIMITS.wholeFrame.value
     if (!isLarge && !(this.#head.length > least && this.#options.budget.isTight)) return false
@@ -99,28 +99,28 @@ export class FrameAssembler implements FrameSink {
 
   end(): void {
     this.#options.deadlines.frameEnded()
-    if (this.#body) {
-      this.#body.end(wallClockNs())
-      this.#body = undefined
+    if (this.#arriving) {
+      this.#arriving.end(wallClockNs())
+      this.#arriving = undefined
     } else {
       const receivedAtNs = wallClockNs()
       this.#handle(this.#small.take(), () => receivedAtNs)
     }
   }
 
-  /** No more bytes will come: a frame that is not whole is given up. Resolves when all others have been handled. */
+  /** Ends the input: an incomplete frame fails. Resolves when all other frames have been handled. */
   async close(): Promise<void> {
-    this.#body?.fail(new WireError('FRAME_TRUNCATED', 'the connection ended inside the frame'))
+    this.#arriving?.fail(new WireError('FRAME_TRUNCATED', 'the connection ended inside the frame'))
     this.#release(this.#small.take().length)
     await Promise.all(this.#jobs)
   }
 
   #handleWhileItArrives(): void {
-    const body = new ArrivingPayload(bytes => this.#release(bytes), this.#options.onProgress)
-    this.#body = body
-    this.#handle(body, () => body.endedAtNs)
-    const begun = this.#small.take()
-    if (begun.length > 0) body.push(begun)
+    const payload = new ArrivingPayload(bytes => this.#release(bytes), this.#options.onProgress)
+    this.#arriving = payload
+    this.#handle(payload, () => payload.endedAtNs)
+    const start = this.#small.take()
+    if (start.length > 0) payload.push(start)
   }
 
   #handle(payload: Payload, receivedAtNs: () => bigint): void {
@@ -129,7 +129,7 @@ export class FrameAssembler implements FrameSink {
     const job = this.#options.handle({ ...this.#head, payload, receivedAtNs }).then(() => {
       this.#jobs.delete(job)
       this.#payloads -= count
-      // A handler that failed early has left the rest of a large payload: it is read over.
+      // If the handler failed early, discard the rest of the payload.
       if (payload instanceof ArrivingPayload) payload.discard()
       else if (payload instanceof Uint8Array) this.#release(payload.length)
       this.#options.onProgress()

@@ -2,7 +2,7 @@ import { concat } from '../bytes.ts'
 import { WireError } from '../errors.ts'
 import type { Payload } from '../mailbox/mailbox.ts'
 
-/** `payload` cut in two: its first `size` bytes (fewer where it is shorter), and the rest. */
+/** Splits `payload` into its first `size` bytes (fewer if it is shorter) and the rest. */
 export async function splitPayload(
   payload: Payload,
   size: number,
@@ -18,21 +18,21 @@ export async function splitPayload(
     have += value.length
   }
   const start = parts.length === 0 ? new Uint8Array(0) : concat(parts)
-  return [start.subarray(0, size), continued(start.subarray(size), iterator)]
+  return [start.subarray(0, size), rejoin(start.subarray(size), iterator)]
 }
 
-/** Takes a payload to its end and drops it; rejects where the payload breaks off. */
+/** Reads `payload` to its end and drops it. Rejects if the payload is cut off. */
 export async function drainPayload(payload: Payload): Promise<void> {
   if (payload instanceof Uint8Array) return
   for await (const _ of payload);
 }
 
-/** True for the error of a payload that ended before its length: the peer is gone, nobody waits for an answer. */
+/** True for the error of a payload that ended before its declared length. The peer has left, so nothing is answered. */
 export function isCutOff(error: unknown): boolean {
   return error instanceof WireError && error.code === 'FRAME_TRUNCATED'
 }
 
-async function* continued(
+async function* rejoin(
   first: Uint8Array,
   iterator: AsyncIterator<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, undefined> {

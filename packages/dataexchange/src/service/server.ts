@@ -6,24 +6,24 @@ import type { Frame } from '../wire/frame.ts'
 import { readFrame } from '../wire/frame-io.ts'
 
 /**
- * Gets one frame of a stream; it may write answers with `writeFrame(stream, ...)`. The next frame of that
- * stream is read when the promise it returned has settled. A throw ends that stream only.
+ * Handles one frame of a stream. It may answer with `writeFrame(stream, ...)`. The next frame of the stream is read when
+ * the returned promise has settled. A throw ends that stream only.
  */
 export type FrameHandler = (stream: Stream, frame: Frame) => void | Promise<void>
 
 /** Options of {@link Server}. */
 export interface ServerOptions {
-  /** @default 1001 */
+  /** The port to bind. @default 1001 */
   port?: number | undefined
-  /** Bytes of the largest frame accepted. @default PILOT_DATAEXCHANGE_MAX_FRAME, else 256 MiB */
+  /** Largest accepted payload of a frame, in bytes. @default PILOT_DATAEXCHANGE_MAX_FRAME, else 256 MiB */
   maxFrameSize?: number | undefined
-  /** @default says nothing */
+  /** @default prints only errors of the handler, with console.warn */
   logger?: Logger | undefined
 }
 
 /**
- * Accepts streams and hands every frame to one handler, whole: for those who build their own service on
- * the frames. The data exchange service itself is `Service`. The original's `NewServer`.
+ * Accepts streams and calls one handler with every whole frame, for programs that build their own service on frames. The
+ * data exchange service itself is `Service`. The original's `NewServer`.
  */
 export class Server {
   readonly #streams: Streams
@@ -44,9 +44,9 @@ export class Server {
   }
 
   /**
-   * Binds the port and serves until {@link close} is called; resolves then.
+   * Binds the port and serves. Resolves after {@link close}.
    *
-   * @throws {DriverError} PORT_IN_USE, DAEMON_UNAVAILABLE; DAEMON_GONE when the daemon goes away
+   * @throws {DriverError} PORT_IN_USE, DAEMON_UNAVAILABLE; DAEMON_GONE if the daemon closes the socket
    */
   async listenAndServe(): Promise<void> {
     this.#listener = await this.#streams.listen(this.#port)
@@ -54,7 +54,7 @@ export class Server {
     for await (const stream of this.#listener) void this.#serve(stream)
   }
 
-  /** Accepts no more and ends every stream. */
+  /** Stops accepting and closes every stream. Resolves when the port is free. */
   async close(): Promise<void> {
     this.#closed = true
     await this.#listener?.close()
@@ -69,7 +69,7 @@ export class Server {
   async #serve(stream: Stream): Promise<void> {
     this.#open.add(stream)
     const from = stream.remoteAddress.address.toString()
-    // Errors reach the loop below; one that comes while the handler runs must not end the process.
+    // The loop below gets the errors of the stream. Without a listener, an error during the handler would end the process.
     stream.on('error', () => {})
     try {
       for (;;) {

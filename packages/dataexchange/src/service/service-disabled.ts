@@ -2,15 +2,15 @@ import type { PluginService, ServiceDeps } from '../plugin/service.ts'
 import type { ServiceConfig } from './service.ts'
 
 /**
- * The stub that stands in for the service under `node --conditions=no_dataexchange` (section 9): of the
- * same shape, but it binds no port and writes nothing.
+ * The stub that replaces the service under `node --conditions=no_dataexchange` `[plugin.stub-chosen]`. It has the same
+ * shape, binds no port and writes nothing `[plugin.stub-idle]`.
  */
 export class Service implements PluginService {
   readonly name: string = 'dataexchange-disabled'
   readonly order: number = 110
 
-  /** The configuration is accepted, so that callers need not know, and not used. */
-  // biome-ignore lint/complexity/noUselessConstructor: of the same shape as the service it stands in for
+  /** Ignores the configuration. */
+  // biome-ignore lint/complexity/noUselessConstructor: has the same shape as the service
   constructor(_config: ServiceConfig = {}) {}
 
   /** Always undefined: no folder is in use. */
@@ -18,17 +18,17 @@ export class Service implements PluginService {
     return undefined
   }
 
-  /** Always empty: nothing asks to be stored. */
+  /** Always empty: no frame arrives. */
   get refusals(): Record<string, number> {
     return {}
   }
 
-  /** Does nothing but tell, in the log, that data exchange is off. */
+  /** Logs that data exchange is off. */
   async start(deps: ServiceDeps, _signal?: AbortSignal): Promise<void> {
     deps.logger.warn({}, 'data exchange is disabled (condition no_dataexchange): port 1001 is not bound')
   }
 
-  /** Nothing to release. */
+  /** Does nothing. */
   async stop(_signal?: AbortSignal): Promise<void> {}
 
   /** The same as {@link stop}. */

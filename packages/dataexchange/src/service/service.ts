@@ -15,37 +15,34 @@ import type { Rates } from './peers/rate-limiter.ts'
 import { RefusalLog } from './peers/refusal-log.ts'
 import { type AnswerHook, RequestAnswerer } from './requests/request-answerer.ts'
 
-/**
- * Configuration of {@link Service}. For limits, zero and undefined mean the default and a negative value
- * means off.
- */
+/** Configuration of {@link Service}. For limits, zero and undefined mean the default, and a negative value means off. */
 export interface ServiceConfig extends MailboxConfig, AdmissionRules {
-  /** Milliseconds without a byte of payload after which a connection is closed. @default 120000 */
+  /** Time in ms without a byte of payload, after which a connection is closed. @default 120000 */
   idleTimeout?: number | undefined
-  /** Milliseconds for one frame to arrive, and what has come of it at 4 KiB a second on top. @default 60000 */
+  /** Time in ms for one frame to arrive, plus one second for every 4 KiB received. @default 60000 */
   frameTimeout?: number | undefined
-  /** Connections at once. @default 1000 */
+  /** Largest number of open connections. @default 1000 */
   maxConnections?: number | undefined
-  /** Connections of one peer at once. @default 64 */
+  /** Largest number of open connections of one peer. @default 64 */
   maxConnectionsPerPeer?: number | undefined
-  /** Most of what one peer may send; what is over is refused. @default no limit */
+  /** Rate limits of each peer. Frames beyond them are refused. @default no limit */
   rates?: Rates | undefined
   /**
-   * Answers requests (AUTOANSWER) on the connections they come on, instead of storing them (section 6). At
-   * most 16 at once, 4 of one peer; requests have at most 256 KiB.
+   * Answers requests (AUTOANSWER) on their connection instead of storing them `[autoanswer.ack-reply]`. At most 16 run at once, 4
+   * of one peer. A request has at most 256 KiB.
+   *
    * @default requests are stored like TEXT
    */
   answer?: AnswerHook | undefined
-  /** Milliseconds for one reply, at most 40,000. @default 30000 */
+  /** Time in ms for one reply, at most 40,000. @default 30000 */
   replyTimeout?: number | undefined
-  /** Bytes of the largest frame accepted. @default PILOT_DATAEXCHANGE_MAX_FRAME, else 256 MiB */
+  /** Largest accepted payload of a frame, in bytes. @default PILOT_DATAEXCHANGE_MAX_FRAME, else 256 MiB */
   maxFrameSize?: number | undefined
 }
 
 /**
- * The data exchange service: listens on port 1001, stores what peers send, and answers every frame
- * (sections 1 to 3 and 9). An ACK is written once the frame is durable and visible under its final name.
- * The original's `NewService`.
+ * The data exchange service. Listens on port 1001, stores the frames of peers, and answers every frame. An ACK is written
+ * when the frame is durable and visible under its final name `[ack.durable]`. The original's `NewService`.
  */
 export class Service implements PluginService {
   readonly name: string = 'dataexchange'
@@ -55,29 +52,29 @@ export class Service implements PluginService {
   readonly #connections = new Set<Connection>()
   #running: Running | undefined
 
-  /** @throws {PluginError} CONFIG_INVALID for an entry of `allow` or `deny` that is no address and no network */
+  /** @throws {PluginError} CONFIG_INVALID if an entry of `allow` or `deny` is neither an address nor a network */
   constructor(config: ServiceConfig = {}) {
     this.#config = { ...config }
     this.#admission = new Admission(config)
   }
 
-  /** What was refused since the start, and how often: for metrics and status pages. */
+  /** Number of refusals since the start, by reason. */
   get refusals(): Record<string, number> {
     return this.#running?.refusals.counts ?? {}
   }
 
-  /** The folders in use while the service runs, else undefined. */
+  /** The folders of the running service; undefined while it is stopped. */
   get folders(): { inbox: string; received: string } | undefined {
     const mailbox = this.#running?.mailbox
     return mailbox && { inbox: mailbox.inboxDir, received: mailbox.receivedDir }
   }
 
   /**
-   * Opens the mailbox and binds the port. When the daemon goes away later, the service binds again by
-   * itself, with backoff, and says so in the log.
+   * Opens the mailbox and binds the port. Resolves when the service accepts connections. If the daemon closes the socket
+   * later, the service binds again by itself, with backoff, and logs it.
    *
-   * @throws {PluginError} CONFIG_INVALID for a limit that is no number
-   * @throws {MailboxError} STORE_FAILED where a folder cannot be used
+   * @throws {PluginError} CONFIG_INVALID if a limit is not a number
+   * @throws {MailboxError} STORE_FAILED if a folder cannot be used
    * @throws {DriverError} PORT_IN_USE, DAEMON_UNAVAILABLE, ABORTED
    */
   async start(deps: ServiceDeps, signal?: AbortSignal): Promise<void> {
@@ -114,9 +111,9 @@ export class Service implements PluginService {
   }
 
   /**
-   * Accepts no more, lets the frames that have arrived whole be stored and answered, then closes. Bounded
-   * at 5 s: connections that are not done after 4 s, or when `signal` fires, are cut, and have a second to end; what
-   * a hook has not decided by then is not stored. What is being written to the disk is waited for.
+   * Stops accepting, stores and answers the complete frames, then closes. Takes at most 5 s: connections that are not
+   * done after 4 s, or when `signal` is aborted, are cut, and have one second to end. A frame that a hook has not
+   * decided by then is not stored. Writes to the disk are always awaited.
    */
   async stop(signal?: AbortSignal): Promise<void> {
     const running = this.#running
@@ -124,7 +121,7 @@ export class Service implements PluginService {
     this.#running = undefined
     running.closing.abort()
     if (!(await this.#drain(signal)))
-      running.logger.warn({ connections: this.#connections.size }, 'stopped while frames were being handled')
+      running.logger.warn({ connections: this.#connections.size }, 'stopped with frames in flight')
     await running.accepting
     await running.mailbox.close()
   }
@@ -134,7 +131,7 @@ export class Service implements PluginService {
     await this.stop()
   }
 
-  /** Resolves with false where a connection has not ended even some time after it was cut: a hook that never settles. */
+  /** Resolves with false if a connection has not ended one second after it was cut: then a hook never settles. */
   async #drain(signal?: AbortSignal): Promise<boolean> {
     const connections = [...this.#connections]
     const drained = Promise.all(connections.map(connection => connection.drain())).then(() => true)
@@ -144,9 +141,9 @@ export class Service implements PluginService {
       const cut = () => {
         clearTimeout(timer)
         for (const connection of connections) connection.destroy()
-        timer = setTimeout(resolve, FIXED_LIMITS.stopTimeout.value * AFTER_THE_CUT, false)
+        timer = setTimeout(resolve, FIXED_LIMITS.stopTimeout.value * AFTER_CUT, false)
       }
-      timer = setTimeout(cut, FIXED_LIMITS.stopTimeout.value * (1 - AFTER_THE_CUT))
+      timer = setTimeout(cut, FIXED_LIMITS.stopTimeout.value * (1 - AFTER_CUT))
       signal?.addEventListener('abort', cut, { once: true, signal: ended.signal })
       if (signal?.aborted) cut()
     })
@@ -207,8 +204,8 @@ export class Service implements PluginService {
   }
 }
 
-/** The part of the time for a stop that is left for what was cut. */
-const AFTER_THE_CUT = 0.2
+/** Fraction of the stop time that connections have after they are cut. */
+const AFTER_CUT = 0.2
 
 interface Running {
   mailbox: Mailbox

@@ -85,7 +85,7 @@ test('[ack.empty] empty frames are stored and acknowledged', async t => {
   assert.deepEqual([...node.files().values()].map(String), [''])
 })
 
-test('[frame.json-opaque] JSON is not parsed: what is none is stored as well', async t => {
+test('[frame.json-opaque] a JSON payload is not parsed: an invalid one is stored, too', async t => {
   const node = await startService(t)
   assert.deepEqual(await node.ask({ type: 3, payload: Buffer.from('{nope') }), ['ACK JSON 5 bytes'])
   assert.equal(node.messages()[0]?.data, '{nope')
@@ -477,7 +477,7 @@ for (const [how, wait] of [
     t.mock.timers.reset()
     await stopped
     assert.ok(stream.closed || (await once(stream, 'close')))
-    assert.ok(node.log.some(({ message }) => message === 'stopped while frames were being handled'))
+    assert.ok(node.log.some(({ message }) => message === 'stopped with frames in flight'))
     decide(true)
     await delay(20)
     assert.deepEqual(node.messages(), [])
@@ -508,7 +508,7 @@ test('when the daemon goes away the service binds again and says so', async t =>
   }
   assert.deepEqual(await answered(), ['ACK TEXT 5 bytes'])
   const said = node.log.map(entry => entry.message)
-  assert.ok(said.includes('the daemon went away; reconnecting'), said.join())
+  assert.ok(said.includes('the daemon closed the socket; reconnecting'), said.join())
   assert.ok(said.includes('connected to the daemon again; the port is bound'), said.join())
 })
 

@@ -1,33 +1,33 @@
 import { KiB } from '../../bytes.ts'
 import type { ByteBudget } from '../peers/byte-budget.ts'
 
-/** Out-of-order chunks of one transfer that are kept; more of them end the transfer. @limit bytes */
+/** Size of the out-of-order chunks of one transfer in memory; more of them end the transfer. @limit bytes */
 export const TRANSFER_HELD: number = 768 * KiB
 
-/** The chunks of one transfer that have come before those in front of them (section 4), in memory. */
+/** Chunks of one transfer beyond its contiguous bytes, in memory `[stream.receive-ahead]`. */
 export class OutOfOrderChunks {
   readonly #budget: ByteBudget
   readonly #chunks = new Map<number, Uint8Array>()
   #held = 0
 
-  /** What is held counts into `budget`. */
+  /** The chunks count into `budget`. */
   constructor(budget: ByteBudget) {
     this.#budget = budget
   }
 
-  /** Keeps a copy of `bytes`, which are to lie at `offset`, and returns true; false where that is too much. */
+  /** Keeps a copy of `bytes` at `offset`. Returns false if that exceeds the limit. */
   add(offset: number, bytes: Uint8Array): boolean {
     const before = this.#chunks.get(offset)
     if (before !== undefined && before.length >= bytes.length) return true
     const more = costOf(bytes) - (before === undefined ? 0 : costOf(before))
     if (this.#held + more > TRANSFER_HELD) return false
-    // A view would keep all of the buffer that it is of; slice() of a Buffer is one.
+    // A view, such as slice() of a Buffer, would keep its whole buffer in memory.
     this.#chunks.set(offset, new Uint8Array(bytes))
     this.#hold(more)
     return true
   }
 
-  /** Bytes that lie at `cursor`, if there are any, held no longer; what lies in front of it is dropped. */
+  /** Removes and returns the bytes at `cursor`, if there are any. Drops chunks before it. */
   take(cursor: number): Uint8Array | undefined {
     for (const [offset, bytes] of this.#chunks) {
       if (offset > cursor) continue
@@ -38,6 +38,7 @@ export class OutOfOrderChunks {
     return undefined
   }
 
+  /** Drops all chunks. */
   clear(): void {
     this.#chunks.clear()
     this.#hold(-this.#held)
@@ -50,7 +51,7 @@ export class OutOfOrderChunks {
   }
 }
 
-/** Many tiny chunks take more than their bytes. */
+/** The memory of a chunk: its bytes and a fixed overhead. */
 function costOf(bytes: Uint8Array): number {
   return bytes.length + CHUNK_COST
 }

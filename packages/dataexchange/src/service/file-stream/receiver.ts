@@ -20,14 +20,13 @@ import { drainPayload, isCutOff, splitPayload } from '../payload.ts'
 import type { ByteBudget } from '../peers/byte-budget.ts'
 import { OutOfOrderChunks } from './out-of-order-chunks.ts'
 
-/** Largest data of a CHUNK of a transfer; a longer one ends the transfer. @limit bytes */
+/** Largest data of a CHUNK; a longer one ends the transfer. @limit bytes */
 export const TRANSFER_CHUNK: number = MiB
 
 /**
- * Receives the transfers of one connection (section 4), any number of them interleaved. Frames are handled one
- * after the other. An ACK tells what has been written, COMPLETE that the file is durable and visible; whatever
- * ends a transfer before that leaves its partial file to be resumed from, unless the disk or the sender was wrong
- * about its content.
+ * Receives the FILESTREAM transfers of one connection, interleaved in any way. Frames are handled one after the other. An
+ * ACK carries the contiguous bytes on the disk `[stream.receive-ack]`; COMPLETE means that the file is durable and visible
+ * `[stream.receive-done]`. A transfer that ends earlier keeps its partial file for a resume, unless its content is wrong.
  */
 export class FileStreamReceiver {
   readonly #context: HandlerContext
@@ -36,40 +35,40 @@ export class FileStreamReceiver {
   readonly #stopping = new AbortController()
   readonly #onPaced: () => void
   #last: Promise<unknown> = Promise.resolve()
-  /** Frames that wait for the rates, and the end of the last one's wait. */
+  /** Number of frames that wait for the rate limits, and the end of the last wait. */
   #pacing = 0
   #paced: Promise<void> = Promise.resolve()
 
-  /** What is held in memory counts into `budget`; `onPaced` is told whenever fewer frames wait for the rates. */
+  /** Out-of-order chunks count into `budget`. Calls `onPaced` when a frame has waited for the rate limits. */
   constructor(context: HandlerContext, budget: ByteBudget, onPaced: () => void) {
     this.#context = context
     this.#budget = budget
     this.#onPaced = onPaced
   }
 
-  /** Whether frames wait for the sender's rates: what came behind them would be held for as long. */
+  /** True while frames wait for the rate limits. Frames behind them would stay in memory as long, so reading pauses. */
   get isPacing(): boolean {
     return this.#pacing > 0
   }
 
   /**
-   * Handles one frame, when all before it have been, and resolves with its answer; null where it gets none.
-   * Rejects only where the payload breaks off.
+   * Handles one frame after all earlier ones. Resolves with its answer, or null for none. Rejects only if the payload is
+   * cut off.
    */
   handle(frame: IncomingFrame): Promise<FrameAnswer> {
-    // Counted as it comes, not when its turn comes: the read loop is to know before more has been read.
+    // Counts the frame on arrival, not at its turn, so that the read loop pauses in time.
     const paced = this.#pace(frame.length)
     const answer = this.#last.then(() => paced).then(() => this.#receive(frame))
     this.#last = answer.catch(() => undefined)
     return answer
   }
 
-  /** What has come is handled without waiting for the sender's rates. */
+  /** Stops waiting for the rate limits: frames that have arrived are handled at once. */
   stop(): void {
     this.#stopping.abort()
   }
 
-  /** Closes the transfers; their partial files stay. No frame is being handled any more. */
+  /** Closes the transfers and keeps their partial files. Called when no frame is being handled. */
   async close(): Promise<void> {
     const open = [...this.#transfers.values()]
     await Promise.all(open.map(({ file }) => file.close('its connection has ended')))
@@ -86,13 +85,13 @@ export class FileStreamReceiver {
     if (kind === FileStreamKind.done) return this.#done(id)
     if (kind === FileStreamKind.abort)
       await this.#transfers.get(hexOf(id))?.file.close('its sender gave it up')
-    // Kinds that only receivers send, or nobody, are not answered.
+    // Kinds that only receivers send, and unknown kinds, get no answer.
     return null
   }
 
   /**
-   * Resolves when the rates allow a frame of `bytes`, one after the other. A sender over its rates is read slowly:
-   * an error would make it give up, or start anew.
+   * Resolves when the rate limits allow a frame of `bytes`, in order. A sender over its limits is read slowly; an error
+   * would make it abandon or restart the transfer.
    */
   #pace(bytes: number): Promise<void> {
     if (this.#pacing > 0 || !this.#context.rates.take(bytes)) {
@@ -127,13 +126,13 @@ export class FileStreamReceiver {
       return answer({ kind: 'initAck', id, offset: file.offset })
     } catch (error) {
       publishIfFull(events, error, { frameType: FrameType.FileStream, size, mailbox })
-      return this.#failed(id, wordsFor(error), reasonForPeer(error), error)
+      return this.#failed(id, textForPeer(error), reasonForPeer(error), error)
     }
   }
 
   #add(key: string, incoming: Incoming): void {
     this.#transfers.set(key, incoming)
-    // Whoever closes it: nothing is kept for it, and what still comes for it is refused.
+    // After the transfer is closed, by either side, its chunks are dropped and further frames are refused.
     void incoming.file.closed.then(() => {
       incoming.held.clear()
       if (this.#transfers.get(key) === incoming) this.#transfers.delete(key)
@@ -158,8 +157,8 @@ export class FileStreamReceiver {
       }
       await incoming?.file.close('it has failed')
       if (error instanceof WireError || isClosed(error))
-        return this.#aborted(id, wordsFor(error), reasonForPeer(error))
-      return this.#failed(id, wordsFor(error), reasonForPeer(error), error)
+        return this.#aborted(id, textForPeer(error), reasonForPeer(error))
+      return this.#failed(id, textForPeer(error), reasonForPeer(error), error)
     }
   }
 
@@ -171,10 +170,10 @@ export class FileStreamReceiver {
     }
   }
 
-  /** Takes what is new of `bytes`, which lie at `at`: at once, or, where others must come first, later. */
+  /** Writes the new part of `bytes` at offset `at`, or keeps it until the bytes before it arrive. */
   async #take({ file, held }: Incoming, at: number, bytes: Uint8Array): Promise<void> {
     const end = at + bytes.length
-    // What the sender has announced was wrong, or what it sends is: neither can come to a good end.
+    // Either the declared size or the data is wrong: the transfer cannot succeed.
     if (end > file.size) throw new Refusal('a chunk goes past the size that INIT declared', false)
     if (at > file.offset) {
       if (!held.add(at, bytes)) throw new Refusal('too much has come before what goes in front of it')
@@ -197,11 +196,11 @@ export class FileStreamReceiver {
       publishFile(this.#context.events, { filename, size, path, unpacking })
       return answer({ kind: 'complete', id, ok: true, message: '' })
     } catch (error) {
-      return this.#failed(id, wordsFor(error), reasonForPeer(error), error)
+      return this.#failed(id, textForPeer(error), reasonForPeer(error), error)
     }
   }
 
-  /** `reason` is what is counted and logged: nothing of the sender's making, which `message` may have. */
+  /** Counts and logs `reason`, which has no text of the sender; `message` may have some. */
   #failed(id: Uint8Array, message: string, reason = message, err?: unknown): FrameAnswer {
     this.#note(reason, err)
     return answer({ kind: 'complete', id, ok: false, message })
@@ -220,12 +219,12 @@ export class FileStreamReceiver {
 
 interface Incoming {
   readonly file: Transfer
-  /** The sender's own name for it. */
+  /** The sender's name of the file. */
   readonly filename: string
   readonly held: OutOfOrderChunks
 }
 
-/** A chunk that cannot be taken; `isKept` tells whether what came before it is worth keeping. */
+/** A refused chunk. `isKept` tells whether the partial file is kept. */
 class Refusal extends Error {
   override readonly name = 'Refusal'
   readonly isKept: boolean
@@ -238,15 +237,15 @@ class Refusal extends Error {
 
 const HEAD_SIZE = 1 + TRANSFER_ID_SIZE
 const OFFSET_SIZE = 8
-/** Of any kind but CHUNK; an INIT with the longest name is shorter. What is beyond is not looked at. */
+/** Longest body that is read of any kind but CHUNK. An INIT with the longest name is shorter. */
 const LONGEST_BODY = 512
-/** What hooks know it as: who filters files filters these. */
+/** The type that hooks see, so that a filter of files applies to transfers. */
 const FILE = typeName(FrameType.File)
 const NO_ID = new Uint8Array(TRANSFER_ID_SIZE)
 const NO_TRANSFER = 'no active transfer (send INIT first)'
 
 function answer(message: FileStreamMessage): FrameAnswer {
-  // The frame may be a view of a buffer that is used again before it is written.
+  // The payload may be a view of a buffer that is reused before the write, so it is encoded now.
   const [bytes = new Uint8Array(0)] = encodeFileStream(message)
   const frame: Frame = { type: FrameType.FileStream, payload: bytes.subarray(FRAME_HEADER_SIZE) }
   return () => frame
@@ -257,8 +256,8 @@ function startOf(payload: Uint8Array): number {
   return message.kind === 'chunk' ? message.offset : 0
 }
 
-/** Of a malformed frame all that is wrong with it: it tells nothing of this machine. */
-function wordsFor(error: unknown): string {
+/** The text for the peer. The text of a WireError is safe, because it describes only the peer's frame. */
+function textForPeer(error: unknown): string {
   return error instanceof WireError ? error.message : reasonForPeer(error)
 }
 

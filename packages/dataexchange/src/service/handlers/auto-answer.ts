@@ -14,8 +14,8 @@ import { refuse } from './refusal.ts'
 export const MAX_REQUEST_SIZE: number = 256 * KiB
 
 /**
- * AUTOANSWER: a request that is answered on its connection, and not stored; where nobody answers, a message
- * for the inbox (section 6).
+ * Handles AUTOANSWER: answers the request on its connection and does not store it `[autoanswer.ack-reply]`. Without an answerer it is
+ * stored as a message `[autoanswer.stored]`.
  */
 export async function handleAutoAnswer(
   frame: IncomingFrame,
@@ -60,8 +60,8 @@ function exchange(request: AnswerRequest, context: HandlerContext, leave: () => 
 }
 
 /**
- * The reply, as TEXT. Where there is none, the peer is told why in a JSON frame: whatever a reply says, it is
- * TEXT, so the two cannot be mistaken for each other.
+ * The reply, as TEXT. If the hook fails, a JSON frame tells the peer why. A reply is always TEXT, so the two cannot be
+ * confused.
  */
 async function replyFrame(
   request: AnswerRequest,

@@ -11,19 +11,19 @@ import type { RefusalLog } from '../peers/refusal-log.ts'
 import type { OpenRequest } from '../requests/open-requests.ts'
 import type { RequestAnswerer } from '../requests/request-answerer.ts'
 
-/** A frame as handlers get it: a large payload is still arriving. */
+/** A frame as handlers get it. A large payload may still be arriving. */
 export interface IncomingFrame extends Readonly<MessageIds> {
   readonly type: number
-  /** Bytes of the payload; for FILE without the name. */
+  /** Size of the payload in bytes; for FILE, without the name. */
   readonly length: number
-  /** FILE only; undefined where the payload has no room for the name it declares. */
+  /** FILE only. Undefined if the payload is shorter than the name it declares. */
   readonly filename?: string | undefined
   readonly payload: Payload
-  /** When the last byte of the frame had come, in ns since the Unix epoch; to be asked once the payload has been taken. */
+  /** Time at which the last byte of the frame arrived, in ns since the Unix epoch. Valid after the payload was read. */
   receivedAtNs(): bigint
 }
 
-/** What handlers work with. */
+/** Dependencies of handlers. */
 export interface HandlerContext {
   readonly mailbox: Mailbox
   readonly events: EventBus
@@ -32,11 +32,11 @@ export interface HandlerContext {
   readonly refusals: Pick<RefusalLog, 'note' | 'hookFailed'>
   readonly admission: Admission
   readonly trust?: TrustChecker | undefined
-  /** Where this node answers requests on their connections. */
+  /** Answers requests on their connection; undefined if this node does not. */
   readonly answerer: RequestAnswerer | undefined
   /** The transfers of the connection. */
   readonly transfers: { handle(frame: IncomingFrame): Promise<FrameAnswer> }
-  /** What the sender may send. */
+  /** The rate limits of the sender. */
   readonly rates: RateLimiter
   readonly address: Address
   /** The sender's address, as text. */
@@ -44,17 +44,17 @@ export interface HandlerContext {
 }
 
 /**
- * Handles one frame type: resolves with the answer once the frame is stored, durably. A throw is answered
- * `ERR <NAME> save failed: <why>`. A request that is answered on its connection is an exchange.
+ * Handles one frame type. Resolves with the answer when the frame is durable, or with an open request. A throw is answered
+ * `ERR <NAME> save failed: <why>` `[ack.err-form]`.
  */
 export type Handler = (frame: IncomingFrame, context: HandlerContext) => Promise<FrameAnswer | OpenRequest>
 
-/** The ids of a frame, those that it has. */
+/** The ids of `frame`, without undefined ones. */
 export function idsOf({ messageId, replyTo }: IncomingFrame): MessageIds {
   return { ...(messageId !== undefined && { messageId }), ...(replyTo !== undefined && { replyTo }) }
 }
 
-/** Ids as events name them. */
+/** The ids as fields of an event. */
 export function idFields({ messageId, replyTo }: MessageIds): { message_id?: string; reply_to?: string } {
   return {
     ...(messageId !== undefined && { message_id: messageId }),

@@ -13,7 +13,7 @@ import { admissionRefusal, refuse } from './refusal.ts'
 import { unwrapTagged } from './tagged.ts'
 import { traceHandler } from './trace.ts'
 
-/** What is stored, by frame type; a TRACE may carry any of these. */
+/** The handlers of stored frames, by type. A TRACE may carry any of them. */
 const storing: ReadonlyMap<number, Handler> = new Map<number, Handler>([
   [FrameType.Text, handleMessage],
   [FrameType.Binary, handleMessage],
@@ -29,15 +29,14 @@ const handlers: ReadonlyMap<number, Handler> = new Map<number, Handler>([
 ])
 
 /**
- * Handles one frame, whatever its type, and resolves with its answer; a refusal, and what goes wrong with
- * storing it, is an answer too. Rejects only where the payload itself breaks off: there is nobody to answer
- * then. A TAGGED frame is handled as the one inside it.
+ * Handles one frame of any type. Resolves with its answer; refusals and failed stores are answers, too. Rejects only if
+ * the payload is cut off, because then no peer waits for an answer. A TAGGED frame is handled as its inner frame.
  */
 export async function handleFrame(
   frame: IncomingFrame,
   context: HandlerContext,
 ): Promise<FrameAnswer | OpenRequest> {
-  // They have an order, an admission and answers of their own.
+  // FILESTREAM frames have their own order, admission and answers.
   if (frame.type === FrameType.FileStream) return context.transfers.handle(frame)
   if (frame.type !== FrameType.Tagged) return handlePlain(frame, frame.length, context)
   let inner = frame
@@ -50,7 +49,7 @@ export async function handleFrame(
   return handlePlain(inner, frame.length, context)
 }
 
-/** `sent` is what the frame costs of its sender's rates: with all that was around it. */
+/** `sent` is the size that counts against the sender's rates: that of the outer frame. */
 async function handlePlain(
   frame: IncomingFrame,
   sent: number,

@@ -5,10 +5,10 @@ import { drainPayload, splitPayload } from '../payload.ts'
 import type { IncomingFrame } from './handler.ts'
 
 /**
- * The frame inside another one, ready to be handled: a FILE still has its name in front of its data.
+ * Splits the file name off the payload of an inner FILE frame. Returns other frames as they are.
  *
- * @throws {WireError} FILENAME_MISSING, FILENAME_TOO_LONG, FILENAME_UNSAFE, FILENAME_NOT_UTF8, once the payload
- * has been read over
+ * @throws {WireError} FILENAME_MISSING, FILENAME_TOO_LONG, FILENAME_UNSAFE, FILENAME_NOT_UTF8, after the payload has been
+ * drained
  */
 export async function withFileName(frame: IncomingFrame): Promise<IncomingFrame> {
   if (frame.type !== FrameType.File) return frame

@@ -3,7 +3,7 @@ import { ackText, duplicateText } from '../../wire/ack.ts'
 import { typeName } from '../../wire/frame.ts'
 import { type HandlerContext, type IncomingFrame, idFields, idsOf } from './handler.ts'
 
-/** TEXT, BINARY, JSON, and AUTOANSWER where nobody answers: one message in the inbox (section 3). */
+/** Stores TEXT, BINARY, JSON, and AUTOANSWER without an answerer, as one message in the inbox. */
 export async function handleMessage(frame: IncomingFrame, context: HandlerContext): Promise<string> {
   const type = typeName(frame.type)
   const { mailbox, events, from } = context

@@ -8,10 +8,9 @@ import { drainPayload, splitPayload } from '../payload.ts'
 import type { IncomingFrame } from './handler.ts'
 
 /**
- * The frame inside a TAGGED one, with its ids: to be handled as if it had come by itself
- * (section 5).
+ * Unwraps the inner frame of a TAGGED one, with its ids. It is then handled like a plain frame `[tagged.answer]`.
  *
- * @throws {WireError} TAGGED_INVALID, MESSAGE_ID_INVALID, once the payload has been read over
+ * @throws {WireError} TAGGED_INVALID, MESSAGE_ID_INVALID, after the payload has been drained
  */
 export async function unwrapTagged(frame: IncomingFrame): Promise<IncomingFrame> {
   let [head, rest] = await splitPayload(frame.payload, TAGGED_LENGTH_SIZE)

@@ -9,8 +9,8 @@ import { withFileName } from './inner-frame.ts'
 import { admissionRefusal, refuse } from './refusal.ts'
 
 /**
- * TRACE: the frame inside is handled by `handlers`, and the answer tells when each step was done
- * (section 2). What goes wrong with the frame inside is told in `inner_ack`.
+ * Handles TRACE: the inner frame goes to `handlers`, and the answer has the time of each step `[ack.trace-fields]`. An error of
+ * the inner frame is in `inner_ack`.
  */
 export function traceHandler(handlers: ReadonlyMap<number, Handler>): Handler {
   return async (frame, context) => {
@@ -43,7 +43,7 @@ async function handleInner(
       return unsupportedText(frame.type)
     }
     const inner = await withFileName(frame)
-    // What may not be sent plainly may not be sent in a trace either.
+    // A frame that is refused plainly is refused in a TRACE, too.
     const refusal = await admissionRefusal(inner, context)
     if (refusal !== undefined) return await refuse(inner, refusal, context)
     return String(await handler(inner, context))

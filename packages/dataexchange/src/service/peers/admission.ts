@@ -2,62 +2,63 @@ import { PluginError } from '../../errors.ts'
 import { type Address, parseAddress } from '../../pilot/address.ts'
 import type { TrustChecker } from '../../plugin/service.ts'
 
-/** A frame that asks to be stored. */
+/** A frame that the accept hook decides on. */
 export interface AcceptRequest {
   /** The sender. */
   readonly address: Address
-  /** The name of the frame's type: `TEXT`, `FILE`, ...; a file that comes in chunks (FILESTREAM) is a `FILE` too. */
+  /** Name of the frame's type: `TEXT`, `FILE`, ... A file in chunks (FILESTREAM) is a `FILE`, too. */
   readonly type: string
-  /** Bytes of the payload, or of the whole file, as the sender declares them. */
+  /** Declared size in bytes of the payload, or of the whole file. */
   readonly size: number
-  /** The file's name, for FILE. */
+  /** Name of the file; FILE only. */
   readonly filename?: string
-  /** The sender's id of the message, where it gave one (section 5). */
+  /** The sender's id of the message, if it set one `[tagged.header-keys]`. */
   readonly messageId?: string
-  /** The id of the message that this one answers, where the sender gave one. */
+  /** Id of the message that this one replies to, if the sender set one. */
   readonly replyTo?: string
 }
 
 /**
- * Decides about one frame: true, or the reason to refuse it, which the sender is told. Anything else, such as the
- * undefined of a hook that forgot to return, refuses too.
+ * Decides on one frame: true accepts it, a text refuses it and is sent to the sender. Any other value refuses it, too,
+ * such as the undefined of a hook without a return.
  */
 export type AcceptHook = (request: AcceptRequest) => true | string | Promise<true | string>
 
-/** Who may send. */
+/** Rules of who may send. */
 export interface AdmissionRules {
   /**
-   * Addresses (`N:NNNN.HHHH.LLLL`) and networks (`N:*`) that may send; all others may not.
-   * @default everybody may
+   * Addresses (`N:NNNN.HHHH.LLLL`) and networks (`N:*`) that may send. All others are refused.
+   *
+   * @default every sender
    */
   allow?: readonly string[] | undefined
-  /** Addresses and networks that may not send, whatever `allow` says. @default nobody */
+  /** Addresses and networks that are refused, also if `allow` has them. @default none */
   deny?: readonly string[] | undefined
   /**
-   * Asked for every frame that the lists let pass; for a TRACE, then also for the frame inside; for a TAGGED only
-   * for that; for a file that comes in chunks once, before the first of them.
-   * @default every frame is accepted
+   * Called for every frame that the lists admit. Called for a TRACE and then for its inner frame, for a TAGGED only for
+   * its inner frame, and for a file in chunks once, before the first chunk. An error of the hook refuses the frame.
+   *
+   * @default accepts every frame
    */
   accept?: AcceptHook | undefined
 }
 
 /**
- * Tells whether a frame may be stored: by the lists, by the host's trust checker where it has one, and by
- * the hook, in this order.
+ * Decides whether a frame is admitted: by the lists, then by the host's trust checker if there is one, then by the hook.
  */
 export class Admission {
   readonly #allow: AddressList | undefined
   readonly #deny: AddressList
   readonly #accept: AcceptHook | undefined
 
-  /** @throws {PluginError} CONFIG_INVALID for an entry that is neither address nor network */
+  /** @throws {PluginError} CONFIG_INVALID if an entry is neither an address nor a network */
   constructor({ allow, deny = [], accept }: AdmissionRules) {
     this.#allow = allow && new AddressList(allow)
     this.#deny = new AddressList(deny)
     this.#accept = accept
   }
 
-  /** The reason to refuse the frame, or undefined where it may be stored. What the hook throws is thrown. */
+  /** The reason to refuse the frame, or undefined if it is admitted. Rejects with the hook's own error. */
   async refusal(request: AcceptRequest, trust: TrustChecker | undefined): Promise<string | undefined> {
     const { address } = request
     if (this.#deny.has(address) || this.#allow?.has(address) === false) return 'this sender may not send here'

@@ -1,6 +1,6 @@
 /**
- * Counts the bytes that are held for frames, for one peer or for all: readers stop while it is used up, and
- * go on as soon as it is not. A peer's budget counts into that of all.
+ * Memory budget for frames, of one peer or of all. Readers stop while it is used up. The bytes of a peer's budget count
+ * into its parent, the budget of all.
  */
 export class ByteBudget {
   readonly #max: number
@@ -13,26 +13,28 @@ export class ByteBudget {
     this.#parent = parent
   }
 
-  /** True where readers may take more. */
+  /** True if readers may read more. */
   get isAvailable(): boolean {
     return this.#used < this.#max && (this.#parent?.isAvailable ?? true)
   }
 
-  /** True from half of the budget on: frames should go to the disk rather than be collected in memory. */
+  /** True from half of the budget on: then frames go to the disk instead of memory. */
   get isTight(): boolean {
     return this.#used * 2 >= this.#max || (this.#parent?.isTight ?? false)
   }
 
-  /** Bytes held. */
+  /** Number of bytes held. */
   get used(): number {
     return this.#used
   }
 
+  /** Charges `bytes`. */
   hold(bytes: number): void {
     this.#used += bytes
     this.#parent?.hold(bytes)
   }
 
+  /** Gives `bytes` back. */
   release(bytes: number): void {
     const wasFull = this.#used >= this.#max
     this.#used -= bytes
@@ -40,7 +42,7 @@ export class ByteBudget {
     if (wasFull && this.#used < this.#max) for (const wake of this.#waiting) wake()
   }
 
-  /** Calls `wake` whenever there is room again, until the function that it returns is called. */
+  /** Calls `wake` whenever the budget becomes available again, until the returned function is called. */
   onAvailable(wake: () => void): () => void {
     this.#waiting.add(wake)
     const parent = this.#parent?.onAvailable(wake)

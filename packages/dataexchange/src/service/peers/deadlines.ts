@@ -1,63 +1,64 @@
 import { KiB } from '../../bytes.ts'
 
-/** Bytes a second at which a frame must arrive once `frameTimeout` is over. @limit bytes */
+/** Rate in bytes a second at which a frame must arrive after `frameTimeout`. @limit bytes */
 export const FRAME_MIN_RATE: number = 4 * KiB
 
 /** Options of {@link Deadlines}. */
 export interface DeadlineOptions {
-  /** Milliseconds without a byte of payload; Infinity: never. */
+  /** Time in ms without a byte of payload. Infinity: off. */
   idleTimeout: number
-  /** Milliseconds for one frame, and the time that what has come of it takes at `FRAME_MIN_RATE`; Infinity: never. */
+  /** Time in ms for one frame, plus the time that its received bytes take at `FRAME_MIN_RATE`. Infinity: off. */
   frameTimeout: number
-  /** True while a payload of the peer is being handled: between its frames the peer is not idle then. */
+  /** True while a payload of the peer is being handled: then the peer is not idle. */
   isBusy: () => boolean
+  /** Called when a deadline passes, with the reason. */
   onExpired: (why: string) => void
 }
 
 /**
- * The times that a peer must keep: it may not be idle for too long, nor take for ever over one frame. Empty
- * frames are no sign of life, and a length that is declared gives no time: only bytes do. The time in which
- * this side does not read does not count.
+ * Deadlines of one connection: the idle time, and the time for one frame. Only payload bytes extend them; empty frames and
+ * declared lengths do not. Time in which this side pauses reading does not count.
  */
 export class Deadlines {
   readonly #options: DeadlineOptions
   readonly #timer: NodeJS.Timeout | undefined
   #aliveAt = performance.now()
-  /** When the frame that is arriving must be complete; undefined between frames. */
+  /** Deadline of the arriving frame; undefined between frames. */
   #frameDue: number | undefined
   #pausedAt: number | undefined
 
   constructor({ idleTimeout, frameTimeout, isBusy, onExpired }: DeadlineOptions) {
-    // Not the caller's object, which has much more: each connection keeps this one.
+    // Copies the fields, so that each connection does not keep the larger object of the caller.
     this.#options = { idleTimeout, frameTimeout, isBusy, onExpired }
     const shortest = Math.min(idleTimeout, frameTimeout)
-    // Looked at a few times in each period: one timer, and no work for a byte or a frame.
+    // One timer checks a few times in each period, instead of one for each byte or frame.
     if (shortest !== Number.POSITIVE_INFINITY) {
       this.#timer = setInterval(() => this.#check(), Math.min(shortest / CHECKS, LONGEST_TIMER))
     }
   }
 
-  /** A frame begins. */
+  /** Starts the deadline of a frame. */
   frameStarted(): void {
     this.#frameDue = performance.now() + this.#options.frameTimeout
   }
 
-  /** So many bytes of the frame's payload have come. */
+  /** Extends the deadlines by `bytes` received bytes. */
   arrived(bytes: number): void {
     this.#aliveAt = performance.now()
     if (this.#frameDue !== undefined) this.#frameDue += (bytes / FRAME_MIN_RATE) * 1000
   }
 
+  /** Ends the deadline of a frame. */
   frameEnded(): void {
     this.#frameDue = undefined
   }
 
-  /** This side stops reading. */
+  /** Stops the clock: this side pauses reading. */
   pause(): void {
     this.#pausedAt ??= performance.now()
   }
 
-  /** This side reads again. */
+  /** Restarts the clock. */
   resume(): void {
     if (this.#pausedAt === undefined) return
     const pause = performance.now() - this.#pausedAt
@@ -66,6 +67,7 @@ export class Deadlines {
     if (this.#frameDue !== undefined) this.#frameDue += pause
   }
 
+  /** Ends all deadlines. */
   stop(): void {
     clearInterval(this.#timer)
   }
@@ -74,10 +76,10 @@ export class Deadlines {
     if (this.#pausedAt !== undefined) return
     const now = performance.now()
     const due = this.#frameDue
-    if (due !== undefined && now > due) this.#options.onExpired('it takes too long over a frame')
+    if (due !== undefined && now > due) this.#options.onExpired('a frame takes too long')
     else if (due === undefined && this.#options.isBusy()) this.#aliveAt = now
     else if (now - this.#aliveAt > this.#options.idleTimeout)
-      this.#options.onExpired('it has been idle for too long')
+      this.#options.onExpired('idle for too long')
   }
 }
 

@@ -1,11 +1,11 @@
 import { descriptorLimit, descriptorsOfOthers } from '../../disk/descriptors.ts'
 import { FIXED_LIMITS } from '../../limits.ts'
 
-/** Keeps descriptors for what is being stored, where connections are descriptors of this process too. */
+/** Reserves file descriptors for stores. Connections may use file descriptors of this process, too. */
 export class DescriptorReserve {
-  /** What all but files may have open. */
+  /** Largest number of descriptors that are not files. */
   readonly #most: number
-  /** What they have open, or less. */
+  /** Number of descriptors that are not files, or an upper bound of it. */
   #open = 0
 
   constructor() {
@@ -15,8 +15,8 @@ export class DescriptorReserve {
   }
 
   /**
-   * To be asked at each connection that has come: false where too few descriptors are left with it. Each is
-   * taken for one more, and nothing is refused before they are counted: a daemon's streams share one.
+   * Called for each new connection. Returns false if too few descriptors are left. Each connection counts as one
+   * descriptor; before a refusal the real number is read, because streams of a daemon share one.
    */
   tryAcquire(): boolean {
     this.#open++

@@ -1,15 +1,14 @@
 /**
- * Shares this process between the peers: while there is little to do, everybody works at once; as soon as
- * there is more, one piece of work is done in each round of the event loop, the peers taking turns, so that
- * whoever sends most does not keep the others waiting.
+ * Shares the event loop between peers. Work runs at once while a round of the event loop has used less than 2 ms. Beyond
+ * that, each round runs one piece of work, and peers take turns, so that a busy peer does not delay the others.
  */
 export class FairScheduler {
-  /** The work that waits, by peer, in the order of the turns. */
+  /** Queued work by peer, in the order of the turns. */
   readonly #waiting = new Map<object, (() => void)[]>()
   #roundStartedAt: number | undefined
 
   /**
-   * Does a piece of work of `peer` when it is its turn. Resolves when it is done; rejects with what it throws.
+   * Runs `work` at the turn of `peer`. Resolves when it is done. Rejects with the error that `work` throws.
    */
   async run(peer: object, work: () => void): Promise<void> {
     if (!this.#isFree()) await this.#turnOf(peer)
@@ -39,7 +38,7 @@ export class FairScheduler {
     if (next === undefined) return
     const [peer, queue] = next
     const proceed = queue.shift()
-    // To the end of the line, and out of it where nothing is left.
+    // A peer with more work goes to the end of the line.
     this.#waiting.delete(peer)
     if (queue.length > 0) this.#waiting.set(peer, queue)
     this.#roundStartedAt = performance.now()
@@ -48,5 +47,5 @@ export class FairScheduler {
   }
 }
 
-/** Work that is done in one round of the event loop before peers take turns. */
+/** Time in ms in one round of the event loop before peers take turns. */
 const FREE_MS = 2

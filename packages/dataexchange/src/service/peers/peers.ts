@@ -5,12 +5,12 @@ import { FairScheduler } from './fair-scheduler.ts'
 import { RateLimiter, type Rates } from './rate-limiter.ts'
 import { RefusalLimiter } from './refusal-limiter.ts'
 
-/** What one peer has here, over all of its connections. */
+/** State of one peer, shared by its connections. */
 export interface Peer {
   readonly budget: ByteBudget
   readonly rates: RateLimiter
   readonly refusalLimiter: RefusalLimiter
-  /** Shared by all peers. */
+  /** The scheduler that all peers share. */
   readonly scheduler: FairScheduler
 }
 
@@ -21,14 +21,14 @@ export interface PeersOptions {
   rates: Rates
 }
 
-/** The peers that are connected, and what each and all of them may use. */
+/** The connected peers, with the limits of each and of all. */
 export class Peers {
   readonly #options: PeersOptions
   readonly #budget = new ByteBudget(FIXED_LIMITS.bytesHeld.value)
   readonly #turns = new FairScheduler()
   readonly #descriptors = new DescriptorReserve()
   readonly #peers = new Map<string, PeerEntry>()
-  /** Those who left, the longest away first: one that reconnects must find its rates as it left them. */
+  /** Peers that left, the oldest first. A peer that reconnects keeps its rate limits and refusals. */
   readonly #away = new Map<string, PeerEntry>()
   #connections = 0
 
@@ -37,13 +37,13 @@ export class Peers {
   }
 
   /**
-   * Takes in one connection of the peer at `address`, or returns the reason why it cannot be. A connection
-   * that was taken in must {@link leave}.
+   * Registers a connection of the peer at `address`. Returns the reason if it is refused. A registered connection must
+   * {@link leave}.
    */
   join(address: string): Peer | string {
     const { maxConnections, maxConnectionsPerPeer } = this.#options
-    if (this.#connections >= maxConnections) return 'there are too many connections'
-    if (!this.#descriptors.tryAcquire()) return 'too few descriptors are left'
+    if (this.#connections >= maxConnections) return 'too many connections'
+    if (!this.#descriptors.tryAcquire()) return 'too few file descriptors left'
     const peer = this.#peers.get(address) ?? this.#away.get(address) ?? this.#newPeer()
     if (peer.connections >= maxConnectionsPerPeer) return 'this peer has too many connections'
     this.#away.delete(address)
@@ -53,6 +53,7 @@ export class Peers {
     return peer
   }
 
+  /** Unregisters a connection of the peer at `address`. */
   leave(address: string): void {
     const peer = this.#peers.get(address)
     if (peer === undefined) return

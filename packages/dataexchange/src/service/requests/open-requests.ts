@@ -2,34 +2,34 @@ import { LIMITS } from '../../limits.ts'
 import type { Frame } from '../../wire/frame.ts'
 import type { AnswerSlot } from '../answer-queue.ts'
 
-/** A request that is answered in two parts, on the connection it came on (section 6). */
+/** A request that is answered in two parts on its connection `[autoanswer.ack-reply]`. */
 export interface OpenRequest {
-  /** The answer at once: `ACK+REPLY ...`. */
+  /** The first part: `ACK+REPLY ...`. */
   readonly ack: string
-  /** The frame that follows it. Gives up when `signal` fires; never rejects. */
+  /** Computes the second part. Ends early when `signal` is aborted. Never rejects. */
   reply(signal: AbortSignal): Promise<Frame>
-  /** To be called once: the reply has left this process, or never will. */
+  /** Called once, when the reply has left this process, or never will. */
   release(): void
 }
 
-/** The requests of one connection that are being answered on it. */
+/** The open requests of one connection. */
 export class OpenRequests {
   readonly #onOverdue: () => void
   readonly #gone = new AbortController()
   readonly #open = new Set<OpenRequest>()
   #bound: NodeJS.Timeout | undefined
 
-  /** `onOverdue` is called when the time of the latest exchange is over: the connection is to be closed. */
+  /** Calls `onOverdue` when the time of the latest request is over `[autoanswer.bound]`: then the connection must close. */
   constructor(onOverdue: () => void) {
     this.#onOverdue = onOverdue
   }
 
-  /** True while a reply is being worked out or written. */
+  /** True while a reply is being computed or written. */
   get isBusy(): boolean {
     return this.#open.size > 0
   }
 
-  /** Answers, works out the reply, and gives it; resolves then. */
+  /** Sets the first answer, computes the reply, and sets it as the second answer. Resolves then. */
   async hold(exchange: OpenRequest, answer: AnswerSlot): Promise<void> {
     this.#open.add(exchange)
     clearTimeout(this.#bound)
@@ -39,12 +39,12 @@ export class OpenRequests {
     answer(() => reply, { onWritten: () => this.#over(exchange) })
   }
 
-  /** Replies that are not worked out yet never will be. */
+  /** Aborts the hooks that still run. */
   abort(): void {
     this.#gone.abort()
   }
 
-  /** The connection is over. */
+  /** Releases all requests at the end of the connection. */
   close(): void {
     clearTimeout(this.#bound)
     for (const exchange of this.#open) this.#over(exchange)

@@ -5,34 +5,33 @@ import { AnswerError, DriverError } from '../../errors.ts'
 import type { Address } from '../../pilot/address.ts'
 
 /**
- * Requests that are answered at once, until their replies are written; another one is refused with ERR.
+ * Requests being answered, until their replies are written; another one is refused with ERR.
  * @limit count
  */
 const ANSWERS_AT_ONCE = 16
 
-/** Requests of one peer that are answered at once; another one is refused with ERR. @limit count */
+/** Requests of one peer being answered; another one is refused with ERR. @limit count */
 export const ANSWERS_AT_ONCE_PER_PEER = 4
 
-/** A request that wants its reply on the connection it came on (section 6). */
+/** A request that expects its reply on the same connection `[autoanswer.ack-reply]`. */
 export interface AnswerRequest {
   readonly text: string
   /** The sender's address, as text. */
   readonly from: string
   readonly address: Address
-  /** Bytes of the request. */
+  /** Size of the request in bytes. */
   readonly size: number
   readonly receivedAt: Date
-  /** The sender's id of the request, where it gave one. */
+  /** The sender's id of the request, if it set one. */
   readonly messageId?: string
-  /** The id of the message that the request answers, where the sender gave one. */
+  /** Id of the message that the request replies to, if the sender set one. */
   readonly replyTo?: string
 }
 
 /**
- * Works out the reply to one request: text, or its bytes in UTF-8. `signal` fires when the time is over, the
- * peer has left, or the service stops; until the hook has settled, its place among those that may run at
- * once is taken. What it throws is logged, and the peer is told that there is no reply, not why: an
- * `AnswerError` tells the text of its code.
+ * Computes the reply to one request: text, or its bytes in UTF-8. `signal` is aborted when the time is over, the peer
+ * leaves, or the service stops. The hook counts as running until its promise settles. Its error is logged. The peer
+ * gets the text of an `AnswerError`'s code, and of any other error only that the hook failed.
  */
 export type AnswerHook = (
   request: AnswerRequest,
@@ -42,13 +41,13 @@ export type AnswerHook = (
 /** Options of {@link RequestAnswerer}. */
 export interface RequestAnswererOptions {
   answer: AnswerHook
-  /** Milliseconds for one reply. */
+  /** Time in ms for one reply. */
   replyTimeout: number
-  /** Bytes of the largest reply. */
+  /** Largest reply in bytes. */
   maxReply: number
 }
 
-/** Answers the requests of all peers, so many at once and no more. */
+/** Answers the requests of all peers, with a bounded number at once. */
 export class RequestAnswerer {
   readonly #options: RequestAnswererOptions
   readonly #perPeer = new Map<string, number>()
@@ -58,7 +57,7 @@ export class RequestAnswerer {
     this.#options = options
   }
 
-  /** Takes a place for a request of `from`; the function it returns gives it back. Undefined where none is free. */
+  /** Reserves a place for a request of `from`. Returns the function that releases it, or undefined if none is free. */
   acquire(from: string): (() => void) | undefined {
     const ofPeer = this.#perPeer.get(from) ?? 0
     if (this.#all >= ANSWERS_AT_ONCE || ofPeer >= ANSWERS_AT_ONCE_PER_PEER) return undefined
@@ -73,9 +72,8 @@ export class RequestAnswerer {
   }
 
   /**
-   * Has a request answered. `settled` resolves when the hook has come to its end, which may be later.
-   *
-   * @throws {AnswerError} through `reply`
+   * Runs the hook. `reply` rejects with an {@link AnswerError}. `settled` resolves when the hook has settled, which may
+   * be later than `reply`.
    */
   reply(
     request: AnswerRequest,
@@ -107,7 +105,7 @@ export class RequestAnswerer {
   #bytesOf(reply: unknown): Uint8Array {
     const bytes = typeof reply === 'string' ? utf8(reply) : reply
     if (!(bytes instanceof Uint8Array) || !isUtf8(bytes)) {
-      throw new AnswerError('ANSWER_UNFIT', 'a reply is a string, or bytes that are UTF-8')
+      throw new AnswerError('ANSWER_UNFIT', 'a reply must be a string or UTF-8 bytes')
     }
     if (bytes.length > this.#options.maxReply) {
       const message = `the reply has ${bytes.length} bytes; a frame holds ${this.#options.maxReply}`
@@ -117,7 +115,7 @@ export class RequestAnswerer {
   }
 }
 
-/** `over` tells why the hook was given up, whatever it threw then. */
+/** The reason of `over` wins over the hook's own error. */
 function asAnswerError(error: unknown, over: AbortSignal): AnswerError {
   const options = { cause: error }
   if (over.aborted) {

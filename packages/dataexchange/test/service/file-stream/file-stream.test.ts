@@ -58,7 +58,7 @@ async function startNode(t: TestContext, config?: ServiceConfig): Promise<Servic
   return { ...node, dial }
 }
 
-/** What lies under `.partial/`, but for the files that tell whose it is. */
+/** The partial files under `.partial/`, without the files that name their owners. */
 function partials({ receivedDir }: ServiceHarness): Map<string, Buffer> {
   const dir = join(receivedDir, '.partial')
   const names = existsSync(dir) ? readdirSync(dir).filter(name => !name.endsWith('.owner')) : []
@@ -248,7 +248,7 @@ test('[stream.receive-corrupt] a wrong hash is refused, and a partial file that 
   assert.equal(node.files().size, 1)
 })
 
-test('a partial file that is full of something else, or too long, is no way in', async t => {
+test('a partial file with other content, or too long, is discarded', async t => {
   const node = await startNode(t)
   const file = new Sending(randomBytes(100))
   putPartial(node, file.hexId, randomBytes(200))

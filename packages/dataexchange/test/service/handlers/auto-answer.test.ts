@@ -172,7 +172,7 @@ const failures: [string, AnswerHook, string][] = [
 ]
 
 for (const [what, answer, error] of failures) {
-  test(`a hook that ${what}: the peer is told in a frame that is no TEXT, and no more than it should know`, async t => {
+  test(`a hook that ${what}: a JSON frame tells the peer, without internal details`, async t => {
     const node = await start(t, { answer, maxFrameSize: 65_536 })
     const stream = await node.asked(request('x'))
     await readFrame(stream)

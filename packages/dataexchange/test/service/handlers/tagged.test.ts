@@ -159,7 +159,7 @@ test('[tagged.malformed-answer] a malformed TAGGED frame is refused, also a larg
   assert.equal(node.messages().length, 1)
 })
 
-test('[tagged.duplicate] what comes again is answered as before, and is no event', async t => {
+test('[tagged.duplicate] a duplicate gets the first answer and publishes no event', async t => {
   const node = await startService(t)
   const frames = [text('hello'), file('a', LARGE), text(LARGE.toString())]
   for (const frame of frames) {

@@ -25,8 +25,8 @@ function startDeadlines(t: test.TestContext, options: Partial<DeadlineOptions> =
   return { deadlines, pass, expired }
 }
 
-const SLOW = 'it takes too long over a frame'
-const IDLE = 'it has been idle for too long'
+const SLOW = 'a frame takes too long'
+const IDLE = 'idle for too long'
 
 test('a frame has its time from its start, whatever length it declares', t => {
   const { deadlines, pass, expired } = startDeadlines(t)

@@ -30,5 +30,5 @@ test('one of several connections of a peer may leave', () => {
   peers.leave('a')
   assert.equal(peers.join('a'), peer)
   peers.join('b')
-  assert.equal(peers.join('c'), 'there are too many connections')
+  assert.equal(peers.join('c'), 'too many connections')
 })
