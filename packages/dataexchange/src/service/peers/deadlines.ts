@@ -78,8 +78,7 @@ export class Deadlines {
     const due = this.#frameDue
     if (due !== undefined && now > due) this.#options.onExpired('a frame takes too long')
     else if (due === undefined && this.#options.isBusy()) this.#aliveAt = now
-    else if (now - this.#aliveAt > this.#options.idleTimeout)
-      this.#options.onExpired('idle for too long')
+    else if (now - this.#aliveAt > this.#options.idleTimeout) this.#options.onExpired('idle for too long')
   }
 }
 
