@@ -376,7 +376,7 @@ export const PLANTED_FAULTS = [
     name: 'frames are collected in memory, whatever is held already',
     edits: [
       ['service/frame-assembler.js', 'return this.#small.length + coming >= least', 'return false'],
-      ['service/connection.js', 'if (!this.#hasRoom)', 'if (this.#hasRoom === undefined)'],
+      ['service/connection.js', 'if (!this.#hasCapacity)', 'if (this.#hasCapacity === undefined)'],
     ],
     foundBy: { memory: 1 },
   },

@@ -19,5 +19,5 @@ export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() 
  */
 export const defaultLogger: Logger = {
   ...silentLogger,
-  error: (fields, message) => console.warn(`pilot-dataexchange: ${message}:`, fields['err'] ?? fields),
+  error: (fields, message) => console.warn(`pilot-dataexchange: ${message}:`, fields.err ?? fields),
 }
