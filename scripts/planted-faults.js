@@ -375,8 +375,8 @@ export const PLANTED_FAULTS = [
   {
     name: 'frames are collected in memory, whatever is held already',
     edits: [
-      ['service/frame-assembler.js', 'return this.#small.length + coming >= least', 'return false'],
-      ['service/connection.js', 'if (!this.#hasCapacity)', 'if (this.#hasCapacity === undefined)'],
+      ['service/frame-assembler.js', 'return this.#small.length + coming >= TIGHT_FRAME', 'return false'],
+      ['service/connection.js', 'if (!this.#gate.isOpen)', 'if (this.#gate.isOpen === undefined)'],
     ],
     foundBy: { memory: 1 },
   },

@@ -1,17 +1,17 @@
-/** Lets one loop wait until a condition holds that others change. */
-export class Gate {
+/** Lets one loop wait for a condition that other code changes. */
+export class Condition {
   #wake: (() => void) | undefined
 
-  /** Resolves once `open()` is true; it is asked again after every {@link notify}. */
-  async until(open: () => boolean): Promise<void> {
-    while (!open()) {
+  /** Resolves once `isMet()` returns true. It is called again after every {@link notify}. */
+  async until(isMet: () => boolean): Promise<void> {
+    while (!isMet()) {
       await new Promise<void>(resolve => {
         this.#wake = resolve
       })
     }
   }
 
-  /** Tells that something the condition depends on has changed. */
+  /** Reports a change of something that the condition depends on. */
   notify(): void {
     const wake = this.#wake
     this.#wake = undefined

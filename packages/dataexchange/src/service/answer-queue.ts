@@ -1,10 +1,13 @@
-import { ByteCollector, utf8 } from '../bytes.ts'
+import { ByteCollector, KiB, utf8 } from '../bytes.ts'
 import { encodeFrame } from '../wire/encode.ts'
 import { type Frame, FrameType } from '../wire/frame.ts'
 
+/** Answers that a peer has not read yet; at this size reading from it pauses. @limit bytes */
+const UNREAD_ANSWERS = 256 * KiB
+
 /**
- * The answer to one frame: a text, a function that makes the frame when it is written (for its time stamp), or null for
- * no answer.
+ * The answer to a frame: a text, or a function that makes the frame when it is about to be written (it may hold the
+ * time of that). Null for a frame without an answer.
  */
 export type FrameAnswer = string | (() => Frame) | null
 
@@ -12,43 +15,51 @@ export type FrameAnswer = string | (() => Frame) | null
 export interface AnswerOptions {
   /** False if another answer to the same frame follows. @default true */
   isLast?: boolean
-  /** Called when the answer has left this process, or its write failed. */
+  /** Called when the write of the answer has ended, successfully or not. */
   onWritten?: () => void
 }
 
-/** Sets the answer of one frame. Called once, or once for each part of the answer. */
+/** Gives the answer to one frame. */
 export type AnswerSlot = (answer: FrameAnswer, options?: AnswerOptions) => void
 
-/** Writes bytes to the peer. Calls back when they have left this process, or with the error. */
-export type AnswerWriter = (bytes: Uint8Array, callback: (error?: Error | null) => void) => void
+/** Options of {@link AnswerQueue}. */
+export interface AnswerQueueOptions {
+  /** Writes bytes to the peer. Calls back once they have left this process, or with the error. */
+  write: (bytes: Uint8Array, callback: (error?: Error | null) => void) => void
+  /** Called at the end of each write, with the types of the frames that it answers. */
+  onWritten: (frameTypes: number[], error?: Error | null) => void
+  /** Called when the unread answers reach their limit (true), and when they are below it again (false). */
+  onFull: (isFull: boolean) => void
+}
 
 /**
- * The answers of one connection. Writes them in the order of the frames `[ack.order]`, in whatever order they become
- * ready. One write is in flight at a time. Answers that become ready meanwhile are joined for the next write, so that
- * unread answers cost little more than their bytes.
+ * Writes the answers of one connection in the order of their frames, in whatever order they become ready
+ * `[ack.order]`. Only one write is pending at a time: answers that become ready meanwhile are joined for the next
+ * write, so that unread answers take little more memory than their bytes.
  */
 export class AnswerQueue {
-  readonly #write: AnswerWriter
-  readonly #onWritten: (frameTypes: number[], error?: Error | null) => void
+  readonly #options: AnswerQueueOptions
   readonly #ready = new ByteCollector()
   #readyTypes: number[] = []
   #readyCallbacks: (() => void)[] = []
   #slots: Slot[] = []
   #unread = 0
+  #isFull = false
   #isWriting = false
 
-  /** Calls `onWritten` after every write, with the types of the answered frames. */
-  constructor(write: AnswerWriter, onWritten: (frameTypes: number[], error?: Error | null) => void) {
-    this.#write = write
-    this.#onWritten = onWritten
+  constructor(options: AnswerQueueOptions) {
+    this.#options = options
   }
 
-  /** Size of the answers that have not left this process, in bytes. */
+  /** Bytes of answers that have not left this process, because the peer does not read them. */
   get unread(): number {
     return this.#unread
   }
 
-  /** Reserves the next place in the order, for a frame of `frameType`. */
+  /**
+   * Reserves the next place in the order, for a frame of `frameType`. The returned function gives the answer, whole or
+   * in parts.
+   */
   reserve(frameType: number): AnswerSlot {
     const slot: Slot = { frameType, given: [], isComplete: false }
     this.#slots.push(slot)
@@ -59,7 +70,7 @@ export class AnswerQueue {
     }
   }
 
-  /** Writes the collected answers at once, also beside a write in flight. Called when every answer is set. */
+  /** Writes all answers at once, without waiting for a pending write: the stream is about to end. */
   finish(): void {
     this.#isWriting = false
     this.#writeNext()
@@ -83,7 +94,7 @@ export class AnswerQueue {
     if (onWritten) this.#readyCallbacks.push(onWritten)
     for (const bytes of encodeFrame(toFrame(answer))) {
       this.#ready.append(bytes)
-      this.#unread += bytes.length
+      this.#addUnread(bytes.length)
     }
   }
 
@@ -95,19 +106,27 @@ export class AnswerQueue {
     this.#readyTypes = []
     this.#readyCallbacks = []
     this.#isWriting = true
-    this.#write(bytes, error => {
+    this.#options.write(bytes, error => {
       this.#isWriting = false
-      this.#unread -= bytes.length
-      this.#onWritten(types, error)
+      this.#addUnread(-bytes.length)
+      this.#options.onWritten(types, error)
       for (const callback of callbacks) callback()
       this.#writeNext()
     })
+  }
+
+  #addUnread(bytes: number): void {
+    this.#unread += bytes
+    const isFull = this.#unread >= UNREAD_ANSWERS
+    if (isFull === this.#isFull) return
+    this.#isFull = isFull
+    this.#options.onFull(isFull)
   }
 }
 
 interface Slot {
   readonly frameType: number
-  /** Answers that are set and not collected yet. */
+  /** Answers that are not yet encoded. */
   readonly given: { answer: FrameAnswer; onWritten: (() => void) | undefined }[]
   isComplete: boolean
 }

@@ -1,40 +1,42 @@
 /**
- * The payload of a large frame while it arrives: the read loop pushes pieces, a handler iterates over them. The read loop
- * checks {@link backlog} before it reads more, which bounds the bytes held here.
+ * The payload of a large frame while it arrives: the read loop pushes, and a handler iterates. The read loop checks
+ * {@link backlog} before it reads on, which bounds the memory used here.
  */
 export class ArrivingPayload implements AsyncIterable<Uint8Array> {
   readonly #onTaken: (bytes: number) => void
-  readonly #onWanted: () => void
+  readonly #onStarving: () => void
   #pieces: Uint8Array[] = []
   #backlog = 0
-  #begun = false
+  #isClaimed = false
   #state: 'open' | 'ended' | 'failed' | 'discarded' = 'open'
   #endedAtNs = 0n
   #error: unknown
   #wake: (() => void) | undefined
 
-  /** Calls `onTaken` with the number of bytes that are held no longer, `onWanted` when the handler waits for more. */
-  constructor(onTaken: (bytes: number) => void, onWanted: () => void = () => {}) {
+  /**
+   * `onTaken` receives the number of bytes that are no longer held. `onStarving` is called when {@link isStarving}
+   * becomes true.
+   */
+  constructor(onTaken: (bytes: number) => void, onStarving: () => void = () => {}) {
     this.#onTaken = onTaken
-    this.#onWanted = onWanted
+    this.#onStarving = onStarving
   }
 
-  /** True until the handler starts to iterate. */
+  /** True until a handler begins to iterate. */
   get isUnclaimed(): boolean {
-    return this.#state === 'open' && !this.#begun
+    return this.#state === 'open' && !this.#isClaimed
   }
 
-  /** True while the handler waits for more bytes. */
+  /** True while the handler has taken everything and waits for more. */
   get isStarving(): boolean {
     return this.#wake !== undefined
   }
 
-  /** Number of bytes that the handler has not taken. */
+  /** Bytes that the handler has not taken yet. */
   get backlog(): number {
     return this.#backlog
   }
 
-  /** Appends the next bytes. */
   push(piece: Uint8Array): void {
     if (this.#state !== 'open') {
       this.#onTaken(piece.length)
@@ -45,7 +47,7 @@ export class ArrivingPayload implements AsyncIterable<Uint8Array> {
     this.#notify()
   }
 
-  /** Time at which the payload was complete, in ns since the Unix epoch; 0 before that. */
+  /** Time at which the payload was complete, in nanoseconds since the Unix epoch; 0 before. */
   get endedAtNs(): bigint {
     return this.#endedAtNs
   }
@@ -53,26 +55,26 @@ export class ArrivingPayload implements AsyncIterable<Uint8Array> {
   /** Marks the payload as complete. */
   end(atNs: bigint): void {
     this.#endedAtNs = atNs
-    this.#settle('ended')
+    this.#finish('ended')
   }
 
-  /** Marks the payload as cut off: the iteration throws `error` after the bytes that arrived. */
+  /** Marks the payload as cut off: the iterator throws `error` after the bytes that arrived. */
   fail(error: unknown): void {
     this.#error = error
-    this.#settle('failed')
+    this.#finish('failed')
   }
 
-  /** Drops the held bytes, and all bytes that still arrive. */
+  /** Drops the bytes that are held, and all that still arrive. */
   discard(): void {
     const dropped = this.#backlog
-    this.#settle('discarded')
+    this.#finish('discarded')
     this.#pieces = []
     this.#backlog = 0
     if (dropped > 0) this.#onTaken(dropped)
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
-    this.#begun = true
+    this.#isClaimed = true
     try {
       for (;;) {
         const piece = this.#pieces.shift()
@@ -87,7 +89,7 @@ export class ArrivingPayload implements AsyncIterable<Uint8Array> {
         } else {
           await new Promise<void>(resolve => {
             this.#wake = resolve
-            this.#onWanted()
+            this.#onStarving()
           })
         }
       }
@@ -96,7 +98,7 @@ export class ArrivingPayload implements AsyncIterable<Uint8Array> {
     }
   }
 
-  #settle(state: 'ended' | 'failed' | 'discarded'): void {
+  #finish(state: 'ended' | 'failed' | 'discarded'): void {
     if (this.#state === 'open' || state === 'discarded') this.#state = state
     this.#notify()
   }

@@ -1,5 +1,3 @@
-import { Gate } from '../async/condition.ts'
-import { KiB } from '../bytes.ts'
 import { PilotError } from '../errors.ts'
 import { FIXED_LIMITS } from '../limits.ts'
 import type { Logger } from '../logger.ts'
@@ -21,14 +19,9 @@ import type { Admission } from './peers/admission.ts'
 import { Deadlines } from './peers/deadlines.ts'
 import type { Peer } from './peers/peers.ts'
 import type { RefusalLog } from './peers/refusal-log.ts'
+import { ReadGate } from './read-gate.ts'
 import { OpenRequests } from './requests/open-requests.ts'
 import type { RequestAnswerer } from './requests/request-answerer.ts'
-
-/** Frames of one connection in flight; at this number reading pauses. @limit count */
-const FRAMES_IN_FLIGHT = 64
-
-/** Size of the answers that a peer has not read; at this size reading pauses. @limit bytes */
-const UNREAD_ANSWERS = 256 * KiB
 
 /** Time after which a peer that reads none of its answers is disconnected. @limit ms */
 const UNREAD_ANSWERS_TIMEOUT_MS = 30_000
@@ -39,7 +32,7 @@ const UNREAD_ANSWERS_TIMEOUT_MS = 30_000
  */
 export const CLOSE_LINGER_MS = 500
 
-/** Options that the connections of a service share. */
+/** Options of {@link Connection}, the same for all connections of a service. */
 export interface ConnectionOptions {
   mailbox: Mailbox
   events: EventBus
@@ -48,34 +41,34 @@ export interface ConnectionOptions {
   admission: Admission
   trust?: TrustChecker | undefined
   answerer: RequestAnswerer | undefined
-  /** Largest payload of a frame, in bytes. */
+  /** Maximum size of a frame in bytes. */
   maxFrameSize: number
-  /** Time in ms without a byte of payload, not counted while a payload of the peer is being handled. Infinity: off. */
+  /** Milliseconds without a byte of payload, while no payload of the peer is being handled; `Infinity` for no limit. */
   idleTimeout: number
-  /** Time in ms for one frame, see `LIMITS.frameTimeout`. Infinity: off. */
+  /** Milliseconds for one frame, see `LIMITS.frameTimeout`; `Infinity` for no limit. */
   frameTimeout: number
 }
 
-/** Number of bytes parsed at a time, outside of large payloads: a chunk of tiny frames cannot exceed the bounds by much. */
+/** Bytes given to the parser at a time, except for large payloads. */
 const SLICE = 1024
 
 /**
- * One connection of a peer. Reads frames, handles several at once, and answers them in order `[ack.order]`. Frames in
- * flight, bytes in memory and unread answers are bounded. At a bound the connection stops reading, and the transport's
- * backpressure reaches the peer.
+ * Serves one connection: reads frames, handles several at once, and answers in their order `[ack.order]`. It bounds
+ * the frames and bytes that are being stored and the answers that the peer does not read. At a bound it stops
+ * reading, and the backpressure of the transport reaches the peer.
  */
 export class Connection {
   readonly #stream: Stream
   readonly #peer: Peer
   readonly #context: HandlerContext
   readonly #answers: AnswerQueue
-  /** When the time of an open request is over `[autoanswer.bound]`, the connection drains. */
+  /** When their time is over, the connection is drained: the peer has given up by then, too `[autoanswer.bound]`. */
   readonly #requests = new OpenRequests(() => void this.drain(0))
   readonly #transfers: FileStreamReceiver
   readonly #assembler: FrameAssembler
   readonly #parser: FrameParser
   readonly #deadlines: Deadlines
-  readonly #gate = new Gate()
+  readonly #gate = new ReadGate()
   readonly #reader: ChunkReader
   #draining = false
   #dropped = false
@@ -92,66 +85,69 @@ export class Connection {
       transfers: { handle: frame => this.#transfers.handle(frame) },
       refusals: {
         hookFailed: (hook, fields) => options.refusals.hookFailed(hook, fields),
-        note: (what, fields) => {
+        note: (reason, fields) => {
           peer.refusalLimiter.spend()
-          options.refusals.note(what, fields)
+          options.refusals.note(reason, fields)
         },
       },
     }
-    const notify = () => this.#gate.notify()
-    this.#transfers = new FileStreamReceiver(this.#context, peer.budget, notify)
-    this.#answers = new AnswerQueue(
-      (bytes, callback) => stream.write(bytes, error => callback(error ?? writeError(stream))),
-      (types, error) => this.#onAnswered(types, error),
-    )
+    this.#transfers = new FileStreamReceiver(this.#context, {
+      budget: peer.budget,
+      onPacing: isPacing => this.#gate.report('transfers', isPacing),
+    })
+    this.#answers = new AnswerQueue({
+      write: (bytes, callback) => stream.write(bytes, error => callback(error ?? writeError(stream))),
+      onWritten: (types, error) => this.#onWritten(types, error),
+      onFull: isFull => this.#gate.report('answers', isFull),
+    })
     this.#deadlines = new Deadlines({
       ...options,
       isBusy: () => this.#assembler.payloads > 0 || this.#requests.isBusy,
-      onExpired: why => this.#drop(why),
+      onExpired: reason => this.#drop(reason),
     })
     this.#assembler = new FrameAssembler({
       handle: frame => this.#handle(frame),
-      onProgress: notify,
+      onFull: isFull => this.#gate.report('arriving frames', isFull),
       budget: peer.budget,
       deadlines: this.#deadlines,
     })
     this.#parser = new FrameParser(this.#assembler, options)
     this.#reader = new ChunkReader(stream)
     stream.on('close', () => {
-      notify()
+      this.#gate.unblock()
       this.#requests.abort()
     })
-    // The read loop gets the errors of the stream. Without a listener, an error between two reads would end the process.
-    stream.on('error', notify)
+    // The read loop handles errors of the stream. Without this listener, an error between two reads would end the process.
+    stream.on('error', () => {})
   }
 
-  /** Serves the peer until it closes, violates the protocol, or {@link drain} is called. Never rejects. */
+  /** Serves the peer until it leaves or breaks the protocol, or {@link drain} is called. Never rejects. */
   run(): Promise<void> {
     this.#running ??= this.#serve()
     return this.#running
   }
 
   /**
-   * Stops reading, answers the complete frames, drops an incomplete one, and closes. Replies of open requests have
-   * `replyMs` milliseconds. Resolves when the connection is closed.
+   * Stops reading, answers the complete frames, drops an incomplete one, and closes. Pending replies have `replyMs`
+   * milliseconds. Resolves when the connection is closed.
    */
   async drain(replyMs: number = FIXED_LIMITS.stopTimeout.value / 2): Promise<void> {
     this.#draining = true
     this.#transfers.stop()
     this.#reader.stop()
-    this.#gate.notify()
+    this.#gate.release()
     const timer = setTimeout(() => this.#requests.abort(), replyMs)
     await this.#running
     clearTimeout(timer)
   }
 
-  /** Closes the connection at once. Each frame in flight is stored whole or not at all. */
+  /** Ends the connection at once. A frame that is being stored is stored whole or not at all. */
   destroy(): void {
     this.#stream.destroy()
   }
 
   async #serve(): Promise<void> {
-    const forget = this.#peer.budget.onAvailable(() => this.#gate.notify())
+    const unsubscribe = this.#peer.budget.onAvailable(() => this.#assembler.updateFull())
     try {
       await this.#readFrames()
       if (!this.#draining && !this.#stream.destroyed) this.#parser.finish()
@@ -159,9 +155,9 @@ export class Connection {
       this.#report(error)
     }
     this.#reader.close()
-    forget()
+    unsubscribe()
     this.#deadlines.stop()
-    // A peer that has left does not wait for replies.
+    // The peer has left: nobody waits for its replies.
     if (!this.#draining) this.#requests.abort()
     this.#transfers.stop()
     await this.#assembler.close()
@@ -175,49 +171,31 @@ export class Connection {
       const chunk = await this.#reader.next()
       if (chunk === null) return
       for (let at = 0; at < chunk.length && !this.#dropped; ) {
+        // Slices keep a chunk full of tiny frames from passing the bounds by much.
         const size = Math.max(SLICE, this.#parser.wanted)
         const piece = chunk.subarray(at, at + size)
         await this.#peer.scheduler.run(this.#peer, () => this.#parser.push(piece))
         at += size
-        if (!this.#hasCapacity) await this.#waitForCapacity()
-        if (this.#peer.refusalLimiter.pause > 0) await this.#waitForRefusalLimiter()
+        if (!this.#gate.isOpen) await this.#untilOpen()
+        if (this.#peer.refusalLimiter.isOverdrawn) await this.#pauseForRefusals()
       }
     }
   }
 
-  get #hasCapacity(): boolean {
-    return (
-      this.#draining ||
-      this.#stream.destroyed ||
-      // Frames that wait for a slot may use the whole budget. A frame with a slot must still be able to finish.
-      ((this.#peer.budget.isAvailable || this.#assembler.isStarving) &&
-        this.#assembler.frames < FRAMES_IN_FLIGHT &&
-        this.#assembler.bytes < FIXED_LIMITS.bytesInFlight.value &&
-        !this.#assembler.isQueued &&
-        !this.#transfers.isPacing &&
-        this.#answers.unread < UNREAD_ANSWERS)
-    )
-  }
-
-  async #waitForCapacity(): Promise<void> {
+  async #untilOpen(): Promise<void> {
     this.#deadlines.pause()
     const timer = setTimeout(() => {
       if (this.#answers.unread > 0) this.#drop('the peer does not read its answers')
     }, UNREAD_ANSWERS_TIMEOUT_MS)
-    await this.#gate.until(() => this.#hasCapacity)
+    await this.#gate.opened()
     clearTimeout(timer)
     this.#deadlines.resume()
   }
 
-  /** Deadlines keep running in this pause, because the peer caused it. */
-  async #waitForRefusalLimiter(): Promise<void> {
-    let isOver = false
-    const timer = setTimeout(() => {
-      isOver = true
-      this.#gate.notify()
-    }, this.#peer.refusalLimiter.pause)
-    await this.#gate.until(() => isOver || this.#draining || this.#dropped)
-    clearTimeout(timer)
+  /** The deadlines of the peer continue: it has caused the pause. */
+  async #pauseForRefusals(): Promise<void> {
+    const ms = this.#peer.refusalLimiter.pause()
+    if (ms > 0) await this.#gate.pause(ms)
   }
 
   async #handle(frame: IncomingFrame): Promise<void> {
@@ -231,8 +209,7 @@ export class Connection {
     }
   }
 
-  #onAnswered(frameTypes: number[], error?: Error | null): void {
-    this.#gate.notify()
+  #onWritten(frameTypes: number[], error?: Error | null): void {
     if (!error) return
     const remote = formatSocketAddress(this.#stream.remoteAddress)
     for (const type of frameTypes) {
@@ -244,16 +221,16 @@ export class Connection {
     }
   }
 
-  #drop(why: string): void {
+  #drop(reason: string): void {
     const { from, refusals } = this.#context
-    refusals.note(`connection dropped: ${why}`, { from })
+    refusals.note(`connection dropped: ${reason}`, { from })
     this.#dropped = true
     this.#deadlines.stop()
-    this.#gate.notify()
+    this.#gate.release()
     this.#stream.destroy()
   }
 
-  /** Closes, after a moment in which the peer can read its last answers. */
+  /** Closes, after a moment for the peer to read its last answers. */
   async #close(): Promise<void> {
     this.#answers.finish()
     await endStream(this.#stream, { lingerMs: CLOSE_LINGER_MS })
@@ -266,7 +243,7 @@ export class Connection {
   }
 }
 
-/** The error of a write on a destroyed stream: Node reports success for bytes that it dropped then. */
+/** The error of a write to a destroyed stream: Node's sockets report success for it. */
 function writeError(stream: Stream): Error | null {
   return stream.destroyed ? (stream.errored ?? new Error('the connection was closed')) : null
 }

@@ -10,64 +10,45 @@ import type { IncomingFrame } from './handlers/handler.ts'
 import type { ByteBudget } from './peers/byte-budget.ts'
 import type { Deadlines } from './peers/deadlines.ts'
 
-/** Largest payload that is kept in memory while the memory budget is tight (see `bytesHeld`). @limit bytes */
+/** Frames of one connection that are being stored; at this number reading pauses. @limit count */
+const FRAMES_IN_FLIGHT = 64
+
+/** Largest payload that is handled in memory while memory is scarce (see `bytesHeld`). @limit bytes */
 const TIGHT_FRAME = 4 * KiB
 
 /** Options of {@link FrameAssembler}. */
 export interface FrameAssemblerOptions {
-  /** Handles a frame. Resolves when it is handled; never rejects. */
+  /** Starts to handle a frame. Resolves when the frame is handled; never rejects. */
   handle: (frame: IncomingFrame) => Promise<void>
-  /** Called when a frame has been handled, or bytes have been released. */
-  onProgress: () => void
-  /** The memory budget of the peer. Held bytes count into it. */
+  /** Called when the read loop must pause (true), and when it may go on (false). */
+  onFull: (isFull: boolean) => void
+  /** Budget of the peer, charged with the bytes held here. */
   budget: ByteBudget
   deadlines: Deadlines
 }
 
 /**
- * Assembles frames from the parser's output. A small frame is collected and handled whole. A large frame is handled while
- * it arrives. Counts held bytes and frames in flight for the read loop.
+ * Assembles frames from the output of the parser. A small frame is collected and handled whole; a large one is
+ * handled while it arrives. Bounds the frames that are being handled and the bytes that are held.
  */
 export class FrameAssembler implements FrameSink {
   readonly #options: FrameAssemblerOptions
   readonly #small = new ByteCollector()
   readonly #jobs = new Set<Promise<void>>()
   #head: FrameHead = { type: 0, length: 0 }
-  /** The large frame that is arriving, if there is one. */
+  /** The payload of the large frame that is arriving. */
   #arriving: ArrivingPayload | undefined
   #bytes = 0
   #payloads = 0
+  #isFull = false
 
   constructor(options: FrameAssemblerOptions) {
     this.#options = options
   }
 
-  /** Number of frames being handled. */
-  get frames(): number {
-    return this.#jobs.size
-  }
-
-  /** Number of nonempty frames being handled. */
+  /** Number of frames with a payload that are being handled. */
   get payloads(): number {
     return this.#payloads
-  }
-
-  /** Number of payload bytes in memory. */
-  get bytes(): number {
-    return this.#bytes
-  }
-
-  /**
-   * True while the arriving large frame waits for a store slot. Reading more of it would use memory that the frames
-   * with a slot need.
-   */
-  get isQueued(): boolean {
-    return this.#arriving?.isUnclaimed === true && this.#arriving.backlog > TIGHT_FRAME
-  }
-
-  /** True while the handler of the arriving large frame waits for more bytes: they are not held in memory. */
-  get isStarving(): boolean {
-    return this.#arriving?.isStarving === true
   }
 
   start(head: FrameHead): void {
@@ -79,22 +60,23 @@ export class FrameAssembler implements FrameSink {
     const { budget, deadlines } = this.#options
     deadlines.arrived(piece.length)
     this.#bytes += piece.length
-    budget.hold(piece.length)
+    const isAvailable = budget.hold(piece.length)
     if (!this.#arriving && this.#goesToDisk(piece.length)) this.#handleWhileItArrives()
     if (this.#arriving) this.#arriving.push(piece)
     else this.#small.append(piece, this.#head.length)
+    // A push may have released bytes: a budget that was used up is asked again.
+    this.#updateFull(isAvailable || budget.isAvailable)
   }
 
   /**
-   * Large frames go to the disk while they arrive. While the budget is tight, so do all but tiny frames, also those
-   * that began earlier: otherwise many incomplete frames could use up the budget. The temporary file is created after
-   * the first bytes, so a declared length costs nothing.
+   * True for large frames. While memory is tight, it is true for all but tiny ones, including those that have already
+   * begun: many frames that are never completed must not use up the budget. The store makes its file only once a few
+   * bytes have arrived, so a declared length alone costs nothing.
    */
   #goesToDisk(coming: number): boolean {
-    const least = TIGHT_FRAME
     const isLarge = this.#head.length > FIXED_LIMITS.wholeFrame.value
-    if (!isLarge && !(this.#head.length > least && this.#options.budget.isTight)) return false
-    return this.#small.length + coming >= least
+    if (!isLarge && !(this.#head.length > TIGHT_FRAME && this.#options.budget.isTight)) return false
+    return this.#small.length + coming >= TIGHT_FRAME
   }
 
   end(): void {
@@ -102,25 +84,47 @@ export class FrameAssembler implements FrameSink {
     if (this.#arriving) {
       this.#arriving.end(wallClockNs())
       this.#arriving = undefined
+      this.updateFull()
     } else {
       const receivedAtNs = wallClockNs()
       this.#handle(this.#small.take(), () => receivedAtNs)
     }
   }
 
-  /** Ends the input: an incomplete frame fails. Resolves when all other frames have been handled. */
+  /** Gives up an incomplete frame: no more bytes will arrive. Resolves when all other frames are handled. */
   async close(): Promise<void> {
     this.#arriving?.fail(new WireError('FRAME_TRUNCATED', 'the connection ended inside the frame'))
     this.#release(this.#small.take().length)
     await Promise.all(this.#jobs)
   }
 
+  /** Checks again whether the read loop must pause. To be called when the budget has space again. */
+  updateFull(): void {
+    this.#updateFull(this.#options.budget.isAvailable)
+  }
+
+  #updateFull(isAvailable: boolean): void {
+    const isFull =
+      // A large frame that waits for a store slot: more of it would only take memory from frames that have one.
+      (this.#arriving?.isUnclaimed === true && this.#arriving.backlog > TIGHT_FRAME) ||
+      // Frames that wait for a slot may hold all of the budget. A frame that has one and waits for data must finish.
+      !(isAvailable || this.#arriving?.isStarving === true) ||
+      this.#jobs.size >= FRAMES_IN_FLIGHT ||
+      this.#bytes >= FIXED_LIMITS.bytesInFlight.value
+    if (isFull === this.#isFull) return
+    this.#isFull = isFull
+    this.#options.onFull(isFull)
+  }
+
   #handleWhileItArrives(): void {
-    const payload = new ArrivingPayload(bytes => this.#release(bytes), this.#options.onProgress)
-    this.#arriving = payload
-    this.#handle(payload, () => payload.endedAtNs)
-    const start = this.#small.take()
-    if (start.length > 0) payload.push(start)
+    const arriving = new ArrivingPayload(
+      bytes => this.#release(bytes),
+      () => this.updateFull(),
+    )
+    this.#arriving = arriving
+    this.#handle(arriving, () => arriving.endedAtNs)
+    const begun = this.#small.take()
+    if (begun.length > 0) arriving.push(begun)
   }
 
   #handle(payload: Payload, receivedAtNs: () => bigint): void {
@@ -129,17 +133,18 @@ export class FrameAssembler implements FrameSink {
     const job = this.#options.handle({ ...this.#head, payload, receivedAtNs }).then(() => {
       this.#jobs.delete(job)
       this.#payloads -= count
-      // If the handler failed early, discard the rest of the payload.
+      // If the handler failed early, discard the rest of a large payload.
       if (payload instanceof ArrivingPayload) payload.discard()
       else if (payload instanceof Uint8Array) this.#release(payload.length)
-      this.#options.onProgress()
+      this.updateFull()
     })
     this.#jobs.add(job)
+    if (this.#jobs.size >= FRAMES_IN_FLIGHT) this.updateFull()
   }
 
   #release(bytes: number): void {
     this.#bytes -= bytes
     this.#options.budget.release(bytes)
-    this.#options.onProgress()
+    this.updateFull()
   }
 }

@@ -11,14 +11,16 @@ function queue() {
   const writes: string[][] = []
   const callbacks: WriteCallback[] = []
   const written: { types: number[]; error?: Error | null }[] = []
-  const answers = new AnswerQueue(
-    (bytes, callback) => {
+  const full: boolean[] = []
+  const answers = new AnswerQueue({
+    write: (bytes, callback) => {
       writes.push(decoder.push(bytes).map(textOf))
       callbacks.push(callback)
     },
-    (types, error) => written.push({ types, error }),
-  )
-  return { answers, writes, callbacks, written }
+    onWritten: (types, error) => written.push({ types, error }),
+    onFull: isFull => full.push(isFull),
+  })
+  return { answers, writes, callbacks, written, full }
 }
 
 test('[ack.order] answers go out in the order of the frames, not in the order they are ready', () => {
@@ -101,4 +103,15 @@ test('a frame may have no answer: those after it do not wait, and nothing is tol
     written.map(({ types }) => types),
     [[1]],
   )
+})
+
+test('256 KiB of unread answers are full, until a write of them has ended', () => {
+  const { answers, callbacks, full } = queue()
+  answers.reserve(1)('x'.repeat(200 * 1024))
+  answers.reserve(1)('x'.repeat(55 * 1024))
+  assert.deepEqual(full, [])
+  answers.reserve(1)('x'.repeat(1024))
+  assert.deepEqual(full, [true])
+  callbacks[0]?.()
+  assert.deepEqual(full, [true, false])
 })

@@ -39,12 +39,13 @@ function intake(budget: ByteBudget, context?: HandlerContext) {
       if (frame.payload instanceof Uint8Array) taken.push(Buffer.from(frame.payload))
       else for await (const piece of frame.payload) taken.push(Buffer.from(piece))
     },
-    onProgress: () => {},
+    onFull: isFull => full.push(isFull),
     budget,
     deadlines,
   })
   const taken: Buffer[] = []
-  return { sink, frames, text: () => Buffer.concat(taken).toString() }
+  const full: boolean[] = []
+  return { sink, frames, full, text: () => Buffer.concat(taken).toString() }
 }
 
 test('a small frame is handled whole, a large one while it arrives', async () => {
@@ -144,4 +145,55 @@ test('what is given up is held no longer', async () => {
   assert.equal(budget.used, 50)
   await sink.close()
   assert.equal(budget.used, 0)
+})
+
+test('it is full at 64 frames, and has space again when they are handled', async () => {
+  const { sink, full } = intake(new ByteBudget(1000))
+  for (let i = 0; i < 63; i++) {
+    sink.start({ type: 1, length: 0 })
+    sink.end()
+  }
+  assert.deepEqual(full, [])
+  sink.start({ type: 1, length: 0 })
+  sink.end()
+  assert.deepEqual(full, [true])
+  await sink.close()
+  assert.deepEqual(full, [true, false])
+})
+
+test('it is full while the budget is used up by others', () => {
+  const budget = new ByteBudget(1000)
+  const { sink, full } = intake(budget)
+  budget.onAvailable(() => sink.updateFull())
+  budget.hold(990)
+  sink.start({ type: 1, length: 100 })
+  sink.data(Buffer.alloc(10))
+  assert.deepEqual(full, [true])
+  budget.release(990)
+  assert.deepEqual(full, [true, false])
+})
+
+test('a frame whose payload is discarded leaves it with space, though the budget was used up by that payload', async () => {
+  const budget = new ByteBudget(500_000)
+  const full: boolean[] = []
+  const sink = new FrameAssembler({
+    handle: async ({ payload }) => {
+      if (!(payload instanceof Uint8Array)) for await (const _ of payload) break
+    },
+    onFull: isFull => full.push(isFull),
+    budget,
+    deadlines: new Deadlines({
+      idleTimeout: never,
+      frameTimeout: never,
+      isBusy: () => false,
+      onExpired: () => {},
+    }),
+  })
+  sink.start({ type: 1, length: 2_000_000 })
+  sink.data(Buffer.alloc(5_000))
+  await delay(5)
+  // The handler has ended: these bytes are dropped as they come.
+  sink.data(Buffer.alloc(600_000))
+  assert.deepEqual([budget.used, full.at(-1) ?? false], [0, false])
+  await sink.close()
 })

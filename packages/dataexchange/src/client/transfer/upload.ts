@@ -1,4 +1,4 @@
-import { Gate } from '../../async/condition.ts'
+import { Condition } from '../../async/condition.ts'
 import { withWait } from '../../async/wait.ts'
 import { KiB } from '../../bytes.ts'
 import { DriverError } from '../../errors.ts'
@@ -65,7 +65,7 @@ class Connection {
   readonly #stream: Stream
   readonly #file: FileToSend
   readonly #listener: UploadListener
-  readonly #gate = new Gate()
+  readonly #condition = new Condition()
   #writing: Promise<void> = Promise.resolve()
   #acknowledged = 0
   #isDone = false
@@ -100,7 +100,7 @@ class Connection {
   /** Resolves once nothing of this connection reads the file any more. */
   async stop(): Promise<void> {
     this.#stopped = true
-    this.#gate.notify()
+    this.#condition.notify()
     await this.#writing.catch(() => {})
   }
 
@@ -161,7 +161,7 @@ class Connection {
     if (received <= this.#acknowledged) return
     this.#acknowledged = received
     this.#listener.acknowledged(received)
-    this.#gate.notify()
+    this.#condition.notify()
   }
 
   #checked(offset: number): number {
@@ -191,7 +191,7 @@ class Connection {
 
   async #writeChunk(offset: number, data: Uint8Array): Promise<boolean> {
     const hasRoom = () => offset + data.length - this.#acknowledged <= WINDOW
-    await this.#gate.until(() => this.#stopped || hasRoom())
+    await this.#condition.until(() => this.#stopped || hasRoom())
     if (this.#stopped || !(await this.#write({ kind: 'chunk', id: this.#file.id, offset, data })))
       return false
     this.#listener.sent(data.length)

@@ -23,6 +23,17 @@ import { OutOfOrderChunks } from './out-of-order-chunks.ts'
 /** Largest data of a CHUNK; a longer one ends the transfer. @limit bytes */
 export const TRANSFER_CHUNK: number = MiB
 
+/** Options of {@link FileStreamReceiver}. */
+export interface FileStreamReceiverOptions {
+  /** Budget of the peer, charged with the chunks that are held in memory. */
+  budget: ByteBudget
+  /**
+   * Called when frames begin to wait for the rates of the sender (true), and when none waits any more (false).
+   * Meanwhile nothing should be read: the frames behind them would be held in memory for as long.
+   */
+  onPacing: (isPacing: boolean) => void
+}
+
 /**
  * Receives the FILESTREAM transfers of one connection, interleaved in any way. Frames are handled one after the other. An
  * ACK carries the contiguous bytes on the disk `[stream.receive-ack]`; COMPLETE means that the file is durable and visible
@@ -33,22 +44,16 @@ export class FileStreamReceiver {
   readonly #budget: ByteBudget
   readonly #transfers = new Map<string, Incoming>()
   readonly #stopping = new AbortController()
-  readonly #onPaced: () => void
+  readonly #onPacing: (isPacing: boolean) => void
   #last: Promise<unknown> = Promise.resolve()
   /** Number of frames that wait for the rate limits, and the end of the last wait. */
   #pacing = 0
   #paced: Promise<void> = Promise.resolve()
 
-  /** Out-of-order chunks count into `budget`. Calls `onPaced` when a frame has waited for the rate limits. */
-  constructor(context: HandlerContext, budget: ByteBudget, onPaced: () => void) {
+  constructor(context: HandlerContext, { budget, onPacing }: FileStreamReceiverOptions) {
     this.#context = context
     this.#budget = budget
-    this.#onPaced = onPaced
-  }
-
-  /** True while frames wait for the rate limits. Frames behind them would stay in memory as long, so reading pauses. */
-  get isPacing(): boolean {
-    return this.#pacing > 0
+    this.#onPacing = onPacing
   }
 
   /**
@@ -95,7 +100,7 @@ export class FileStreamReceiver {
    */
   #pace(bytes: number): Promise<void> {
     if (this.#pacing > 0 || !this.#context.rates.take(bytes)) {
-      this.#pacing++
+      if (this.#pacing++ === 0) this.#onPacing(true)
       this.#paced = this.#paced.then(() => this.#waitForRates(bytes))
     }
     return this.#paced
@@ -107,8 +112,7 @@ export class FileStreamReceiver {
     while (!rates.take(bytes) && !signal.aborted) {
       await delay(Math.ceil(rates.wait) + 1, undefined, { signal }).catch(() => undefined)
     }
-    this.#pacing--
-    this.#onPaced()
+    if (--this.#pacing === 0) this.#onPacing(false)
   }
 
   async #init(id: Uint8Array, payload: Uint8Array): Promise<FrameAnswer> {

@@ -1,11 +1,11 @@
 /**
- * Memory budget for frames, of one peer or of all. Readers stop while it is used up. The bytes of a peer's budget count
- * into its parent, the budget of all.
+ * Counts the bytes held for frames, of one peer or of all peers. Readers pause while the budget is used up. The budget
+ * of a peer also charges the budget of all peers, its parent.
  */
 export class ByteBudget {
   readonly #max: number
   readonly #parent: ByteBudget | undefined
-  readonly #waiting = new Set<() => void>()
+  readonly #listeners = new Set<() => void>()
   #used = 0
 
   constructor(max: number, parent?: ByteBudget) {
@@ -13,42 +13,42 @@ export class ByteBudget {
     this.#parent = parent
   }
 
-  /** True if readers may read more. */
+  /** True if readers may take more. */
   get isAvailable(): boolean {
     return this.#used < this.#max && (this.#parent?.isAvailable ?? true)
   }
 
-  /** True from half of the budget on: then frames go to the disk instead of memory. */
+  /** True from half of the budget on: frames should then go to the disk instead of being collected in memory. */
   get isTight(): boolean {
     return this.#used * 2 >= this.#max || (this.#parent?.isTight ?? false)
   }
 
-  /** Number of bytes held. */
+  /** Bytes held. */
   get used(): number {
     return this.#used
   }
 
-  /** Charges `bytes`. */
-  hold(bytes: number): void {
+  /** Adds `bytes`; returns {@link isAvailable}. */
+  hold(bytes: number): boolean {
     this.#used += bytes
-    this.#parent?.hold(bytes)
+    const isParentAvailable = this.#parent?.hold(bytes) ?? true
+    return isParentAvailable && this.#used < this.#max
   }
 
-  /** Gives `bytes` back. */
   release(bytes: number): void {
     const wasFull = this.#used >= this.#max
     this.#used -= bytes
     this.#parent?.release(bytes)
-    if (wasFull && this.#used < this.#max) for (const wake of this.#waiting) wake()
+    if (wasFull && this.#used < this.#max) for (const listener of this.#listeners) listener()
   }
 
-  /** Calls `wake` whenever the budget becomes available again, until the returned function is called. */
-  onAvailable(wake: () => void): () => void {
-    this.#waiting.add(wake)
-    const parent = this.#parent?.onAvailable(wake)
+  /** Calls `listener` whenever bytes become available again, until the returned function is called. */
+  onAvailable(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    const removeFromParent = this.#parent?.onAvailable(listener)
     return () => {
-      this.#waiting.delete(wake)
-      parent?.()
+      this.#listeners.delete(listener)
+      removeFromParent?.()
     }
   }
 }

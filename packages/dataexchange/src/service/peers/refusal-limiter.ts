@@ -11,15 +11,20 @@ export const REFUSAL_RATE = 64
 
 /** Token bucket for the refused frames of one peer: refusing costs us work and the peer nothing. */
 export class RefusalLimiter {
+  /** True if the bucket was overdrawn when it was last used: {@link pause} then tells for how long. */
+  isOverdrawn = false
   readonly #bucket = new TokenBucket(REFUSAL_RATE, REFUSALS_AT_ONCE)
 
-  /** Milliseconds for which the peer must not be read. */
-  get pause(): number {
-    return this.#bucket.wait(0)
+  /** Returns the milliseconds for which the peer must not be read. */
+  pause(): number {
+    const ms = this.#bucket.wait(0)
+    this.isOverdrawn = ms > 0
+    return ms
   }
 
   /** Counts a refused frame. */
   spend(): void {
     this.#bucket.take(1)
+    this.isOverdrawn = !this.#bucket.has(0)
   }
 }
