@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { runCli } from './program.ts'
 
-// A reader that has seen enough (`| head`) is no failure.
+// A closed pipe (`| head`) is not a failure.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error
@@ -10,5 +10,5 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 
 const exitCode = await runCli(process.argv.slice(2))
-// What was written must be out before the process ends; what is still open does not keep it.
+// Flushes stdout and stderr before the exit. Open handles do not delay it.
 process.stdout.write('', () => process.stderr.write('', () => process.exit(exitCode)))

@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError, Help } from './commander.ts'
 import { VERBS } from './verbs.ts'
 
-/** Runs the command line `args` and resolves with the exit code; errors have been told then. */
+/** Runs the command line `args`. Resolves with the exit code, after errors have been printed. */
 export async function runCli(args: readonly string[]): Promise<number> {
   const program = await createProgram(args)
   try {
     await program.parseAsync(args, { from: 'user' })
     return 0
   } catch (error) {
-    // Help and the version were asked for, and have been printed.
+    // commander has printed the help or the version.
     if (error instanceof CommanderError && error.exitCode === 0) return 0
     const { tellFailure } = await import('./shared/failure.ts')
     return tellFailure(error, args)
@@ -17,8 +17,8 @@ export async function runCli(args: readonly string[]): Promise<number> {
 }
 
 /**
- * The command line as commander knows it. Verbs that `args` does not name have a name and a summary only: to load
- * them all takes longer than the rest of the start. Implementations are loaded when their verb is run.
+ * Defines the command line for commander. Only the verb in `args` gets its options, because loading all verbs takes longer
+ * than the rest of the start. The implementation of a verb is loaded when it runs.
  */
 export async function createProgram(args: readonly string[]): Promise<Command> {
   const program = new Command('pilot-dx')
@@ -39,7 +39,7 @@ export async function createProgram(args: readonly string[]): Promise<Command> {
     .configureHelp({
       showGlobalOptions: true,
       subcommandTerm: command => usages.get(command) ?? new Help().subcommandTerm(command),
-      // Not those of a verb that has verbs of its own.
+      // A verb with subcommands has no operands.
       visibleGlobalOptions: command =>
         command === program ? [] : program.options.filter(({ long }) => long !== '--version'),
     })

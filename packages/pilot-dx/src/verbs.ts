@@ -1,17 +1,17 @@
 import type { Command } from './commander.ts'
 
-/** A verb, as far as `pilot-dx --help` tells of it; all else is loaded where the command line names the verb. */
+/** A verb as in `pilot-dx --help`. The rest is loaded when the command line names the verb. */
 export interface Verb {
   readonly name: string
-  /** What may follow the name. */
+  /** Usage after the name. */
   readonly usage: string
   readonly summary: string
   readonly hidden?: true
-  /** Loads what gives the verb its options and says what it does. */
+  /** Loads the options and the action of the verb. */
   readonly load: () => Promise<(verb: Command) => void>
 }
 
-/** In the order of the help. */
+/** The verbs in the order of the help. */
 export const VERBS: readonly Verb[] = [
   {
     name: 'serve',

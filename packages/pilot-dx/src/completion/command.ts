@@ -20,7 +20,7 @@ export function describeCompletion(verb: Command): void {
     })
 }
 
-/** The hidden `complete` that the scripts call. */
+/** The hidden verb `complete` that the scripts call. */
 export function describeComplete(verb: Command): void {
   verb.argument('[words...]').action(async (words: string[]) => {
     const { complete } = await import('./complete.ts')

@@ -1,8 +1,8 @@
 import type { Command, Option } from '../commander.ts'
 
 /**
- * The answer to a completion script: the candidates for the last of `words` (empty where a new word begins),
- * each with what it is after a tab, then a line `:0` where file names fit as well, `:4` where they do not.
+ * Answers a completion script: the candidates for the last of `words` (empty if a new word begins), each with a tab and a
+ * description, then the line `:0` if file names fit as well, else `:4`.
  */
 export function complete(program: Command, words: readonly string[]): string {
   const joined = joinSplitWords(words)
@@ -31,7 +31,7 @@ interface Candidate {
 
 interface Position {
   command: Command
-  /** The option whose value comes next. */
+  /** The option that expects its value next. */
   pending: Option | undefined
   /** Operands of the command so far. */
   operands: number
@@ -39,7 +39,7 @@ interface Position {
   onlyOperands: boolean
 }
 
-/** bash cuts words at `=` and `:`; here they are whole again. */
+/** Joins the words that bash splits at `=` and `:`. */
 function joinSplitWords(words: readonly string[]): string[] {
   const joined: string[] = []
   let glue = false
@@ -79,7 +79,7 @@ function findOption(command: Command, flag: string): Option | undefined {
   return optionsOf(command).find(option => option.long === flag || option.short === flag)
 }
 
-/** Those of the command and the global ones, which may stand anywhere. */
+/** The options of the command and the global options, which may stand anywhere. */
 function optionsOf(command: Command): Option[] {
   const help = command.createHelp()
   return [...help.visibleOptions(command), ...help.visibleGlobalOptions(command)]

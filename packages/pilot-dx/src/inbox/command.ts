@@ -10,7 +10,7 @@ import type { WorkOptions } from './work.ts'
 export function describeInbox(inbox: Command): void {
   inbox
     .description('Lists the messages received, newest first; or hands them out, each to one worker.')
-    // What follows `read` is for it alone.
+    // Arguments after `read` belong to it alone.
     .enablePositionalOptions()
     .option('--limit <n>', 'how many to list, 0 for all (default: 10)', count(0))
     .option('--from <address>', 'only from this address')
@@ -94,7 +94,7 @@ export function describeInbox(inbox: Command): void {
 
 const LISTING = ['limit', 'from', 'since', 'latest', 'clear', 'before', 'watch']
 
-/** What each option is of no use without. */
+/** The option that each option requires. */
 const COMPANY: readonly (readonly [option: keyof WorkOptions, of: readonly (keyof WorkOptions)[]])[] = [
   ['wait', ['next']],
   ['lease', ['next']],

@@ -24,7 +24,7 @@ export interface InboxOptions {
   dir?: string
 }
 
-/** Lists, watches or clears the messages received. */
+/** Lists, watches or clears the inbox. */
 export async function inbox(context: Context, options: InboxOptions): Promise<void> {
   const dir = inboxDir(context, options.dir)
   const from = options.from === undefined ? undefined : parseAddress(options.from).toString()
@@ -80,7 +80,7 @@ async function watch(
   }
 }
 
-/** A message as JSON tells it. */
+/** A message as a record of `--json`. */
 export function messageData(message: InboxMessage | DamagedMessage, full = false): Record<string, unknown> {
   if ('damaged' in message) return { id: message.id, damaged: message.damaged }
   const { id, from, receivedAt, type, size, messageId, replyTo } = message
@@ -102,12 +102,12 @@ export function messageData(message: InboxMessage | DamagedMessage, full = false
   }
 }
 
-/** The beginning of a message, as it is: not yet safe for a terminal. */
+/** The start of a message. Not yet safe for a terminal. */
 function previewOf({ data, encoding, size }: InboxMessage): string {
   return encoding === 'base64' ? `<${plural(size, 'byte')}, base64>` : shorten(data, PREVIEW_LENGTH)
 }
 
-/** Messages for a terminal, a line each. */
+/** Messages for a terminal, one a line. */
 export function listText(messages: readonly (InboxMessage | DamagedMessage)[]): string {
   return table(
     messages.map(message =>
@@ -123,7 +123,7 @@ export function listText(messages: readonly (InboxMessage | DamagedMessage)[]): 
   )
 }
 
-/** The data is set in, so that nothing in it passes for the head of another message. */
+/** Indents the data, so that no part of it looks like the head of another message. */
 export function fullText(message: InboxMessage | DamagedMessage): string {
   if ('damaged' in message) return `${safeLine(message.id)}\n    <damaged: ${safeLine(message.damaged)}>`
   const { id, from, receivedAt, type, size, messageId, replyTo } = message

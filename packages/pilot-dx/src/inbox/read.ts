@@ -4,7 +4,7 @@ import { CliError, ExitCode } from '../shared/errors.ts'
 import { messageRecord } from '../shared/message-record.ts'
 import { safeBlock } from '../shared/safe-text.ts'
 
-/** Prints the data of the message `id`: all bytes as they are, but on a terminal. */
+/** Prints the data of the message `id`: its raw bytes, or safe text on a terminal. */
 export async function readInbox(context: Context, id: string, options: { dir?: string }): Promise<void> {
   const dir = inboxDir(context, options.dir)
   const message = await readMessage(dir, id.replace(/\.json$/, ''))

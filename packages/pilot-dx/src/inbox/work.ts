@@ -5,10 +5,10 @@ import { durationText, plural } from '../shared/format.ts'
 import { safeLine } from '../shared/safe-text.ts'
 import { fullText, listText, messageData } from './list.ts'
 
-/** Options of `inbox` for those who work through it; durations in ms. */
+/** Options of `inbox` for workers. Durations in ms. */
 export interface WorkOptions {
   next?: boolean
-  /** True for as long as it takes. */
+  /** True: waits without a limit. */
   wait?: number | true
   lease?: number
   ack?: string
@@ -21,12 +21,12 @@ export interface WorkOptions {
   dir?: string
 }
 
-/** Whether `options` ask for any of what {@link workInbox} does. */
+/** True if `options` ask for an action of {@link workInbox}. */
 export function isWork({ next, ack, nack, dead }: WorkOptions): boolean {
   return next !== undefined || ack !== undefined || nack !== undefined || dead !== undefined
 }
 
-/** Takes the next message, acknowledges one, gives one back, or lists those that are dead. */
+/** Leases the next message, acknowledges one, gives one back, or lists the dead letters. */
 export async function workInbox(context: Context, options: WorkOptions): Promise<void> {
   const { lease: leaseMs, group, remove } = options
   const onDamaged = ({ id, damaged }: { id: string; damaged: string }) =>
@@ -93,7 +93,7 @@ async function dead({ output }: Context, consumer: InboxConsumer, full?: boolean
   })
 }
 
-/** Ids are taken as file names too. */
+/** Accepts an id with or without the suffix of its file. */
 function idOf(text: string): string {
   return text.replace(/\.json$/, '')
 }

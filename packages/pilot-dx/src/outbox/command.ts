@@ -4,14 +4,14 @@ import { examples } from '../shared/help.ts'
 import { count, positiveDuration } from '../shared/values.ts'
 import type { OutboxListOptions, OutboxOptions, OutboxRunOptions } from './list.ts'
 
-/** `pilot-dx outbox` and what it does with messages that wait */
+/** `pilot-dx outbox` and its subcommands */
 export function describeOutbox(outbox: Command): void {
   outbox
     .description(
       'Lists what send-message --queue and send-file --queue have added and is not delivered, the oldest first. ' +
         'serve sends it.',
     )
-    // What follows a verb of its own is for that alone.
+    // Arguments after a subcommand belong to it alone.
     .enablePositionalOptions()
     .option('--limit <n>', 'how many to list, 0 for all (default: 20)', count(0))
     .option('--failed', 'only what is not tried any more')

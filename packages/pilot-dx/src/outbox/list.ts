@@ -17,11 +17,11 @@ export interface OutboxListOptions extends OutboxOptions {
 /** Options of `outbox run`. */
 export interface OutboxRunOptions extends OutboxOptions {
   untilEmpty?: boolean
-  /** Milliseconds. */
+  /** Time in ms for one answer. */
   timeout?: number
 }
 
-/** Lists what waits. */
+/** Lists the outbox. */
 export async function listOutbox(context: Context, options: OutboxListOptions): Promise<void> {
   const { limit = DEFAULT_LIMIT, failed = false } = options
   const outbox = await Outbox.open({ dir: outboxDir(context, options.outbox) })
@@ -45,7 +45,7 @@ export async function listOutbox(context: Context, options: OutboxListOptions): 
   })
 }
 
-/** Tries messages at once. */
+/** Retries messages at once. */
 export async function retryOutbox(context: Context, ids: readonly string[], dir?: string): Promise<void> {
   const outbox = await Outbox.open({ dir: outboxDir(context, dir) })
   const failed = async () => (await outbox.list()).filter(({ status }) => status === 'failed')
@@ -54,7 +54,7 @@ export async function retryOutbox(context: Context, ids: readonly string[], dir?
   context.output.confirm({ retried: wanted }, () => `${plural(wanted.length, 'message')} to be tried again`)
 }
 
-/** Removes messages that wait. */
+/** Removes queued messages. */
 export async function cancelOutbox(context: Context, ids: readonly string[], dir?: string): Promise<void> {
   const outbox = await Outbox.open({ dir: outboxDir(context, dir) })
   const results: { id: string; maybe_stored: boolean }[] = []
@@ -66,7 +66,7 @@ export async function cancelOutbox(context: Context, ids: readonly string[], dir
   )
 }
 
-/** Removes what has failed. */
+/** Removes failed messages. */
 export async function clearOutbox(context: Context, dir?: string): Promise<void> {
   const outbox = await Outbox.open({ dir: outboxDir(context, dir) })
   const cleared = await outbox.clearFailed()
@@ -105,7 +105,7 @@ function recordOf(entry: OutboxEntry): Record<string, unknown> {
   }
 }
 
-/** Id, target, what, bytes, age, tries, and what becomes of it. */
+/** Columns: id, target, content, size, age, tries, state. */
 function rowOf(entry: OutboxEntry): (string | number)[] {
   const { id, target, type, filename, bytes, addedAt, tries } = entry
   const what = filename === undefined ? (type ?? '-') : `${type} ${filename}`

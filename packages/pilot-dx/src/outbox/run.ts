@@ -9,7 +9,7 @@ import { StopSignals } from '../shared/stop-signals.ts'
 import { keepYoungGenerationSmall } from '../shared/young-generation.ts'
 import type { OutboxRunOptions } from './list.ts'
 
-/** Sends what waits, until a signal comes or nothing is left. */
+/** Sends the outbox until a signal, or until it is empty. */
 export async function runOutbox(
   context: Context,
   { outbox: dir, untilEmpty = false, timeout }: OutboxRunOptions,

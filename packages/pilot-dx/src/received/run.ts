@@ -21,7 +21,7 @@ export interface ReceivedOptions {
   dir?: string
 }
 
-/** Lists, watches or clears the files received. */
+/** Lists, watches or clears the received folder. */
 export async function received(context: Context, options: ReceivedOptions): Promise<void> {
   const dir = receivedDir(context, options.dir)
   if (options.before !== undefined && !options.clear) {
@@ -75,7 +75,7 @@ function fileData(file: ReceivedFile): Record<string, unknown> {
     ...(files !== undefined && { folder: true, files }),
     modified: new Date(modified).toISOString(),
     path,
-    // Those that it has; JSON leaves the others out.
+    // JSON leaves out undefined fields.
     from: file.from,
     original_name: file.originalName,
     type: file.type,
@@ -91,7 +91,7 @@ function listText(files: readonly ReceivedFile[]): string {
   return table(files.map(file => [timeText(file.modified), file.size, nameText(file)]))
 }
 
-/** A folder as one. */
+/** Marks a folder with a slash. */
 function nameText({ name, files }: ReceivedFile): string {
   return files === undefined ? safeLine(name) : `${safeLine(name)}/  (${plural(files, 'file')})`
 }

@@ -3,21 +3,21 @@ import type { TransferProgress } from 'pilot-dataexchange'
 import { bytesText, durationText } from '../shared/format.ts'
 import type { Output } from '../shared/output.ts'
 
-/** Tells how far a transfer is. */
+/** Shows the progress of a transfer. */
 export interface Progress {
   update(this: void, progress: TransferProgress): void
-  /** Takes the line away. */
+  /** Removes the line. */
   end(): void
 }
 
 /**
- * A line on the terminal for a transfer that takes longer than a second; nothing where stdout or stderr is no
- * terminal, with `--json` and with `--quiet`.
+ * A progress line on the terminal, for a transfer that takes longer than a second. Prints nothing if stdout or stderr is
+ * not a terminal, or with `--json` or `--quiet`.
  */
 export function startProgress(what: string, output: Output): Progress {
   const isShown = !output.json && !output.quiet && process.stdout.isTTY && process.stderr.isTTY
   if (!isShown) return { update() {}, end() {} }
-  // The cursor stays: a process that is killed could not bring it back.
+  // The cursor stays visible, because a killed process could not restore it.
   const line = createLogUpdate(process.stderr, { showCursor: true })
   let latest: TransferProgress | undefined
   const draw = () => {
@@ -37,7 +37,7 @@ export function startProgress(what: string, output: Output): Progress {
   }
 }
 
-/** One state of a transfer, in a line. */
+/** One state of a transfer as a line. */
 export function progressText(what: string, progress: TransferProgress): string {
   const { phase, bytesDone, total, bytesPerSecond, etaMs, reconnects } = progress
   if (phase === 'hashing') return `${what}  reading ${bytesText(total)}`

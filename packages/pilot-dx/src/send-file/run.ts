@@ -21,18 +21,18 @@ import { startProgress } from './progress.ts'
 
 /** Options of `send-file`. */
 export interface SendFileOptions extends QueueOptions {
-  /** With `queue`: the file is copied into the outbox. */
+  /** With `queue`: copies the file into the outbox. */
   copy?: boolean
   name?: string
-  /** Milliseconds without progress. @default 90000 */
+  /** Time in ms without progress. @default 90000 */
   timeout?: number
-  /** False: one FILE frame. @default true */
+  /** False: sends one FILE frame. @default true */
   stream: boolean
-  /** Of a folder: leave out links, devices, sockets and FIFOs. */
+  /** For a folder: leaves out links, devices, sockets and FIFOs. */
   skipSpecial?: boolean
 }
 
-/** Sends one file, a folder, or, for the path `-`, stdin, and tells what came of it. */
+/** Sends a file, a folder, or stdin for the path `-`. Prints the result. */
 export async function sendFile(
   context: Context,
   target: string,
@@ -81,7 +81,7 @@ export async function sendFile(
 
 const DEFAULT_TIMEOUT_MS = 90_000
 
-/** What is no file on the disk is copied into the outbox: stdin, and a folder as its archive. */
+/** True if the source must be copied into the outbox: stdin, and a folder as its archive. */
 async function queueFile(
   context: Context,
   options: SendFileOptions,
@@ -99,7 +99,7 @@ async function queueFile(
   await queueMessage(context, options, { target, message: { file, name, ...size }, options: { copy }, facts })
 }
 
-/** Stands for stdin; a file of that name is `./-`. */
+/** The path of stdin. A file of that name is `./-`. */
 const STDIN = '-'
 
 function noName(): CliError {
@@ -113,7 +113,7 @@ function checkedName(name: string): string {
   return name
 }
 
-/** Refuses what cannot be sent before anybody is asked for anything; resolves with the name that the peer is told. */
+/** Refuses an invalid source before any request to a daemon. Resolves with the name for the peer. */
 async function checkFile(
   path: string,
   {
@@ -130,7 +130,7 @@ async function checkFile(
   return name
 }
 
-/** What `--json` prints, in pilotctl’s words. */
+/** The result in `--json`, with pilotctl’s field names. */
 interface Result {
   filename: string
   bytes: number
@@ -143,9 +143,9 @@ interface Result {
   transport: 'filestream' | 'file'
   verified: boolean
   reconnects: number
-  /** Of a FILE frame. */
+  /** The answer to a FILE frame. */
   ack?: string
-  /** Of a folder: how many files and folders went, and what was left out. */
+  /** For a folder: the number of files and folders sent, and the skipped entries. */
   files?: number
   folders?: number
   skipped?: readonly string[]

@@ -2,10 +2,10 @@ import { isUtf8 } from 'node:buffer'
 import { WireError } from 'pilot-dataexchange'
 import { CliError } from '../shared/errors.ts'
 
-/** Types that a message can be sent as. */
+/** Types of a message. */
 export type MessageType = 'text' | 'json' | 'binary'
 
-/** Where the payload of a message may come from: one of these. */
+/** Sources of the payload. Exactly one is set. */
 export interface MessageSources {
   /** The text after the target. */
   text?: string
@@ -14,9 +14,9 @@ export interface MessageSources {
 }
 
 /**
- * The payload that a command line names, at most `cap` bytes. A text of `-` is stdin.
+ * Reads the payload, at most `cap` bytes. The text `-` is stdin.
  *
- * @throws {CliError} where there is no source or more than one, and where the payload is empty or not of its type
+ * @throws {CliError} if there is no source or more than one, and if the payload is empty or not of its type
  * @throws {WireError} FRAME_TOO_LARGE
  * @throws {DeliveryError} SOURCE_UNREADABLE
  */

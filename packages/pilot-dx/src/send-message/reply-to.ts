@@ -3,10 +3,9 @@ import { isMessageId } from 'pilot-dataexchange/wire'
 import { CliError } from '../shared/errors.ts'
 
 /**
- * The message id that `text` means: that of the message which lies in the inbox `dir` under this id, else the
- * text itself.
+ * The message id of `text`: if `text` is the name of a message in the inbox `dir`, the id of that message, else `text`.
  *
- * @throws {CliError} for what is neither, and for a message whose sender gave it no id
+ * @throws {CliError} if `text` is neither, and if the message has no id
  */
 export async function replyToId(dir: string, text: string): Promise<string> {
   const message = await readMessage(dir, text.replace(/\.json$/, ''))

@@ -4,19 +4,19 @@ import { type InboxMessage, messagePayload, rfc3339 } from 'pilot-dataexchange/m
 import { messageRecord } from '../shared/message-record.ts'
 import { safeBlock } from '../shared/safe-text.ts'
 
-/** A reply, however it came. */
+/** A reply, from the inbox or from the connection. */
 export interface Reply {
-  /** The message as `inbox read --json` tells it; one that came on the connection has no id. */
+  /** The message as in `inbox read --json`. A reply on the connection has no id. */
   readonly record: Record<string, unknown>
   readonly payload: Uint8Array
 }
 
-/** A reply that lies in the inbox. */
+/** A reply in the inbox. */
 export function inboxReply(message: InboxMessage): Reply {
   return { record: messageRecord(message), payload: messagePayload(message) }
 }
 
-/** A reply that came on the connection. */
+/** A reply on the connection. */
 export function connectionReply(from: string, payload: Uint8Array): Reply {
   const bytes = Buffer.from(payload)
   const isText = isUtf8(bytes)
@@ -32,7 +32,7 @@ export function connectionReply(from: string, payload: Uint8Array): Reply {
   return { record, payload }
 }
 
-/** Prints a reply: its bytes as they are, but on a terminal. */
+/** Prints a reply: its raw bytes, or safe text on a terminal. */
 export function printReply({ payload }: Reply): Promise<void> {
   const safe = `${safeBlock(Buffer.from(payload).toString('utf8')).replace(/\n$/, '')}\n`
   return new Promise(resolve => process.stdout.write(process.stdout.isTTY ? safe : payload, () => resolve()))

@@ -2,13 +2,13 @@ import { type Receipt, wallClockNs } from 'pilot-dataexchange'
 import { safeLine } from '../shared/safe-text.ts'
 import { type Legs, legsOf } from '../shared/trace-legs.ts'
 
-/** What `send-message` tells of one message. */
+/** The result of `send-message` for one message. */
 export interface SendResult extends Partial<Legs> {
   seq: number
   bytes: number
   message_id?: string
   reply_to?: string
-  /** False where the peer knows no ids, and got the message without. */
+  /** False if the peer does not support ids and got the message without one. */
   tagged?: boolean
   duplicate?: true
   resent?: true
@@ -16,7 +16,7 @@ export interface SendResult extends Partial<Legs> {
   inner_ack?: string
 }
 
-/** The result of the message `seq`; it may answer the message `replyTo`. */
+/** The result of the message number `seq`, which may reply to `replyTo`. */
 export function resultOf(receipt: Receipt, seq: number, replyTo?: string): SendResult {
   const { bytes, answer, messageId, tagged, duplicate, resent, trace } = receipt
   return {
@@ -32,7 +32,7 @@ export function resultOf(receipt: Receipt, seq: number, replyTo?: string): SendR
   }
 }
 
-/** The same in a line; of `count` messages it says which. */
+/** The same as a line, with its number if `count` is over 1. */
 export function resultText(result: SendResult, count: number): string {
   const which = count > 1 ? `${result.seq}/${count}  ` : ''
   const line = `${which}${safeLine(result.ack)}${result.resent ? '  sent again: the first answer was lost' : ''}`

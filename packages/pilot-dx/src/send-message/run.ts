@@ -24,22 +24,22 @@ export interface SendMessageOptions extends QueueOptions {
   dataFile?: string
   type: MessageType
   count: number
-  /** Milliseconds for sending. @default 60000 */
+  /** Time in ms for sending. @default 60000 */
   timeout?: number
   trace?: boolean
-  /** False: a message whose answer is lost is not sent again. */
+  /** False: does not resend a message whose answer is lost. */
   resend: boolean
-  /** A message id, or the id of a message in the inbox. */
+  /** A message id, or the name of a message in the inbox. */
   replyTo?: string
-  /** Milliseconds from the ACK; true: 30 s. */
+  /** Time in ms from the ACK; true: 30 s. */
   wait?: number | true
-  /** Milliseconds for the exchange; true: 40 s. */
+  /** Time in ms for request and reply; true: 40 s. */
   replyOnConn?: number | true
-  /** Folder of this node's messages. */
+  /** The inbox of this node. */
   inbox?: string
 }
 
-/** Sends a message, `count` times on one connection, tells what the peer answered, and waits for a reply. */
+/** Sends a message `count` times on one connection, prints the answers, and waits for a reply. */
 export async function sendMessage(
   context: Context,
   target: string,
@@ -62,7 +62,7 @@ export async function sendMessage(
   }
 
   const sending = new Sending({
-    // What is traced is a probe: it is not sent again.
+    // A traced message is a probe, so it is not resent.
     hasIds: !trace,
     replyTo,
     onSent: result => {
@@ -119,7 +119,7 @@ interface Run extends SendMessageOptions {
   onAddress: (address: string) => void
 }
 
-/** Sends, and waits for the reply where one is wanted and has not come on the connection. */
+/** Sends, then waits for the reply if one is wanted and has not come on the connection. */
 async function run(options: Run): Promise<void> {
   const { wait, context, sending } = options
   const watch = await sendAll(options)
@@ -133,7 +133,7 @@ async function run(options: Run): Promise<void> {
   }
 }
 
-/** Sends, and returns what watches for the reply in the inbox where that is wanted. */
+/** Sends. Returns the watch for the reply in the inbox, if one is wanted. */
 async function sendAll(options: Run): Promise<ReplyWatch | undefined> {
   const { context, target, sending, wait, replyOnConn, payload, count, resend } = options
   const { timeout = DEFAULT_TIMEOUT_MS, type, trace = false } = options
@@ -141,7 +141,7 @@ async function sendAll(options: Run): Promise<ReplyWatch | undefined> {
   const send = (signal: AbortSignal) =>
     withDriver(context, target, { signal }, async (driver, address) => {
       options.onAddress(address.toString())
-      // Before anything is sent: what lies there already is no reply.
+      // The watch starts before the send, so that earlier messages are not taken for the reply.
       if (wait !== undefined) watch = await watchForReply(address, options.inbox)
       if (replyOnConn === undefined) {
         const sender = new MessageSender(driver, address, { resend, signal, patienceMs: timeout / 2 })
@@ -156,7 +156,7 @@ async function sendAll(options: Run): Promise<ReplyWatch | undefined> {
       }
     })
   try {
-    // An exchange has a time of its own.
+    // A request on the connection has its own time limit.
     if (replyOnConn !== undefined) await send(new AbortController().signal)
     else await within(timeout, send)
     return watch
@@ -166,7 +166,7 @@ async function sendAll(options: Run): Promise<ReplyWatch | undefined> {
   }
 }
 
-/** Runs `send` with a signal that fires after `timeoutMs`, and rejects then without waiting for `send` to end. */
+/** Runs `send` with a signal that is aborted after `timeoutMs`. Rejects then, without waiting for `send`. */
 async function within(timeoutMs: number, send: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const over = new AbortController()
   const isOver = new Promise<never>((_, reject) => {

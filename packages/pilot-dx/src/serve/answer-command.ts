@@ -11,10 +11,9 @@ const COMMAND_REPLY = 1024 * 1024
 const COMMAND_STDERR = 4 * 1024
 
 /**
- * An answer hook that runs `command` through the shell for each request: the text on its stdin, its stdout is
- * the reply. `PILOT_FROM` is the sender's address, `PILOT_MESSAGE_ID` the request's id where it has one.
- * A command that fails, prints too much or takes too long is killed, with all that it has started, and there
- * is no reply.
+ * An answer hook that runs `command` in the shell for each request, with the text on stdin and the reply on stdout.
+ * `PILOT_FROM` is the sender's address, `PILOT_MESSAGE_ID` the request's id if it has one. A command that fails, prints too
+ * much or takes too long is killed with all its child processes, and gives no reply.
  */
 export function answerCommand(command: string, logger: Logger): AnswerHook {
   return (request, signal) => {
@@ -30,9 +29,9 @@ export function answerCommand(command: string, logger: Logger): AnswerHook {
   }
 }
 
-/** One command that runs, and what it prints. */
+/** A running command and its output. */
 class CommandRun {
-  /** Rejects with AnswerError. Settles when the command has ended. */
+  /** Resolves with the output when the command has ended. Rejects with AnswerError. */
   readonly output: Promise<{ reply: Uint8Array; complaint: string }>
   readonly #child: ChildProcess
   readonly #printed: Buffer[] = []
@@ -44,11 +43,11 @@ class CommandRun {
   constructor(child: ChildProcess) {
     this.#child = child
     running.add(this)
-    // A second Ctrl-C ends this process at once: nothing may outlive it.
+    // A second Ctrl-C ends this process at once, and must end the command, too.
     if (running.size === 1) process.on('exit', killAll)
     child.stdout?.on('data', chunk => this.#onPrinted(chunk))
     child.stderr?.on('data', chunk => this.#onComplaint(chunk))
-    // It need not read its input.
+    // The command may not read its input.
     child.stdin?.on('error', () => {})
     this.output = new Promise((resolve, reject) => {
       child.on('error', cause => {
@@ -65,12 +64,12 @@ class CommandRun {
     })
   }
 
-  /** Ends the command and all that it has started, for this reason. */
+  /** Kills the command and its child processes, for this reason. */
   kill(reason: AnswerError): void {
     if (!running.has(this)) return
     this.#failure ??= reason
     this.killGroup()
-    // What has left its group may hold these open for ever.
+    // A child process outside the group may keep these open for ever.
     for (const stream of [this.#child.stdin, this.#child.stdout, this.#child.stderr]) stream?.destroy()
   }
 
@@ -80,7 +79,7 @@ class CommandRun {
     try {
       process.kill(-pid, 'SIGKILL')
     } catch {
-      // It has ended, or the system knows no groups.
+      // The command has ended, or the system has no process groups.
       this.#child.kill('SIGKILL')
     }
   }

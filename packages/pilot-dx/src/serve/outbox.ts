@@ -2,7 +2,7 @@ import type { Driver, Logger } from 'pilot-dataexchange'
 import { Outbox } from 'pilot-dataexchange/outbox'
 import type { EventBus } from 'pilot-dataexchange/plugin'
 
-/** Where {@link serveOutbox} sends, tells and logs. */
+/** Options of {@link serveOutbox}. */
 export interface ServeOutboxOptions {
   driver: Driver
   events: EventBus
@@ -10,8 +10,8 @@ export interface ServeOutboxOptions {
 }
 
 /**
- * Sends what waits in the outbox at `dir` until the function that it resolves with is called. Where that fails, the
- * log says so, and the rest of the node goes on.
+ * Sends the outbox at `dir` until the returned function is called. A failure is logged, and the rest of the node
+ * continues.
  */
 export async function serveOutbox(
   dir: string,
@@ -22,7 +22,7 @@ export async function serveOutbox(
   const run = outbox
     .run({ driver, events, logger, signal: ending.signal })
     .catch((err: unknown) => logger.error({ err }, 'the outbox is not sent from here'))
-  // Whoever has just sent something can be reached.
+  // A peer that has just sent a frame is reachable.
   const unsubscribe = events.subscribe('message.received', ({ payload }) => {
     outbox.wake(payload.from)
   })

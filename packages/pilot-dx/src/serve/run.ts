@@ -21,11 +21,11 @@ import { answerCommand } from './answer-command.ts'
 import { serveOutbox } from './outbox.ts'
 import { sendCommand } from './send-command.ts'
 
-/** Options of `serve`. Limits: negative is off. */
+/** Options of `serve`. A negative limit is off. */
 export interface ServeOptions {
   inbox?: string
   received?: string
-  /** False: what waits there is not sent. */
+  /** False: does not send the outbox. */
   outbox?: string | false
   includeBase64?: boolean
   inboxMaxFiles?: number
@@ -44,19 +44,19 @@ export interface ServeOptions {
   rateFrames?: number
   rateBytes?: number
   maxFrame?: number
-  /** Run by the shell for each request. */
+  /** Shell command that answers each request. */
   answer?: string
   answerTimeout?: number
   durability: 'full' | 'os'
-  /** False: archives of folders stay. */
+  /** False: keeps archives of folders packed. */
   unpack: boolean
   hostname?: string
   logLevel?: LogLevel
-  /** True: never attach. False: only attach. @default attach where a daemon answers */
+  /** True: never attaches. False: only attaches. @default attaches if a daemon answers */
   embedded?: boolean
 }
 
-/** Runs the data exchange service until a signal comes. */
+/** Runs the data exchange service until a signal. */
 export async function serve(context: Context, options: ServeOptions): Promise<void> {
   keepYoungGenerationSmall()
   const { output } = context
@@ -89,7 +89,7 @@ export async function serve(context: Context, options: ServeOptions): Promise<vo
     await signals.stopped
     output.note('stopping')
   } catch (error) {
-    // A signal that comes before the service runs is no failure either.
+    // A signal before the service runs is not a failure.
     if (!signals.signal.aborted) throw explained(error, options)
   } finally {
     for (const end of cleanUp.reverse()) {
@@ -106,7 +106,7 @@ function checkAnswer({ answer, answerTimeout }: ServeOptions): void {
   }
 }
 
-/** Attaches where a daemon answers, else starts the embedded one; from then on both are the same. */
+/** Attaches to a daemon if one answers, else starts the embedded daemon. */
 async function reachDaemon(
   { socketPath, home }: Context,
   { embedded: wanted, hostname }: ServeOptions,
@@ -130,7 +130,7 @@ async function reachDaemon(
   }
 }
 
-/** A daemon refuses nothing of a start but the name asked for. */
+/** Names the hostname in a refusal: a daemon refuses nothing else at a start. */
 function explained(error: unknown, { hostname }: ServeOptions): unknown {
   if (hostname === undefined || !(error instanceof DriverError) || error.code !== 'DAEMON_REFUSED')
     return error
@@ -220,7 +220,7 @@ function tellEvents(runtime: Runtime, output: Output): void {
   })
 }
 
-/** Undefined for what the log tells already. */
+/** Undefined for events that the log already has. */
 function eventText({ topic, payload }: PublishedEvent): string | undefined {
   const fields = payload as Record<string, unknown>
   const text = (name: string) => safeLine(String(fields[name]))

@@ -2,13 +2,13 @@ import { basename, isAbsolute, relative } from 'node:path'
 import { defaultSocketPath } from 'pilot-dataexchange'
 import { shellQuote } from './shell-quote.ts'
 
-/** What {@link sendCommand} is made from. */
+/** Options of {@link sendCommand}. */
 export interface SendCommandInput {
-  /** Of the node to send to. */
+  /** Address of the node to send to. */
   address: string
-  /** Of the daemon to send through. */
+  /** Socket of the daemon to send through. */
   socketPath: string
-  /** Path of the program that runs. @default process.argv[1] */
+  /** Path of the running program. @default process.argv[1] */
   program?: string
   /** @default process.cwd() */
   cwd?: string
@@ -16,7 +16,7 @@ export interface SendCommandInput {
   env?: NodeJS.ProcessEnv
 }
 
-/** The command that sends a message to `address`, to be pasted into a second terminal. */
+/** The command line that sends a message to `address` from a second terminal. */
 export function sendCommand({
   address,
   socketPath,
@@ -24,7 +24,7 @@ export function sendCommand({
   cwd = process.cwd(),
   env = process.env,
 }: SendCommandInput): string {
-  // A variable of this terminal need not be set in the other.
+  // PILOT_SOCKET may not be set in the other terminal.
   const usual = defaultSocketPath({ ...env, PILOT_SOCKET: undefined })
   const words = [
     ...programWords(program, cwd),

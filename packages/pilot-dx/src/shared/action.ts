@@ -1,7 +1,7 @@
 import type { Command } from '../commander.ts'
 import type { Context, GlobalOptions } from './context.ts'
 
-/** Runs `run` with the context that the global options of `command` make. */
+/** Runs `run` with the context from the global options of `command`. */
 export async function act<O>(
   command: Command,
   run: (context: Context, options: O) => Promise<void>,

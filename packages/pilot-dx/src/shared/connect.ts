@@ -3,7 +3,7 @@ import type { Context } from './context.ts'
 import { CliError, ExitCode } from './errors.ts'
 
 /**
- * Refuses a target that cannot be one, without asking anybody.
+ * Refuses an invalid target, before any request to a daemon.
  *
  * @throws {AddressError} ADDRESS_INVALID
  */
@@ -12,7 +12,7 @@ export async function checkTarget(target: string): Promise<void> {
   await resolveTarget({ resolve: async () => new Address(0, 0) }, target)
 }
 
-/** Runs `use` with a connection to the data exchange of `target`, and ends what it opened. */
+/** Runs `use` with a connection to the data exchange of `target`, then closes it. */
 export async function withPeer<T>(
   context: Context,
   target: string,
@@ -29,7 +29,7 @@ export async function withPeer<T>(
   })
 }
 
-/** Runs `use` with a driver and the address of `target`, and closes the driver. */
+/** Runs `use` with a driver and the address of `target`, then closes the driver. */
 export async function withDriver<T>(
   context: Context,
   target: string,

@@ -10,15 +10,15 @@ export interface GlobalOptions {
   quiet?: boolean
 }
 
-/** What every command works with. */
+/** Dependencies of every command. */
 export interface Context {
   readonly socketPath: string
-  /** Holds the two folders, and the identity of the embedded node. */
+  /** The home folder: inbox, received folder, outbox, and the identity of the embedded node. */
   readonly home: string
   readonly output: Output
 }
 
-/** Fills the global options from the environment. */
+/** Completes the global options from the environment. */
 export function contextOf({ socket, home }: GlobalOptions, output: Output): Context {
   return {
     socketPath: resolve(socket || defaultSocketPath()),
@@ -27,17 +27,17 @@ export function contextOf({ socket, home }: GlobalOptions, output: Output): Cont
   }
 }
 
-/** The folder of messages, unless a command is told another. */
+/** The default inbox. */
 export function inboxDir(context: Context, dir?: string): string {
   return dir === undefined ? join(context.home, 'inbox') : resolve(dir)
 }
 
-/** The folder of files, unless a command is told another. */
+/** The default received folder. */
 export function receivedDir(context: Context, dir?: string): string {
   return dir === undefined ? join(context.home, 'received') : resolve(dir)
 }
 
-/** The folder of what waits to be sent, unless a command is told another. */
+/** The default outbox. */
 export function outboxDir(context: Context, dir?: string): string {
   return dir === undefined ? join(context.home, 'outbox') : resolve(dir)
 }

@@ -1,25 +1,25 @@
 import { type ErrorCode, PilotError } from 'pilot-dataexchange'
 
-/** What the exit code of `pilot-dx` says. */
+/** Exit codes of `pilot-dx`. */
 export const ExitCode = {
   Ok: 0,
-  /** The peer refused or failed, or this machine did. */
+  /** The peer or this machine refused or failed. */
   Failed: 1,
-  /** The command line, or what it names, cannot be right. */
+  /** The command line, or a value in it, is invalid. */
   Usage: 2,
   NoDaemon: 3,
   Unreachable: 4,
   TimedOut: 5,
 } as const
 
-/** An error that is the command line's own, not the library's. */
+/** An error of the command itself, not of the library. */
 export class CliError extends Error {
   override readonly name: string = 'CliError'
   readonly exitCode: number
-  /** The word for it in the JSON envelope: pilotctl's. */
+  /** The code in the JSON envelope, a word of pilotctl. */
   readonly envelopeCode: string
   readonly hint: string | undefined
-  /** Further fields of the JSON envelope. */
+  /** Additional fields of the JSON envelope. */
   readonly details: Record<string, unknown>
 
   constructor(message: string, options: ErrorOptions & Partial<CliErrorFields> = {}) {
@@ -31,26 +31,26 @@ export class CliError extends Error {
   }
 }
 
-/** What a {@link CliError} carries next to its message. */
+/** Options of {@link CliError}. */
 export interface CliErrorFields {
   /** @default 2, usage */
   exitCode: number
   /** @default invalid_argument */
   envelopeCode: string
-  /** What to do about it. @default none */
+  /** A hint that says what to do. @default none */
   hint: string
   /** @default none */
   details: Record<string, unknown>
 }
 
-/** An error as the command line tells it. */
+/** An error as the command prints it. */
 export interface ErrorReport {
   exitCode: number
-  /** What `--json` writes to stderr, next to `"status":"error"`. */
+  /** Fields of the JSON envelope on stderr, beside `"status":"error"`. */
   envelope: { code: string; error_code?: string; message: string; hint?: string } & Record<string, unknown>
 }
 
-/** How `error` is told, whatever it is. */
+/** The printed form of any error. */
 export function reportOf(error: unknown): ErrorReport {
   if (error instanceof CliError) {
     const cause = error.cause instanceof PilotError ? { error_code: error.cause.code } : {}
@@ -66,7 +66,7 @@ export function reportOf(error: unknown): ErrorReport {
     }
   }
   if (error instanceof PilotError) {
-    // What made the start fail says more than that it failed.
+    // The cause of a failed start is more specific.
     if (error.code === 'SERVICE_START_FAILED' && error.cause instanceof Error) return reportOf(error.cause)
     const { exitCode, code: word, hint } = TABLE[error.code] ?? UNEXPECTED
     const code = systemCode(error.cause) === 'ENOENT' && exitCode === ExitCode.Usage ? 'not_found' : word
@@ -81,7 +81,7 @@ export function reportOf(error: unknown): ErrorReport {
   }
 }
 
-/** `error` with further fields for the JSON envelope. */
+/** Adds fields for the JSON envelope to `error`. */
 export function withDetails(error: unknown, details: Record<string, unknown>): CliError {
   const { exitCode, envelope } = reportOf(error)
   const { code, message, hint } = envelope
@@ -105,7 +105,7 @@ const UNEXPECTED: Row = { exitCode: ExitCode.Failed, code: 'internal' }
 const NO_DAEMON_HINT = 'start one with: pilot-dx serve; or name the socket of a running one with --socket'
 const MAYBE_STORED_HINT = 'the receiver may have stored it all the same: look before sending it again'
 
-/** The library's codes: exit code, word of the envelope, hint. */
+/** Exit code, word of the envelope and hint for each code of the library. */
 const TABLE: Partial<Record<ErrorCode, Row>> = {
   ADDRESS_INVALID: {
     exitCode: ExitCode.Usage,

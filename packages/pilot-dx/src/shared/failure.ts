@@ -2,15 +2,15 @@ import { CommanderError } from '../commander.ts'
 import { CliError, ExitCode } from './errors.ts'
 import { Output } from './output.ts'
 
-/** Tells why the command line `args` failed, and returns the exit code. */
+/** Prints why the command line `args` failed. Returns the exit code. */
 export function tellFailure(error: unknown, args: readonly string[]): number {
   if (!(error instanceof CommanderError)) return outputFor(args).error(error)
-  // The help of a verb that needs a verb of its own; it has been printed.
+  // commander has printed the help of a verb without its subcommand.
   if (error.code === 'commander.help') return ExitCode.Usage
   return outputFor(args).error(usageError(error))
 }
 
-/** What failed before or while the options were read, as the options ask for it. */
+/** Reads `--json` from the arguments, because the failure came before the options were parsed. */
 function outputFor(args: readonly string[]): Output {
   const end = args.indexOf('--')
   const options = end < 0 ? args : args.slice(0, end)

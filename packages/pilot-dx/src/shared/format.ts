@@ -1,7 +1,7 @@
 import type { Limit } from 'pilot-dataexchange'
 import prettyBytes from 'pretty-bytes'
 
-/** `rows` in columns, two spaces apart; numbers to the right. No row's last cell is padded. */
+/** Formats `rows` in columns, two spaces apart, with numbers to the right. Does not pad the last cell of a row. */
 export function table(rows: readonly (readonly (string | number)[])[]): string {
   const widths: number[] = []
   for (const row of rows) {
@@ -19,17 +19,17 @@ export function table(rows: readonly (readonly (string | number)[])[]): string {
     .join('\n')
 }
 
-/** Names and values, one pair a line, the values in line. */
+/** Formats names and values, one pair a line, with aligned values. */
 export function facts(pairs: readonly (readonly [string, string])[]): string {
   return table(pairs.map(([name, value]) => [name && `${name}:`, value]))
 }
 
-/** `bytes` for a person: `1.5 MiB`. */
+/** Formats a size: `1.5 MiB`. */
 export function bytesText(bytes: number): string {
   return Number.isFinite(bytes) ? prettyBytes(bytes, { binary: true }) : 'no limit'
 }
 
-/** `ms` for a person, in its two largest units: `3d 4h`, `12s`. */
+/** Formats a duration in ms in its two largest units: `3d 4h`, `12s`. */
 export function durationText(ms: number): string {
   let rest = Math.floor(ms / 1000)
   const parts: string[] = []
@@ -41,7 +41,7 @@ export function durationText(ms: number): string {
   return parts.slice(0, 2).join(' ')
 }
 
-/** The default of a limit, exactly: `256 MiB`, `90 s`, `1,000`, `25 %`, `none`. */
+/** Formats the value of a limit exactly: `256 MiB`, `90 s`, `1,000`, `25 %`, `none`. */
 export function limitText({ value, unit }: Pick<Limit, 'value' | 'unit'>): string {
   if (value === Number.POSITIVE_INFINITY) return 'none'
   if (unit === 'part') return `${value * 100} %`
@@ -51,7 +51,7 @@ export function limitText({ value, unit }: Pick<Limit, 'value' | 'unit'>): strin
   return `${value / size} ${name}`
 }
 
-/** A time, ms since the Unix epoch, in the local zone: `2026-01-31 12:00:00`. */
+/** Formats a time, in ms since the Unix epoch, in the local zone: `2026-01-31 12:00:00`. */
 export function timeText(ms: number): string {
   const date = new Date(ms)
   const two = (value: number) => String(value).padStart(2, '0')

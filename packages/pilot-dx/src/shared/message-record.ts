@@ -1,6 +1,6 @@
 import type { InboxMessage } from 'pilot-dataexchange/mailbox'
 
-/** A whole message as `--json` tells it. */
+/** A whole message as a record of `--json`. */
 export function messageRecord(message: InboxMessage): Record<string, unknown> {
   return {
     id: message.id,

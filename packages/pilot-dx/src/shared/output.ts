@@ -1,7 +1,7 @@
 import { reportOf } from './errors.ts'
 import { safeJson, safeLine } from './safe-text.ts'
 
-/** How a command tells its result: one JSON line on stdout with `--json`, else text for a person. */
+/** Prints the result of a command: one JSON line on stdout with `--json`, else human-readable text. */
 export class Output {
   readonly json: boolean
   readonly quiet: boolean
@@ -11,27 +11,27 @@ export class Output {
     this.quiet = options.quiet ?? false
   }
 
-  /** What the command was asked for. Texts must be safe for a terminal already. */
+  /** Prints the requested result. Texts must already be safe for a terminal. */
   result(data: unknown, text: () => string): void {
     this.#write(process.stdout, this.json ? safeJson({ status: 'ok', data }) : text())
   }
 
-  /** What a person may like to know; `--quiet` leaves it out. */
+  /** Prints additional text for people. Not printed with `--quiet`. */
   confirm(data: unknown, text: () => string): void {
     if (this.json || !this.quiet) this.result(data, text)
   }
 
-  /** One of many: a bare JSON object, or a text. */
+  /** Prints one item of a stream: a bare JSON object, or a text. */
   item(data: unknown, text: () => string): void {
     this.#write(process.stdout, this.json ? safeJson(data) : text())
   }
 
-  /** A remark on stderr; neither with `--quiet` nor with `--json`. */
+  /** Prints a remark on stderr. Not printed with `--quiet` or `--json`. */
   note(text: string): void {
     if (!this.json && !this.quiet) this.#write(process.stderr, text)
   }
 
-  /** Tells of a failure on stderr, and returns the exit code. */
+  /** Prints a failure on stderr. Returns the exit code. */
   error(error: unknown): number {
     const { exitCode, envelope } = reportOf(error)
     if (this.json) {

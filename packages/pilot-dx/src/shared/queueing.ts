@@ -7,26 +7,26 @@ import { safeLine } from './safe-text.ts'
 /** Options of the verbs that send. */
 export interface QueueOptions {
   queue?: boolean
-  /** Milliseconds. */
+  /** Time in ms until the message expires. */
   expires?: number
   outbox?: string
 }
 
-/** What {@link queueMessage} adds. */
+/** A message for {@link queueMessage}. */
 export interface Queued {
   target: string
   message: Message
-  /** How many times. @default 1 */
+  /** Number of copies. @default 1 */
   count?: number
   options?: AddOptions
-  /** What `--json` tells of it besides. */
+  /** Additional fields of `--json`. */
   facts: Record<string, unknown>
 }
 
 /**
- * Refuses what makes no sense with `--queue`, and what makes none without.
+ * Refuses options that need `--queue` without it, and options that contradict it.
  *
- * @param others options, by name, that ask for more than sending
+ * @param others options, by name, that contradict `--queue`
  */
 export function checkQueue(options: QueueOptions, others: Record<string, unknown>): void {
   if (options.queue) {
@@ -38,14 +38,14 @@ export function checkQueue(options: QueueOptions, others: Record<string, unknown
   }
 }
 
-/** Adds to the outbox, and tells the ids once the messages are durable. No daemon is asked for anything. */
+/** Adds messages to the outbox. Prints their ids when they are durable. Needs no daemon. */
 export async function queueMessage(
   context: Context,
   queueOptions: QueueOptions,
   { target, message, count = 1, options = {}, facts }: Queued,
 ): Promise<void> {
   const { output } = context
-  // With what it needs to send, which is half of what this command could load.
+  // The outbox is loaded only here, because it is half of the command's code.
   const { Outbox } = await import('pilot-dataexchange/outbox')
   const outbox = await Outbox.open({ dir: outboxDir(context, queueOptions.outbox) })
   const ids: string[] = []

@@ -1,12 +1,12 @@
 /**
- * `text` for one line of a terminal: control characters, bidi overrides, zero-width and other invisible ones
- * are written as escapes. What peers send is shown through this.
+ * Makes text of a peer safe for one line of a terminal: writes control characters, bidi overrides, and zero-width and
+ * other invisible characters as escapes.
  */
 export function safeLine(text: string): string {
   return text.replace(UNSAFE, escapeCharacter)
 }
 
-/** The same for text of several lines: line feeds and tabs stay. */
+/** The same for several lines: keeps line feeds and tabs. */
 export function safeBlock(text: string): string {
   return text.replace(UNSAFE, character =>
     /[\n\t]/.test(character) ? character : escapeCharacter(character),
@@ -18,7 +18,7 @@ export function safeJson(value: unknown): string {
   return escapeJsonText(JSON.stringify(value))
 }
 
-/** A text that is JSON already, made safe in the same way; its line feeds stay. */
+/** Makes a JSON text safe in the same way. Keeps line feeds. */
 export function escapeJsonText(json: string): string {
   return json.replace(UNSAFE, character =>
     character === '\n'
@@ -32,7 +32,7 @@ export function escapeJsonText(json: string): string {
 
 /** `text`, cut to `length` code points, with an ellipsis where something was cut. */
 export function shorten(text: string, length: number): string {
-  // Enough UTF-16 units for the code points wanted, so that a long text is not taken apart whole.
+  // Splits only as many UTF-16 units as the code points can need, not the whole text.
   const points = [...text.slice(0, 2 * length + 2)]
   return points.length > length ? `${points.slice(0, length).join('')}…` : text
 }

@@ -7,7 +7,7 @@ import { escapeJsonText, safeLine } from './safe-text.ts'
 /** Levels of the log. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
-/** A logger that writes to stderr: lines for a person, or JSON lines with `--json`. Safe for terminals. */
+/** A logger to stderr: human-readable lines, or JSON lines with `--json`. Safe for terminals. */
 export function createLogger(output: Output, level: LogLevel = output.quiet ? 'warn' : 'info'): Logger {
   const pretty = prettyFactory({
     colorize: false,

@@ -1,8 +1,8 @@
 import { constants } from 'node:os'
 
 /**
- * SIGINT and SIGTERM as a request to stop. A second one, while the stop takes its time, ends the process at
- * once, with 128 and the signal's number as its exit code.
+ * Turns SIGINT and SIGTERM into a request to stop. A second signal during the stop ends the process at once, with 128 plus
+ * the signal's number as exit code.
  */
 export class StopSignals {
   readonly #controller = new AbortController()
@@ -21,17 +21,17 @@ export class StopSignals {
     for (const name of NAMES) process.on(name, this.#onSignal)
   }
 
-  /** Fires at the first signal. */
+  /** Aborted at the first signal. */
   get signal(): AbortSignal {
     return this.#controller.signal
   }
 
-  /** What a process ends with that stops for the first signal: 128 and its number. Zero before. */
+  /** Exit code of a process that stops for the first signal: 128 plus its number. Zero before a signal. */
   get exitCode(): number {
     return this.#exitCode
   }
 
-  /** Leaves the signals to the system again. */
+  /** Restores the system's handling of the signals. */
   forget(): void {
     for (const name of NAMES) process.off(name, this.#onSignal)
   }
@@ -40,7 +40,7 @@ export class StopSignals {
     const now = performance.now()
     this.#firstAt ??= now
     this.#exitCode ||= 128 + constants.signals[name]
-    // npm hands a Ctrl-C on that the terminal has sent to this process already: two signals, one key.
+    // npm forwards a Ctrl-C that the terminal also sends to this process: one key, two signals.
     if (this.#controller.signal.aborted && now - this.#firstAt > ONE_KEY_MS) {
       process.exit(128 + constants.signals[name])
     }

@@ -1,15 +1,15 @@
 import type { TraceAnswer } from 'pilot-dataexchange/wire'
 
-/** The names of the legs of a traced frame's way, in order; pilotctl's. */
+/** Names of the legs of a traced frame, in order, as in pilotctl. */
 export const LEGS = ['to_receiver_ms', 'receiver_process_ms', 'return_trip_ms', 'total_ms'] as const
 
-/** How long each leg took, in ms. */
+/** Duration of each leg, in ms. */
 export type Legs = Record<(typeof LEGS)[number], number>
 
 /**
- * The legs of a frame whose answer came at `doneAtNs`, ns since the Unix epoch by this machine's clock. The
- * way there and the way back compare two machines' clocks: where those differ, one is too long by as much as
- * the other is too short.
+ * The legs of a frame whose answer came at `doneAtNs`, in ns since the Unix epoch by this machine's clock. The way there
+ * and the way back compare the clocks of two machines: a difference makes one leg too long and the other as much too
+ * short.
  */
 export function legsOf(answer: TraceAnswer, doneAtNs: bigint): Legs {
   return {
@@ -20,7 +20,7 @@ export function legsOf(answer: TraceAnswer, doneAtNs: bigint): Legs {
   }
 }
 
-/** The value that `share` (0 to 1) of `values` do not exceed, by nearest rank. `values` is not empty. */
+/** The quantile `share` (0 to 1) of the nonempty `values`, by nearest rank. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
   const rank = Math.max(1, Math.ceil(share * sorted.length))
@@ -34,9 +34,9 @@ export interface Bucket {
   readonly count: number
 }
 
-/** `values`, not empty, in buckets of one width from the least to the greatest. */
+/** The nonempty `values` in buckets of equal width from the least to the greatest. */
 export function histogram(values: readonly number[], buckets = 8): Bucket[] {
-  // Not Math.min(...values): as many arguments as there may be probes do not fit the stack.
+  // Math.min(...values) would overflow the stack with many probes.
   const min = values.reduce((least, value) => Math.min(least, value))
   const max = values.reduce((most, value) => Math.max(most, value))
   const width = (max - min) / buckets

@@ -1,23 +1,23 @@
 import parse from 'parse-duration'
 import { InvalidArgumentError } from '../commander.ts'
 
-/** `1h30m` in ms. A unit is mandatory: whether 30 means seconds or minutes is nobody's to guess. */
+/** Parses a duration such as `1h30m`, in ms. A unit is mandatory, because a bare number is ambiguous. */
 export function duration(text: string): number {
-  // The parser takes what it finds in any text; what it is given must be nothing but durations.
+  // The parser finds durations in any text, so the text must hold nothing else.
   const ms = /^(\d+(\.\d+)?(ms|s|m|h|d|w))+$/.test(text) ? parse(text) : null
   if (ms !== null && Number.isFinite(ms)) return ms
   const reason = /^\d+(\.\d+)?$/.test(text) ? `Say the unit: ${text}s, ${text}m or ${text}h` : DURATION_FORM
   throw new InvalidArgumentError(reason)
 }
 
-/** A duration that is not zero. */
+/** Parses a duration over zero. */
 export function positiveDuration(text: string): number {
   const ms = duration(text)
   if (ms > 0) return ms
   throw new InvalidArgumentError('It must be more than zero.')
 }
 
-/** A duration of no more than `longest`. */
+/** Parses a duration of at most `longest`. */
 export function atMost(read: (text: string) => number, longest: string): (text: string) => number {
   return text => {
     const ms = read(text)
@@ -26,7 +26,7 @@ export function atMost(read: (text: string) => number, longest: string): (text: 
   }
 }
 
-/** A duration back from now, or a time in RFC 3339: ms since the Unix epoch. */
+/** Parses a duration before now, or a time in RFC 3339, as ms since the Unix epoch. */
 export function moment(text: string): number {
   if (/^\d{4}-/.test(text)) {
     const ms = RFC3339.test(text) ? Date.parse(text) : Number.NaN
@@ -36,7 +36,7 @@ export function moment(text: string): number {
   return Date.now() - duration(text)
 }
 
-/** `64MiB` in bytes; a bare number is bytes. */
+/** Parses a size such as `64MiB`, in bytes. A bare number is bytes. */
 export function size(text: string): number {
   const [, digits, unit = ''] = /^(\d+(?:\.\d+)?) ?([A-Za-z]*)$/.exec(text) ?? []
   const bytes = Number(digits) * (UNITS[unit.toLowerCase()] ?? Number.NaN)
@@ -44,12 +44,12 @@ export function size(text: string): number {
   throw new InvalidArgumentError('A size looks like 64MiB, 1.5GiB or 65536 (bytes), and is not zero.')
 }
 
-/** The library's word for "no limit" is a negative value. */
+/** Parses `off` as a negative value, which means no limit in the library. */
 export function orOff(read: (text: string) => number): (text: string) => number {
   return text => (text === 'off' ? -1 : read(text))
 }
 
-/** A whole number of at least `min`. */
+/** Parses a whole number of at least `min`. */
 export function count(min: number): (text: string) => number {
   return text => {
     const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
@@ -58,7 +58,7 @@ export function count(min: number): (text: string) => number {
   }
 }
 
-/** A part of a whole, over 0 and up to 1. */
+/** Parses a fraction over 0 and up to 1. */
 export function part(text: string): number {
   const value = /^\d?\.?\d+$/.test(text) ? Number(text) : Number.NaN
   if (value > 0 && value <= 1) return value

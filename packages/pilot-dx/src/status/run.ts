@@ -7,11 +7,11 @@ import { safeLine } from '../shared/safe-text.ts'
 
 /** Options of `status`. */
 export interface StatusOptions {
-  /** With a table of all limits. */
+  /** Prints a table of all limits. */
   limits?: boolean
 }
 
-/** Tells what runs here and what has been received. Throws, once that is told, where no daemon answers. */
+/** Prints the state of the daemon, this node and its folders. Throws after that if no daemon answers. */
 export async function status(context: Context, options: StatusOptions): Promise<void> {
   const { output, socketPath } = context
   const node = await askDaemon(socketPath)
@@ -136,7 +136,7 @@ async function lookIntoFolders(context: Context) {
   }
 }
 
-/** The longest column last. */
+/** The table of limits, with the longest column last. */
 function limitsTable(): string {
   return table([
     ['limit', 'default', 'set by', 'what it bounds, and what happens at it'],

@@ -10,15 +10,15 @@ import { bar, histogram, LEGS, type Legs, legsOf, percentile } from '../shared/t
 /** Options of `trace`. */
 export interface TraceOptions {
   count: number
-  /** Milliseconds between two probes. @default 0 */
+  /** Time in ms between two probes. @default 0 */
   interval?: number
-  /** Bytes of a probe. @default 64 */
+  /** Size of a probe in bytes. @default 64 */
   size?: number
-  /** Milliseconds for the answer to one probe. @default 30000 */
+  /** Time in ms for the answer to one probe. @default 30000 */
   timeout?: number
 }
 
-/** Sends probes and tells how long each leg of their way took. */
+/** Sends probes and prints the duration of each leg. */
 export async function trace(context: Context, target: string, options: TraceOptions): Promise<void> {
   const { count, size = DEFAULT_SIZE } = options
   await checkTarget(target)
