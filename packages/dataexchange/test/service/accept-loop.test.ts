@@ -38,7 +38,7 @@ class LastListener implements Listener {
   async close(): Promise<void> {}
 }
 
-test('a stop that comes while the port is being bound again ends the loop', { timeout: 5_000 }, async () => {
+test('a stop during a new bind ends the loop', { timeout: 5_000 }, async () => {
   const stopping = new AbortController()
   const streams: Pick<Streams, 'listen'> = {
     listen: async () => {
@@ -57,7 +57,7 @@ test('a stop that comes while the port is being bound again ends the loop', { ti
   })
 })
 
-test('a stream that is handed out while the loop is stopped is ended, not served', async () => {
+test('a stream that arrives while the loop stops is closed, not served', async () => {
   const stopping = new AbortController()
   const stream = new PassThrough()
   const served: Stream[] = []

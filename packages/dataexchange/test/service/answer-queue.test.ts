@@ -23,20 +23,20 @@ function queue() {
   return { answers, writes, callbacks, written, full }
 }
 
-test('[ack.order] answers go out in the order of the frames, not in the order they are ready', () => {
+test('[ack.order] answers are written in the order of the frames, not in the order in which they become ready', () => {
   const { answers, writes, callbacks } = queue()
   const [first, second, third] = [answers.reserve(1), answers.reserve(2), answers.reserve(3)]
   third('c')
   assert.deepEqual(writes, [])
   first('a')
   second('b')
-  // One write at a time: the two that are ready meanwhile go out together.
+  // Only one write is pending at a time: the two later answers are written together.
   assert.deepEqual(writes, [['a']])
   callbacks[0]?.()
   assert.deepEqual(writes, [['a'], ['b', 'c']])
 })
 
-test('an answer that is made late is made when it is written', () => {
+test('an answer given as a function is made when it is written', () => {
   const { answers, writes } = queue()
   let made = 0
   const [first, second] = [answers.reserve(1), answers.reserve(5)]
@@ -50,7 +50,7 @@ test('an answer that is made late is made when it is written', () => {
   assert.deepEqual(writes, [['a', '{}']])
 })
 
-test('bytes are unread until the write has ended, and the frame types of a failed write are told', () => {
+test('bytes are unread until their write has ended; a failed write reports the types of its frames', () => {
   const { answers, callbacks, written } = queue()
   answers.reserve(1)('abc')
   assert.equal(answers.unread, 8 + 3)
@@ -60,7 +60,7 @@ test('bytes are unread until the write has ended, and the frame types of a faile
   assert.deepEqual(written, [{ types: [1], error }])
 })
 
-test('at the end what is collected is written without waiting for the write before', () => {
+test('finish writes the collected answers without waiting for the pending write', () => {
   const { answers, writes, callbacks, written } = queue()
   answers.reserve(1)('a')
   answers.reserve(2)('b')
@@ -75,7 +75,7 @@ test('at the end what is collected is written without waiting for the write befo
   assert.equal(answers.unread, 0)
 })
 
-test('an answer in parts keeps its place until its last part; each is told of when it is written', () => {
+test('an answer in parts keeps its place until its last part; each part reports its write', () => {
   const { answers, writes, callbacks } = queue()
   const [first, second] = [answers.reserve(6), answers.reserve(1)]
   const told: string[] = []
@@ -90,7 +90,7 @@ test('an answer in parts keeps its place until its last part; each is told of wh
   assert.deepEqual(told, ['a1', 'a2', 'b'])
 })
 
-test('a frame may have no answer: those after it do not wait, and nothing is told of it', () => {
+test('a frame without an answer does not delay later answers and reports no write', () => {
   const { answers, writes, callbacks, written } = queue()
   const [first, second, third] = [answers.reserve(7), answers.reserve(7), answers.reserve(1)]
   third('c')
@@ -105,7 +105,7 @@ test('a frame may have no answer: those after it do not wait, and nothing is tol
   )
 })
 
-test('256 KiB of unread answers are full, until a write of them has ended', () => {
+test('the queue is full at 256 KiB of unread answers, until their write has ended', () => {
   const { answers, callbacks, full } = queue()
   answers.reserve(1)('x'.repeat(200 * 1024))
   answers.reserve(1)('x'.repeat(55 * 1024))

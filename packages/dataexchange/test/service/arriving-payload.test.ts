@@ -10,7 +10,7 @@ async function all(body: ArrivingPayload): Promise<string> {
   return Buffer.concat(parts).toString()
 }
 
-test('what is pushed comes out in order, whether it is there already or comes later', async () => {
+test('pieces are read in order, both those pushed before the read and those pushed later', async () => {
   const body = new ArrivingPayload(() => {})
   body.push(bytes('ab'))
   const read = all(body)
@@ -22,7 +22,7 @@ test('what is pushed comes out in order, whether it is there already or comes la
   assert.equal(body.endedAtNs, 7n)
 })
 
-test('the backlog counts what nobody has taken, and what is held no longer is told', async () => {
+test('the backlog counts the bytes that were not taken; onTaken reports those that were', async () => {
   const told: number[] = []
   const body = new ArrivingPayload(bytes => told.push(bytes))
   body.push(bytes('abc'))
@@ -37,7 +37,7 @@ test('the backlog counts what nobody has taken, and what is held no longer is to
   assert.deepEqual(told, [3, 1, 7])
 })
 
-test('it tells when all has been taken and more is wanted', async () => {
+test('a payload is starving when everything was taken and the reader waits', async () => {
   let wanted = 0
   const body = new ArrivingPayload(
     () => {},
@@ -55,7 +55,7 @@ test('it tells when all has been taken and more is wanted', async () => {
   assert.equal(String((await next).value), 'b')
 })
 
-test('a failure comes after the bytes before it', async () => {
+test('the reader gets the bytes before a failure first', async () => {
   const body = new ArrivingPayload(() => {})
   body.push(bytes('a'))
   body.fail(new Error('cut'))
@@ -71,7 +71,7 @@ test('a failure after the end changes nothing', async () => {
   assert.equal(await all(body), '')
 })
 
-test('once discarded it holds nothing, whatever is pushed', async () => {
+test('a discarded payload drops all bytes, also later ones', async () => {
   const body = new ArrivingPayload(() => {})
   body.push(bytes('abc'))
   body.discard()

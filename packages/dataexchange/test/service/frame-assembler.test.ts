@@ -29,7 +29,7 @@ function intake(budget: ByteBudget, context?: HandlerContext) {
     onExpired: () => {},
   })
   const sink = new FrameAssembler({
-    // Takes all of it, as a store does.
+    // Reads the whole payload, as a store does.
     handle: async frame => {
       frames.push(frame)
       if (context !== undefined) {
@@ -59,7 +59,7 @@ test('a small frame is handled whole, a large one while it arrives', async () =>
   const large = intake(budget)
   large.sink.start({ type: 1, length: 300_000 })
   large.sink.data(Buffer.alloc(4_000, 'x'))
-  // A length alone has nothing done, and no file made.
+  // A declared length alone starts nothing and creates no file.
   assert.equal(large.frames.length, 0)
   large.sink.data(Buffer.alloc(100, 'x'))
   assert.equal(large.frames.length, 1)
@@ -71,7 +71,7 @@ test('a small frame is handled whole, a large one while it arrives', async () =>
   assert.equal(budget.used, 0)
 })
 
-test('frames that are never completed do not use up the budget: from half of it on they go to the disk, also those begun before', async () => {
+test('incomplete frames do not use up the budget: from half of it on they go to the disk, also those that began before', async () => {
   const budget = new ByteBudget(1_000_000)
   const begun = Array.from({ length: 20 }, () => intake(budget))
   for (const { sink } of begun) sink.start({ type: 1, length: 200_000 })
@@ -114,7 +114,7 @@ for (const [what, type, payload] of [
   [' inside a TAGGED one', FrameType.Tagged, Buffer.concat([HEADER.subarray(8), TEXT])],
   [' inside a TRACE', FrameType.Trace, TRACED.payload],
 ] as const) {
-  test(`while memory is tight, and as much is gathered as may be, a message${what} is on the disk before it is whole`, async t => {
+  test(`while memory is tight and the gathered bytes are at their limit, a message${what} goes to the disk before it is complete`, async t => {
     setLimit(t, 'gatheredBytes', 0)
     const context = await handlerContext(t)
     const { inboxDir } = context.mailbox
@@ -137,7 +137,7 @@ for (const [what, type, payload] of [
   })
 }
 
-test('what is given up is held no longer', async () => {
+test('an incomplete frame is released at the close', async () => {
   const budget = new ByteBudget(1000)
   const { sink } = intake(budget)
   sink.start({ type: 1, length: 100 })
@@ -147,7 +147,7 @@ test('what is given up is held no longer', async () => {
   assert.equal(budget.used, 0)
 })
 
-test('it is full at 64 frames, and has space again when they are handled', async () => {
+test('the assembler is full at 64 frames, until they are handled', async () => {
   const { sink, full } = intake(new ByteBudget(1000))
   for (let i = 0; i < 63; i++) {
     sink.start({ type: 1, length: 0 })
@@ -161,7 +161,7 @@ test('it is full at 64 frames, and has space again when they are handled', async
   assert.deepEqual(full, [true, false])
 })
 
-test('it is full while the budget is used up by others', () => {
+test('the assembler is full while others use up the budget', () => {
   const budget = new ByteBudget(1000)
   const { sink, full } = intake(budget)
   budget.onAvailable(() => sink.updateFull())
@@ -173,7 +173,7 @@ test('it is full while the budget is used up by others', () => {
   assert.deepEqual(full, [true, false])
 })
 
-test('a frame whose payload is discarded leaves it with space, though the budget was used up by that payload', async () => {
+test('a discarded payload never keeps the assembler full, also if it exceeds the budget', async () => {
   const budget = new ByteBudget(500_000)
   const full: boolean[] = []
   const sink = new FrameAssembler({
@@ -192,7 +192,7 @@ test('a frame whose payload is discarded leaves it with space, though the budget
   sink.start({ type: 1, length: 2_000_000 })
   sink.data(Buffer.alloc(5_000))
   await delay(5)
-  // The handler has ended: these bytes are dropped as they come.
+  // The handler has ended: these bytes are dropped on arrival.
   sink.data(Buffer.alloc(600_000))
   assert.deepEqual([budget.used, full.at(-1) ?? false], [0, false])
   await sink.close()

@@ -9,7 +9,7 @@ import { decodeTraceAnswer, traceToFrame } from '#lib/wire/trace.js'
 import { closed, closeStream, startService, text, textOf } from '../../../../test/helpers/service-harness.ts'
 import { setLimit } from '../../../../test/helpers/set-limit.ts'
 
-test('a connection past the cap is closed at once; when one has left, the next is served', async t => {
+test('a connection over the limit is closed at once; after another one has left, the next is served', async t => {
   const node = await startService(t, { maxConnections: 2 })
   const first = await node.dial()
   const second = await node.dial()
@@ -29,7 +29,7 @@ test('a connection past the cap is closed at once; when one has left, the next i
   await closeStream(second)
 })
 
-test('one peer may have so many connections', async t => {
+test('the connections of one peer are limited', async t => {
   const node = await startService(t, { maxConnectionsPerPeer: 1 })
   const first = await node.dial()
   await writeFrame(first, text('x'))
@@ -41,7 +41,7 @@ test('one peer may have so many connections', async t => {
   await closeStream(first)
 })
 
-test('a frame that dribbles is given up, though bytes come all the time; an honest peer is served meanwhile', async t => {
+test('a dribbled frame ends its connection, although bytes arrive all the time; other peers are served meanwhile', async t => {
   const node = await startService(t, { frameTimeout: 200 })
   const slow = await node.dial()
   slow.on('error', () => {})
@@ -56,7 +56,7 @@ test('a frame that dribbles is given up, though bytes come all the time; an hone
   assert.deepEqual(node.service.refusals, { 'connection dropped: a frame takes too long': 1 })
 })
 
-test('empty frames are no sign of life', async t => {
+test('empty frames do not extend the idle time', async t => {
   const node = await startService(t, { idleTimeout: 200 })
   const stream = await node.dial()
   stream.on('error', () => {})
@@ -71,7 +71,7 @@ test('empty frames are no sign of life', async t => {
   assert.equal(node.service.refusals['connection dropped: idle for too long'], 1)
 })
 
-test('a length that is declared gives no time: a large frame of which nothing comes is given up', async t => {
+test('a declared length does not extend the deadline: a large frame without data ends its connection', async t => {
   const node = await startService(t, { frameTimeout: 200 })
   for (const header of ['0000000110000000', '0000000410000000' + '0001' + '61']) {
     const stream = await node.dial()
@@ -100,7 +100,7 @@ test('a flood of empty frames does not extend the idle time, also while some are
   assert.equal(node.service.refusals['connection dropped: idle for too long'], 1)
 })
 
-test('who may send: what is refused is answered with the reason, stored nowhere, and logged once', async t => {
+test('a refused frame is answered with the reason, not stored, and logged once', async t => {
   const node = await startService(t, {
     accept: ({ type, size }) => type !== 'FILE' || size <= 10 || 'files up to 10 bytes only',
   })
@@ -117,7 +117,7 @@ test('who may send: what is refused is answered with the reason, stored nowhere,
   assert.deepEqual(node.service.refusals, { 'frames were refused: not admitted': 2 })
 })
 
-test('what is refused plainly is refused inside a trace too, small and large', async t => {
+test('a frame that is refused plainly is refused inside a TRACE, too, small and large', async t => {
   const node = await startService(t, {
     accept: ({ type, filename }) => type !== 'FILE' || filename === 'ok' || 'no such files',
   })
@@ -141,7 +141,7 @@ test('what is refused plainly is refused inside a trace too, small and large', a
   assert.deepEqual(node.service.refusals, { 'frames were refused: not admitted': 2 })
 })
 
-test('a sender on the deny list is told so', async t => {
+test('a sender on the deny list gets the reason', async t => {
   const node = await startService(t, { deny: ['1:*'] })
   assert.deepEqual(await node.ask(text('x')), [
     'ERR TEXT save failed: refused: this sender may not send here',
@@ -149,7 +149,7 @@ test('a sender on the deny list is told so', async t => {
   assert.equal(node.messages().length, 0)
 })
 
-test('a hook that throws refuses the frame, and the connection goes on', async t => {
+test('a hook that throws refuses the frame, and the connection stays open', async t => {
   const node = await startService(t, {
     accept: ({ size }) => {
       if (size === 3) throw new Error('the database is down')
@@ -166,7 +166,7 @@ test('a hook that throws refuses the frame, and the connection goes on', async t
   assert.deepEqual(others, [])
 })
 
-test('rates hold for a peer over all of its connections', async t => {
+test('rate limits cover all connections of a peer', async t => {
   const node = await startService(t, { rates: { framesPerSecond: 3 } })
   const answers = [...(await node.ask(text('1'), text('2'))), ...(await node.ask(text('3'), text('4')))]
   assert.deepEqual(answers, [
@@ -177,14 +177,14 @@ test('rates hold for a peer over all of its connections', async t => {
   ])
 })
 
-test('frames that wait for their turn do not keep those that have it from their end', async t => {
+test('frames that wait for a store slot do not block frames that have one', async t => {
   setLimit(t, 'bytesHeldPerPeer', 400_000)
   setLimit(t, 'gatheredBytes', 4 * 200_000)
   const node = await startService(t)
   const whole = Buffer.concat(encodeFrame(text('x'.repeat(200_000))))
   const peers = await Promise.all(Array.from({ length: 6 }, () => node.dial()))
   for (const peer of peers) peer.write(whole.subarray(0, 100_000))
-  // More than may be held has come then, and one of them has its turn.
+  // The budget is used up then, and one of the frames has a slot.
   await delay(50)
   for (const peer of peers) peer.write(whole.subarray(100_000))
   const answers = await Promise.all(peers.map(peer => readFrame(peer)))
@@ -199,7 +199,7 @@ test('a rate of zero or less means no limit', async t => {
   }
 })
 
-test('many peers with half a frame each do not use up the budget for those who finish theirs', async t => {
+test('many peers with half a frame each do not use up the budget of peers that complete theirs', async t => {
   const node = await startService(t)
   const peers = await Promise.all(Array.from({ length: 60 }, () => node.dial()))
   // Each declares 256 KiB and sends all but one byte: about the budget of one peer, which all of them are.

@@ -15,7 +15,7 @@ async function toText(payload: Payload): Promise<string> {
   return Buffer.concat(parts).toString()
 }
 
-test('a payload is cut at the same place whole and in pieces', async () => {
+test('a payload is split at the same place whole and in pieces', async () => {
   const shapes: (() => Payload)[] = [
     () => Buffer.from('abcdef'),
     () => pieces('abcdef'),
@@ -29,7 +29,7 @@ test('a payload is cut at the same place whole and in pieces', async () => {
   }
 })
 
-test('a payload that is too short gives what it has', async () => {
+test('a payload that is too short yields all its bytes', async () => {
   for (const payload of [Buffer.from('ab'), pieces('a', 'b')]) {
     const [head, rest] = await splitPayload(payload, 3)
     assert.equal(Buffer.from(head).toString(), 'ab')
@@ -37,7 +37,7 @@ test('a payload that is too short gives what it has', async () => {
   }
 })
 
-test('leaving the rest lets go of the source', async () => {
+test('leaving the rest unread closes the source', async () => {
   let released = false
   async function* source() {
     try {
@@ -52,7 +52,7 @@ test('leaving the rest lets go of the source', async () => {
   assert.equal(released, true)
 })
 
-test('a payload that breaks off is told from other errors', async () => {
+test('isCutOff is true only for a payload that was cut off', async () => {
   async function* broken() {
     yield Buffer.from('a')
     throw new WireError('FRAME_TRUNCATED', 'cut')

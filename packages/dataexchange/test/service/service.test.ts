@@ -91,7 +91,7 @@ test('[frame.json-opaque] a JSON payload is not parsed: an invalid one is stored
   assert.equal(node.messages()[0]?.data, '{nope')
 })
 
-test('[ack.unknown] [frame.unknown-whole] a type that is not stored is read whole and refused by its number, and the connection goes on', async t => {
+test('[ack.unknown] [frame.unknown-whole] a type that is not stored is read whole and refused by its number, and the connection stays open', async t => {
   const node = await startService(t)
   const big = Buffer.alloc(600_000, 7)
   const answers = await node.ask(
@@ -113,7 +113,7 @@ test('[ack.file-unnamed] a file without a name is stored as unnamed', async t =>
   assert.match([...node.files().keys()][0] ?? '', /^unnamed-\d{8}-\d{6}\.\d{3}-\d{6}$/)
 })
 
-test('[ack.file-lying-name] [frame.file-short] a FILE whose name length is a lie is refused, and the connection goes on', async t => {
+test('[ack.file-lying-name] [frame.file-short] a FILE with a wrong name length is refused, and the connection stays open', async t => {
   const node = await startService(t)
   const stream = await node.dial()
   for (const payload of ['', '\x09', '\0\x32abcd']) {
@@ -126,7 +126,7 @@ test('[ack.file-lying-name] [frame.file-short] a FILE whose name length is a lie
   await closeStream(stream)
 })
 
-test('[ack.close-after-malformed] [frame.cap-closes] a malformed frame ends its connection after the answers before it; others go on; one log line a kind', async t => {
+test('[ack.close-after-malformed] [frame.cap-closes] a malformed frame ends its connection after the earlier answers; other connections continue; one log line for each kind', async t => {
   const node = await startService(t, { maxFrameSize: 1000 })
   const witness = await node.dial()
   const garbage: Record<string, Buffer> = {
@@ -155,7 +155,7 @@ test('[ack.close-after-malformed] [frame.cap-closes] a malformed frame ends its 
   await closeStream(witness)
 })
 
-test('[ipc.close-waits] before the service closes it gives its peer time to take the last answer, but not for ever', async t => {
+test('[ipc.close-waits] before the service closes, its peer has a bounded time to read the last answer', async t => {
   const node = await startService(t, { maxFrameSize: 1000 })
   const [patient, quick] = [await node.dial(), await node.dial()]
   for (const stream of [patient, quick]) {
@@ -171,7 +171,7 @@ test('[ipc.close-waits] before the service closes it gives its peer time to take
   assert.ok(waited < FIXED_LIMITS.closeTimeout.value, `closed after ${waited} ms`)
 })
 
-test('[ack.err-nothing-left] a connection that is cut inside a frame leaves nothing behind', async t => {
+test('[ack.err-nothing-left] a connection that is cut inside a frame leaves no files', async t => {
   const node = await startService(t)
   for (const head of [
     { type: FrameType.Text, length: 2_000_000 },
@@ -195,7 +195,7 @@ test('[ack.err-nothing-left] a connection that is cut inside a frame leaves noth
   for (const dir of [node.inboxDir, node.receivedDir]) assert.deepEqual(readdirSync(join(dir, '.tmp')), [])
 })
 
-test('[ack.order] [ack.pipelined] answers come in the order of the frames, however different they are in size', async t => {
+test('[ack.order] [ack.pipelined] answers arrive in the order of the frames, whatever their sizes', async t => {
   const node = await startService(t)
   const frames: Frame[] = []
   for (let i = 0; i < 60; i++) {
@@ -208,7 +208,7 @@ test('[ack.order] [ack.pipelined] answers come in the order of the frames, howev
   )
 })
 
-test('[ack.durable] [ack.visible] when the answer is there, so is the whole message, under its final name', async t => {
+test('[ack.durable] [ack.visible] when the answer arrives, the whole message is visible under its final name', async t => {
   const node = await startService(t)
   const stream = await node.dial()
   for (let i = 1; i <= 20; i++) {
@@ -221,7 +221,7 @@ test('[ack.durable] [ack.visible] when the answer is there, so is the whole mess
   await closeStream(stream)
 })
 
-test('[ack.err-form] [ack.err-private] [ack.open-after-err] a folder that is gone for good gives ERR without a path; the service stays up', async t => {
+test('[ack.err-form] [ack.err-private] [ack.open-after-err] a deleted folder gives ERR without a path; the service continues', async t => {
   const node = await startService(t)
   rmSync(node.inboxDir, { recursive: true })
   writeFileSync(node.inboxDir, 'a file where the folder was')
@@ -234,7 +234,7 @@ test('[ack.err-form] [ack.err-private] [ack.open-after-err] a folder that is gon
   assert.deepEqual(await node.ask(text('again')), ['ACK TEXT 5 bytes'])
 })
 
-test('[event.inbox-full] [inbox.max-bytes-alone] a message that the inbox can never hold is refused, evicts nothing, and is told', async t => {
+test('[event.inbox-full] [inbox.max-bytes-alone] a message larger than the inbox is refused, evicts nothing, and publishes inbox.full', async t => {
   const node = await startService(t, { inboxMaxBytes: 2000 })
   const answers = await node.ask(text('small'), text('x'.repeat(3000)))
   assert.deepEqual(answers, ['ACK TEXT 5 bytes', 'ERR TEXT save failed: inbox full'])
@@ -249,7 +249,7 @@ test('[event.inbox-full] [inbox.max-bytes-alone] a message that the inbox can ne
   )
 })
 
-test('[event.received-full] [received.max-bytes] a file over the quota is refused, also while it streams, and is told', async t => {
+test('[event.received-full] [received.max-bytes] a file over the quota is refused, also while it streams, and publishes received.full', async t => {
   const node = await startService(t, { receivedMaxBytes: 500_000 })
   const answers = await node.ask(
     file('a', Buffer.alloc(400_000)),
@@ -269,7 +269,7 @@ test('[event.received-full] [received.max-bytes] a file over the quota is refuse
   )
 })
 
-test('[event.message-received] [event.file-received] what is stored is told, once it is there', async t => {
+test('[event.message-received] [event.file-received] stored messages and files are published once they are visible', async t => {
   const node = await startService(t)
   await node.ask(text('hello'), file('My File.txt', 'abc'))
   await delay(5)
@@ -281,7 +281,7 @@ test('[event.message-received] [event.file-received] what is stored is told, onc
   ])
 })
 
-test('[event.ack-failed] an answer that cannot be written is told', async t => {
+test('[event.ack-failed] an answer that cannot be written is published as ack_failed', async t => {
   const node = await startService(t)
   const stream = await node.dial()
   stream.on('error', () => {})
@@ -299,7 +299,7 @@ test('[event.ack-failed] an answer that cannot be written is told', async t => {
   assert.ok(failed.error)
 })
 
-test('[ack.trace-fields] [ack.trace-inbox] [ack.trace-times] a TRACE is answered with its times and the answer of the frame inside', async t => {
+test('[ack.trace-fields] [ack.trace-inbox] [ack.trace-times] a TRACE is answered with its times and the answer of its inner frame', async t => {
   const node = await startService(t)
   const sentAtNs = 1_790_000_000_123_456_789n
   const before = BigInt(Date.now() - 5) * 1_000_000n
@@ -328,7 +328,7 @@ test('[ack.trace-fields] [ack.trace-inbox] [ack.trace-times] a TRACE is answered
   )
 })
 
-test('[ack.trace-inner] [ack.trace-short] what is wrong inside a TRACE is told, and the connection goes on', async t => {
+test('[ack.trace-inner] [ack.trace-short] an error inside a TRACE is in its answer, and the connection stays open', async t => {
   const node = await startService(t)
   const trace = (innerType: number, payload: Buffer) => traceToFrame({ sentAtNs: -1n, innerType, payload })
   const answers = await node.ask(
@@ -353,7 +353,7 @@ test('[ack.trace-inner] [ack.trace-short] what is wrong inside a TRACE is told, 
   assert.equal(node.files().size, 0)
 })
 
-test('[ack.trace-file] a TRACE with a FILE inside goes to the received folder, small and large', async t => {
+test('[ack.trace-file] the FILE inside a TRACE is stored in the received folder, small and large', async t => {
   const node = await startService(t)
   const inner = (data: Buffer) => Buffer.concat([Buffer.from('\0\x05a.txt'), data])
   const large = Buffer.alloc(900_000, 'large')
@@ -396,7 +396,7 @@ test('[frame.split] frames that arrive byte by byte are the same frames', async 
   await closeStream(stream)
 })
 
-test('[idle.closes] a connection without a frame is closed after the idle time; one that works is not', async t => {
+test('[idle.closes] a connection without a frame is closed after the idle time; a busy one is not', async t => {
   const node = await startService(t, { idleTimeout: 150 })
   const idle = await node.dial()
   const busy = await node.dial()
@@ -414,7 +414,7 @@ test('[idle.closes] a connection without a frame is closed after the idle time; 
   await closeStream(busy)
 })
 
-test('[idle.negative] a negative idle time means never', async t => {
+test('[idle.negative] a negative idle time turns the limit off', async t => {
   const node = await startService(t, { idleTimeout: -1 })
   const stream = await node.dial()
   await delay(30)
@@ -423,7 +423,7 @@ test('[idle.negative] a negative idle time means never', async t => {
   await closeStream(stream)
 })
 
-test('[plugin.start-stop] stop answers the frames that have arrived whole, drops one that has not, and frees the port', async t => {
+test('[plugin.start-stop] stop answers the complete frames, drops an incomplete one, and frees the port', async t => {
   const node = await startService(t)
   const stream = await node.dial()
   for (let i = 0; i < 30; i++) await writeFrame(stream, text(`m${i}`))
@@ -439,7 +439,7 @@ test('[plugin.start-stop] stop answers the frames that have arrived whole, drops
   await again.close()
 })
 
-test('stop does not wait for a peer that goes on sending', async t => {
+test('stop does not wait for a peer that keeps sending', async t => {
   const node = await startService(t)
   const stream = await node.dial()
   await writeFrame(stream, text('one'))
@@ -493,7 +493,7 @@ test('a service that was stopped, once or twice, can be started again', async t 
   assert.deepEqual(await node.ask(text('again')), ['ACK TEXT 5 bytes'])
 })
 
-test('when the daemon goes away the service binds again and says so', async t => {
+test('after the daemon has gone away, the service binds again and logs it', async t => {
   const node = await startService(t)
   assert.deepEqual(await node.ask(text('before')), ['ACK TEXT 6 bytes'])
   node.streams.breakListener(1001)
@@ -512,7 +512,7 @@ test('when the daemon goes away the service binds again and says so', async t =>
   assert.ok(said.includes('connected to the daemon again; the port is bound'), said.join())
 })
 
-test('[ipc.port-taken] a port that is taken keeps the service from starting, and its folders are let go', async t => {
+test('[ipc.port-taken] a port in use fails the start, and the folders are released', async t => {
   const streams = socketStreams(t)
   await streams.listen(1001)
   const dir = tempDir(t)
@@ -522,7 +522,7 @@ test('[ipc.port-taken] a port that is taken keeps the service from starting, and
   await assert.rejects(service.start(deps), { code: 'PORT_IN_USE' })
 })
 
-test('a folder that cannot be used keeps the service from starting', async t => {
+test('an unusable folder fails the start', async t => {
   const dir = tempDir(t)
   writeFileSync(join(dir, 'occupied'), '')
   const service = new Service({ inboxDir: join(dir, 'occupied', 'inbox'), receivedDir: join(dir, 'r') })
@@ -531,12 +531,12 @@ test('a folder that cannot be used keeps the service from starting', async t => 
   await assert.rejects(service.start(deps), { code: 'STORE_FAILED' })
 })
 
-test('a peer that never reads its answers is paused, and does not grow memory', async t => {
+test('a peer that never reads its answers is paused, and memory does not grow', async t => {
   const node = await startService(t, { durability: 'os' })
   const stream = await node.dial()
   stream.on('error', () => {})
   stream.pause()
-  // Refused frames cost nothing to handle: the answers alone fill what is in between.
+  // Refused frames use no memory: only their answers fill the buffers.
   const frame = Buffer.concat(encodeFrame({ type: 99, payload: new Uint8Array(0) }))
   const batch = Buffer.concat(Array.from({ length: 1000 }, () => frame))
   let sent = 0

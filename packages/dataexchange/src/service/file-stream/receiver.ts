@@ -123,7 +123,7 @@ export class FileStreamReceiver {
       if (message.kind !== 'init') return null
       const { sha256, filename } = message
       size = message.size
-      const refusal = await requestRefusal({ type: FILE, size, filename }, this.#context)
+      const refusal = await requestRefusal(() => ({ type: FILE, size, filename }), this.#context)
       if (refusal !== undefined) return this.#failed(id, refusal, 'not admitted')
       const file = await mailbox.openTransfer({ id, owner: from, filename, size, sha256 })
       this.#add(hexOf(id), { file, filename, held: new OutOfOrderChunks(this.#budget) })

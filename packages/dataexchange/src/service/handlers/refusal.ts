@@ -9,18 +9,20 @@ export async function admissionRefusal(
   frame: IncomingFrame,
   context: HandlerContext,
 ): Promise<string | undefined> {
-  const { type, length: size, filename } = frame
-  const named = filename !== undefined && { filename }
-  return requestRefusal({ type: typeName(type), size, ...named, ...idsOf(frame) }, context)
+  return requestRefusal(() => {
+    const { type, length: size, filename } = frame
+    const named = filename !== undefined && { filename }
+    return { type: typeName(type), size, ...named, ...idsOf(frame) }
+  }, context)
 }
 
-/** As {@link admissionRefusal}, for the request itself. An error of the `accept` hook is reported and thrown. */
+/** As {@link admissionRefusal}, for the request itself. An error of the hook is logged and thrown. */
 export async function requestRefusal(
-  request: Omit<AcceptRequest, 'address'>,
+  describe: () => Omit<AcceptRequest, 'address'>,
   { address, admission, trust, from, refusals }: HandlerContext,
 ): Promise<string | undefined> {
   try {
-    const refusal = await admission.refusal({ address, ...request }, trust)
+    const refusal = await admission.refusal(address, trust, describe)
     return refusal === undefined ? undefined : `refused: ${refusal}`
   } catch (err) {
     refusals.hookFailed('the accept hook', { from, err })

@@ -58,13 +58,19 @@ export class Admission {
     this.#accept = accept
   }
 
-  /** The reason to refuse the frame, or undefined if it is admitted. Rejects with the hook's own error. */
-  async refusal(request: AcceptRequest, trust: TrustChecker | undefined): Promise<string | undefined> {
-    const { address } = request
+  /**
+   * Resolves with the reason to refuse a frame of `address`, or undefined if it is admitted. Calls `describe` only if
+   * there is a hook. Rejects with the hook's own error.
+   */
+  async refusal(
+    address: Address,
+    trust: TrustChecker | undefined,
+    describe: () => Omit<AcceptRequest, 'address'>,
+  ): Promise<string | undefined> {
     if (this.#deny.has(address) || this.#allow?.has(address) === false) return 'this sender may not send here'
     if (trust?.isTrusted(address.node) === false) return 'this sender is not trusted'
     if (this.#accept === undefined) return undefined
-    const decision: unknown = await this.#accept(request)
+    const decision: unknown = await this.#accept({ address, ...describe() })
     if (decision === true) return undefined
     return typeof decision === 'string' && decision !== '' ? decision : 'not accepted'
   }

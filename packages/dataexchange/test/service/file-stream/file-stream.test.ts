@@ -105,7 +105,7 @@ for (const vector of fileStreamVectors) {
   })
 }
 
-test('[stream.receive-resume] [stream.receive-ack] [stream.receive-done] [stream.receive-no-text] a file comes in chunks; every chunk is acknowledged, and the file published', async t => {
+test('[stream.receive-resume] [stream.receive-ack] [stream.receive-done] [stream.receive-no-text] a file arrives in chunks; every chunk is acknowledged, and the file is published', async t => {
   const node = await startNode(t)
   const file = new Sending(randomBytes(3 * CHUNK + 5), 'report.pdf')
   const stream = await node.dial()
@@ -126,13 +126,13 @@ test('[stream.receive-resume] [stream.receive-ack] [stream.receive-done] [stream
   assert.deepEqual(node.events, [
     { topic: 'file.received', payload: { filename: 'report.pdf', size: file.content.length, path } },
   ])
-  // The same connection goes on, with other frames too.
+  // The connection stays open, also for other frames.
   await writeFrame(stream, text('x'))
   assert.equal(await answerOf(stream), 'ACK TEXT 1 bytes')
   assert.deepEqual(await converse(stream, file.chunk(0, 5)), [`ABORT ${NO_TRANSFER}`])
 })
 
-test('[stream.receive-partial] [stream.receive-resume] what has come lies under the transfer’s id, and is resumed from after a restart', async t => {
+test('[stream.receive-partial] [stream.receive-resume] the received bytes lie under the transfer’s id, and the transfer resumes from them after a restart', async t => {
   const node = await startNode(t)
   const file = new Sending(randomBytes(5 * CHUNK))
   const first = await node.dial()
@@ -154,7 +154,7 @@ test('[stream.receive-partial] [stream.receive-resume] what has come lies under 
   assert.deepEqual(readdirSync(join(node.receivedDir, '.partial')), [])
 })
 
-test('[stream.receive-ahead] [stream.receive-behind] chunks may come in any order, twice, and overlap', async t => {
+test('[stream.receive-ahead] [stream.receive-behind] chunks may arrive in any order, twice, and overlap', async t => {
   const node = await startNode(t)
   const file = new Sending(randomBytes(1000))
   const stream = await node.dial()
@@ -179,7 +179,7 @@ test('[stream.receive-ahead] [stream.receive-behind] chunks may come in any orde
   assert.ok([...node.files().values()][0]?.equals(file.content))
 })
 
-test('[stream.receive-ahead] more than 768 KiB ahead end a transfer; what came before them is kept', async t => {
+test('[stream.receive-ahead] more than 768 KiB of out-of-order chunks end a transfer; the contiguous bytes are kept', async t => {
   const node = await startNode(t)
   const file = new Sending(randomBytes(20 * CHUNK))
   const stream = await node.dial()
@@ -192,7 +192,7 @@ test('[stream.receive-ahead] more than 768 KiB ahead end a transfer; what came b
   )
   assert.equal(answers[15], 'ABORT too much has come before what goes in front of it')
   assert.deepEqual(await converse(stream, file.init()), ['INIT-ACK 10'])
-  // As many tiny ones as would fit by their bytes alone.
+  // As many tiny chunks as would fit by their bytes alone.
   const tiny = Array.from({ length: 1000 }, (_, i) => file.chunk(20 + 2 * i, 21 + 2 * i))
   const more = await converse(stream, ...tiny)
   assert.ok(more.filter(answer => answer === 'ACK 10').length < TRANSFER_HELD / 1024)
@@ -220,7 +220,7 @@ test('an INIT whose size is too small or too large ends in COMPLETE failed', asy
     'ACK 100',
     'COMPLETE failed: bytes are missing',
   ])
-  // The bytes are kept: the file itself is as announced.
+  // The bytes are kept: the file itself is correct.
   assert.deepEqual(await converse(stream, file.init(), file.done()), ['INIT-ACK 100', 'COMPLETE ok'])
   assert.deepEqual(await converse(stream, file.init(40), file.chunk(0, 40), file.done()), [
     'INIT-ACK 0',
@@ -230,7 +230,7 @@ test('an INIT whose size is too small or too large ends in COMPLETE failed', asy
   assert.equal(node.files().size, 1)
 })
 
-test('[stream.receive-corrupt] a wrong hash is refused, and a partial file that is poisoned fails one try and no more', async t => {
+test('[stream.receive-corrupt] a wrong hash is refused, and a poisoned partial file fails one try only', async t => {
   const node = await startNode(t)
   const file = new Sending(randomBytes(2 * CHUNK))
   putPartial(node, file.hexId, randomBytes(CHUNK))
@@ -240,7 +240,7 @@ test('[stream.receive-corrupt] a wrong hash is refused, and a partial file that 
   assert.equal(node.files().size, 0)
   assert.equal(await deliverAll(node, file), 'COMPLETE ok')
   assert.ok([...node.files().values()][0]?.equals(file.content))
-  // A sender that sends something else.
+  // A sender with other content.
   const stream = await node.dial()
   const answers = await converse(stream, file.init(), file.chunk(0, 5, Buffer.from('wrong')))
   assert.deepEqual(answers, ['INIT-ACK 0', 'ACK 5'])
@@ -281,7 +281,7 @@ test('the sender’s ABORT closes the transfer without an answer; it can be resu
   assert.deepEqual(await converse(stream, file.chunk(60, 100), file.done()), ['ACK 100', 'COMPLETE ok'])
 })
 
-test('what a sender writes into its frames is told to it, and counted and logged under one name', async t => {
+test('a text of the sender is in its answer, but refusals are counted and logged under one reason', async t => {
   const node = await startNode(t)
   const file = new Sending(Buffer.alloc(100))
   const stream = await node.dial()
@@ -296,7 +296,7 @@ test('what a sender writes into its frames is told to it, and counted and logged
   assert.equal(node.log.filter(({ level }) => level === 'warn').length, 1)
 })
 
-test('what is malformed is answered with what is wrong about it, and the connection goes on', async t => {
+test('a malformed frame is answered with its fault, and the connection stays open', async t => {
   const node = await startNode(t)
   const { id, sha256 } = new Sending(Buffer.from('abc'))
   const size = Buffer.alloc(12)
@@ -337,7 +337,7 @@ test('what is malformed is answered with what is wrong about it, and the connect
   assert.ok(!node.log.some(({ level }) => level === 'error'))
 })
 
-test('kinds that only a receiver sends, and unknown ones, are not answered', async t => {
+test('kinds that only a receiver sends, and unknown kinds, get no answer', async t => {
   const node = await startNode(t)
   const { id } = new Sending(Buffer.from('abc'))
   const stream = await node.dial()
@@ -348,7 +348,7 @@ test('kinds that only a receiver sends, and unknown ones, are not answered', asy
   assert.equal(await answerOf(stream), 'ACK TEXT 1 bytes')
 })
 
-test('a chunk over the cap ends its transfer; one at the cap is taken', async t => {
+test('a chunk over the limit ends its transfer; one at the limit is written', async t => {
   const node = await startNode(t)
   const cap = TRANSFER_CHUNK
   const file = new Sending(randomBytes(2 * cap + 2))
@@ -377,7 +377,7 @@ test('transfers are interleaved on one connection', async t => {
   assert.deepEqual(found.sort(), [1000, 2000, 3000])
 })
 
-test('[stream.receive-takeover] the later INIT takes a transfer over: chunks of the older connection are refused', async t => {
+test('[stream.receive-takeover] a later INIT takes over the transfer: chunks of the older connection are refused', async t => {
   const node = await startNode(t)
   const file = new Sending(randomBytes(1000))
   const older = await node.dial()
@@ -390,7 +390,7 @@ test('[stream.receive-takeover] the later INIT takes a transfer over: chunks of 
   assert.ok([...node.files().values()][0]?.equals(file.content))
 })
 
-test('a finished file is not touched by what comes later for the same transfer', async t => {
+test('a finished file does not change by later frames of the same transfer', async t => {
   const node = await startNode(t)
   const file = new Sending(randomBytes(1000))
   const other = await node.dial()
@@ -406,13 +406,13 @@ test('a finished file is not touched by what comes later for the same transfer',
   assert.ok([...node.files().values()][0]?.equals(file.content))
 })
 
-test('[stream.receive-refusal] what does not fit the quota is refused at INIT, with partial files counted, and told', async t => {
+test('[stream.receive-refusal] a file over the quota is refused at INIT, with partial files counted, and publishes received.full', async t => {
   const node = await startNode(t, { receivedMaxBytes: 1000 })
   const stream = await node.dial()
   const [a, b] = [new Sending(randomBytes(700), 'a'), new Sending(randomBytes(600), 'b')]
   assert.deepEqual(await converse(stream, a.init(), a.chunk(0, 500)), ['INIT-ACK 0', 'ACK 500'])
   assert.deepEqual(await converse(stream, b.init()), ['COMPLETE failed: received folder full'])
-  // Its rest fits, since what is there counts once.
+  // The rest fits, because the received bytes count once.
   assert.deepEqual(await converse(stream, a.init(), a.chunk(500, 700), a.done()), [
     'INIT-ACK 500',
     'ACK 700',
@@ -421,7 +421,7 @@ test('[stream.receive-refusal] what does not fit the quota is refused at INIT, w
   assert.deepEqual(await node.ask({ type: FrameType.File, filename: 'c', payload: Buffer.alloc(301) }), [
     'ERR FILE save failed: received folder full',
   ])
-  // Up to a quarter of the folder, what is announced counts as if it were there.
+  // Up to a quarter of the quota, declared sizes count as if they were stored.
   assert.deepEqual(await converse(stream, b.init(240)), ['INIT-ACK 0'])
   assert.deepEqual(await node.ask({ type: FrameType.File, filename: 'c', payload: Buffer.alloc(61) }), [
     'ERR FILE save failed: received folder full',
@@ -432,13 +432,13 @@ test('[stream.receive-refusal] what does not fit the quota is refused at INIT, w
   assert.equal(partials(node).get(b.hexId)?.length, 0)
 })
 
-test('the quota is looked at for every chunk: others may have filled the folder meanwhile', async t => {
+test('the quota is checked for every chunk: others may have filled the folder meanwhile', async t => {
   const node = await startNode(t, { receivedMaxBytes: 1000 })
   const file = new Sending(randomBytes(900))
   const stream = await node.dial()
   await converse(stream, file.init(), file.chunk(0, 300))
   writeFileSync(join(node.receivedDir, 'other'), Buffer.alloc(500))
-  // Noticed when the folder is listed anew, as it is before anything is refused.
+  // The folder is listed again before anything is refused.
   assert.deepEqual(await node.ask({ type: FrameType.File, filename: 'c', payload: Buffer.alloc(800) }), [
     'ERR FILE save failed: received folder full',
   ])
@@ -446,7 +446,7 @@ test('the quota is looked at for every chunk: others may have filled the folder 
   assert.equal(partials(node).get(file.hexId)?.length, 300)
 })
 
-test('hundreds of INITs hold few files open', { skip: NO_PROC }, async t => {
+test('hundreds of INITs keep few files open', { skip: NO_PROC }, async t => {
   const node = await startNode(t)
   const stream = await node.dial()
   const inits = Array.from({ length: 300 }, (_, i) => new Sending(Buffer.from(`file ${i}`)).init())
@@ -484,7 +484,7 @@ test('[stream.receive-stall] a transfer without progress is closed; its partial 
   }
 })
 
-test('who filters files by name and size is asked about the whole file, once', async t => {
+test('the accept hook is called once, for the whole file, with its name and size', async t => {
   const asked: AcceptRequest[] = []
   const accept = (request: AcceptRequest) => {
     asked.push(request)
@@ -507,7 +507,7 @@ test('who filters files by name and size is asked about the whole file, once', a
   assert.deepEqual([...partials(node)], [])
 })
 
-test('who may not send may not send in chunks', async t => {
+test('a sender that may not send may not send in chunks, either', async t => {
   const node = await startNode(t, { deny: ['1:*'] })
   assert.equal(
     await deliverAll(node, new Sending(randomBytes(10))),
@@ -515,18 +515,18 @@ test('who may not send may not send in chunks', async t => {
   )
 })
 
-test('a sender over its rate is read slowly, and its transfer comes to its end', async t => {
+test('a sender over its rate is read slowly, and its transfer completes', async t => {
   const node = await startNode(t, { rates: { bytesPerSecond: 200_000 } })
   const file = new Sending(randomBytes(8 * CHUNK))
   const startedAt = performance.now()
   assert.equal(await deliverAll(node, file), 'COMPLETE ok')
-  // 8 chunks of 48 KiB, of which 200,000 bytes may come at once and the last is not waited for.
+  // 8 chunks of 48 KiB: the burst is 200,000 bytes, and nothing waits after the last chunk.
   assert.ok(performance.now() - startedAt > 500)
 })
 
-test('what waits for its sender’s rates is not read on: others find room', { timeout: 30_000 }, async t => {
+test('a sender that waits for its rates is not read on: others have space', { timeout: 30_000 }, async t => {
   setLimit(t, 'bytesHeld', 65_536)
-  // One frame at once, and no other for as long as the test takes.
+  // A burst of one frame, and no other during the test.
   const node = await startNode(t, { rates: { framesPerSecond: 0.001 } })
   const file = new Sending(randomBytes(4_000))
   const eager = await Promise.all(Array.from({ length: 4 }, () => node.dial()))
@@ -551,7 +551,7 @@ test('frames that wait for the rates together are handled in their order', async
   assert.deepEqual(answers, ['INIT-ACK 0', ...acks, 'COMPLETE ok'])
 })
 
-test('a stop does not wait for the rates: what has come is answered', async t => {
+test('a stop does not wait for the rates: arrived frames are answered', async t => {
   const node = await startNode(t, { rates: { framesPerSecond: 0.001 } })
   const file = new Sending(randomBytes(90))
   const stream = await node.dial()
@@ -562,7 +562,7 @@ test('a stop does not wait for the rates: what has come is answered', async t =>
   assert.deepEqual(await rest, ['ACK 30', 'ACK 60', 'ACK 90', 'end'])
 })
 
-test('a frame that breaks off leaves what came before it, to be resumed from', async t => {
+test('after a frame that is cut off, the transfer resumes from the bytes before it', async t => {
   const node = await startNode(t)
   const file = new Sending(randomBytes(700_000))
   const stream = await node.dial()

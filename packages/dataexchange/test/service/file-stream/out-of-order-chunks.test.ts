@@ -5,7 +5,7 @@ import { ByteBudget } from '#lib/service/peers/byte-budget.js'
 
 const bytes = (text: string) => Buffer.from(text)
 
-test('chunks come out when it is their turn, without what lies in front of the cursor', () => {
+test('chunks are taken when the cursor reaches them, without the bytes before it', () => {
   const held = new OutOfOrderChunks(new ByteBudget(1e9))
   assert.ok(held.add(10, bytes('klm')))
   assert.ok(held.add(5, bytes('fgh')))
@@ -17,14 +17,14 @@ test('chunks come out when it is their turn, without what lies in front of the c
   assert.equal(held.take(13), undefined)
 })
 
-test('of two at one place the longer is kept', () => {
+test('the longer of two chunks at one offset is kept', () => {
   const held = new OutOfOrderChunks(new ByteBudget(1e9))
   for (const text of ['ab', 'abcd', 'abc']) assert.ok(held.add(3, bytes(text)))
   assert.equal(Buffer.from(held.take(3) ?? []).toString(), 'abcd')
   assert.equal(held.take(3), undefined)
 })
 
-test('what is held is a copy', () => {
+test('chunks are copied', () => {
   const held = new OutOfOrderChunks(new ByteBudget(1e9))
   const source = bytes('abc')
   held.add(0, source)
@@ -32,7 +32,7 @@ test('what is held is a copy', () => {
   assert.equal(Buffer.from(held.take(0) ?? []).toString(), 'abc')
 })
 
-test('what is held counts into the budget until it is taken, dropped or cleared', () => {
+test('chunks count into the budget until they are taken, dropped or cleared', () => {
   const budget = new ByteBudget(1e9)
   const held = new OutOfOrderChunks(budget)
   held.add(5, Buffer.alloc(100))
@@ -45,7 +45,7 @@ test('what is held counts into the budget until it is taken, dropped or cleared'
   assert.equal(budget.used, 0)
 })
 
-test('no more is held than the limit', () => {
+test('chunks over the limit are refused', () => {
   const budget = new ByteBudget(1e9)
   const held = new OutOfOrderChunks(budget)
   let at = 1

@@ -99,14 +99,14 @@ test('[autoanswer.ack-reply] the acknowledgement does not wait for the reply', a
   assert.equal(textOf(await readFrame(stream)), 'done')
 })
 
-test('[autoanswer.stored] a node that answers nothing stores the request like TEXT', async t => {
+test('[autoanswer.stored] a node without an answerer stores the request like TEXT', async t => {
   const node = await start(t)
   assert.deepEqual(await node.ask(request('anybody?')), ['ACK AUTOANSWER 8 bytes'])
   const [{ type, data } = {}] = node.messages()
   assert.deepEqual([type, data], ['AUTOANSWER', 'anybody?'])
 })
 
-test('[autoanswer.waits] what follows on the connection is stored, and answered after the reply; the sender closes', async t => {
+test('[autoanswer.waits] later frames of the connection are stored, and answered after the reply; the sender closes', async t => {
   const { answer, started } = held()
   const node = await start(t, { answer })
   const stream = await node.asked(request('first'))
@@ -120,7 +120,7 @@ test('[autoanswer.waits] what follows on the connection is stored, and answered 
   assert.ok(!stream.closed, 'it is the sender who closes')
 })
 
-test('[autoanswer.bound] an exchange is over after 40 s, whether the sender closes or not', async t => {
+test('[autoanswer.bound] an open request ends after 40 s, also if the sender does not close', async t => {
   const node = await start(t, { answer: () => 'reply', idleTimeout: -1, frameTimeout: -1 })
   const stream = await node.dial()
   t.mock.timers.enable({ apis: ['setTimeout'] })
@@ -133,13 +133,13 @@ test('[autoanswer.bound] an exchange is over after 40 s, whether the sender clos
   const over = closed(stream)
   stream.resume()
   t.mock.timers.tick(1)
-  // Its linger begins when the connection has come to its end.
+  // The linger begins at the end of the connection.
   const ticking = setInterval(() => t.mock.timers.tick(CLOSE_LINGER_MS), 5)
   await over
   clearInterval(ticking)
 })
 
-test('a reply that takes longer than its time, and than idleTimeout: the hook is told, the peer too', async t => {
+test('a reply that exceeds its time, and the idle time: the signal of the hook is aborted, and the peer gets the failure', async t => {
   let signal: AbortSignal | undefined
   const answer: AnswerHook = (_, given) => {
     signal = given
@@ -186,20 +186,20 @@ for (const [what, answer, error] of failures) {
       failed,
     )
     assert.deepEqual(node.service.refusals, { [`requests were not answered: ${error}`]: 1 })
-    // The connection lives on.
+    // The connection stays open.
     await writeFrame(stream, text('next'))
     assert.equal(textOf(await readFrame(stream)), 'ACK TEXT 4 bytes')
   })
 }
 
-test('a reply that reads like a failure is a reply: it is TEXT', async t => {
+test('a reply that reads like a failure is still a reply: it is TEXT', async t => {
   const node = await start(t, { answer: () => 'ERR AUTOANSWER save failed: no' })
   const stream = await node.asked(request('x'))
   await readFrame(stream)
   assert.equal((await readFrame(stream))?.type, FrameType.Text)
 })
 
-test('an empty request and an empty reply are what they are', async t => {
+test('an empty request and an empty reply are delivered as such', async t => {
   const node = await start(t, { answer: ({ text }) => text })
   const stream = await node.asked(request(''))
   assert.equal(textOf(await readFrame(stream)), 'ACK+REPLY AUTOANSWER 0 bytes')
@@ -207,7 +207,7 @@ test('an empty request and an empty reply are what they are', async t => {
   assert.deepEqual([reply?.type, reply?.payload.length], [FrameType.Text, 0])
 })
 
-test('over the places of a peer a request is refused; a place is free again when the reply has gone', async t => {
+test('a request over the limit of a peer is refused; a place is free again after the reply was written', async t => {
   const { answer, started } = held()
   const node = await start(t, { answer })
   const places = ANSWERS_AT_ONCE_PER_PEER
@@ -233,7 +233,7 @@ test('over the places of a peer a request is refused; a place is free again when
   }
 })
 
-test('a hook that does not heed its signal keeps its place, and keeps nobody waiting', async t => {
+test('a hook that ignores its signal keeps its place, and delays nobody', async t => {
   const node = await start(t, { answer: () => new Promise<string>(() => {}), replyTimeout: 20 })
   for (let n = 0; n < ANSWERS_AT_ONCE_PER_PEER; n++) {
     const stream = await node.asked(request('x'))
@@ -244,7 +244,7 @@ test('a hook that does not heed its signal keeps its place, and keeps nobody wai
   assert.match(answer ?? '', /busy/)
 })
 
-test('[autoanswer.admission] a request is admitted, and counted, as any frame', async t => {
+test('[autoanswer.admission] a request is admitted and rate limited like any frame', async t => {
   const config: ServiceConfig = {
     answer: () => 'reply',
     accept: ({ type }) => type !== 'AUTOANSWER' || 'no questions',
@@ -259,7 +259,7 @@ test('[autoanswer.admission] a request is admitted, and counted, as any frame', 
   assert.match((await rated.ask(request('x')))[0] ?? '', /sends too much/)
 })
 
-test('a request over its limit, or not UTF-8, is refused; one of the limit is answered', async t => {
+test('a request over the limit, or not UTF-8, is refused; one at the limit is answered', async t => {
   const node = await start(t, { answer: ({ size }) => String(size) })
   const limit = MAX_REQUEST_SIZE
   assert.deepEqual(await node.ask(request(Buffer.alloc(limit + 1, 'a')), request(Uint8Array.of(0xff))), [
@@ -269,11 +269,11 @@ test('a request over its limit, or not UTF-8, is refused; one of the limit is an
   const stream = await node.asked(request(Buffer.alloc(limit, 'a')))
   assert.equal(textOf(await readFrame(stream)), `ACK+REPLY AUTOANSWER ${limit} bytes`)
   assert.equal(textOf(await readFrame(stream)), String(limit))
-  // Their places are free again.
+  // The places are free again.
   for (let n = 0; n < 10; n++) assert.equal((await node.ask(request('x')))[0], 'ACK+REPLY AUTOANSWER 1 bytes')
 })
 
-test('inside a TRACE a request is stored, as it is where nobody answers', async t => {
+test('inside a TRACE a request is stored, as without an answerer', async t => {
   const node = await start(t, { answer: () => assert.fail() })
   const stream = await node.dial()
   const payload = Buffer.from('probe')
@@ -286,7 +286,7 @@ test('inside a TRACE a request is stored, as it is where nobody answers', async 
   await closeStream(stream)
 })
 
-test('a peer that leaves has its answer given up', async t => {
+test('the answer for a peer that leaves is aborted', async t => {
   const { answer, started } = held()
   const node = await start(t, { answer })
   const stream = await node.asked(request('x'))
@@ -297,7 +297,7 @@ test('a peer that leaves has its answer given up', async t => {
   await told
 })
 
-test('stop() gives a running answer its time, then gives it up and tells the peer; nothing is waited for', async t => {
+test('stop() gives a running answer its time, then aborts it and tells the peer, without waiting for the hook', async t => {
   const { answer, started } = held()
   const node = await start(t, { answer })
   const [quick, slow] = [await node.asked(request('quick')), await node.asked(request('slow'))]

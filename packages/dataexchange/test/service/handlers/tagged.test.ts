@@ -34,7 +34,7 @@ function raw(header: string | Uint8Array, rest: Uint8Array, length = Buffer.byte
   return { type: FrameType.Tagged, payload: Buffer.concat([head, Buffer.from(header), rest]) }
 }
 
-test('[tagged.answer] [tagged.ids-stored] the frame inside is stored and answered as if it had come by itself, with its ids', async t => {
+test('[tagged.answer] [tagged.ids-stored] the inner frame is stored and answered like a plain frame, with its ids', async t => {
   const node = await startService(t)
   const answers = await node.ask(
     tagged(text('héllo')),
@@ -94,7 +94,7 @@ test('[tagged.answer] [tagged.ids-stored] the frame inside is stored and answere
   assert.ok(payloads.some(payload => payload.type === 'TEXT' && !('message_id' in payload)))
 })
 
-test('[tagged.answer] [tagged.duplicate] a TRACE inside is answered with its times, and its frame is stored once', async t => {
+test('[tagged.answer] [tagged.duplicate] an inner TRACE is answered with its times, and its frame is stored once', async t => {
   const node = await startService(t)
   const inner = Buffer.from('\0\x05a.txtdata')
   const frames = [
@@ -122,7 +122,7 @@ test('[tagged.answer] [tagged.duplicate] a TRACE inside is answered with its tim
   assert.equal(node.files().size, 1)
 })
 
-test('[tagged.malformed-answer] a malformed TAGGED frame is refused, also a large one, and the connection goes on', async t => {
+test('[tagged.malformed-answer] a malformed TAGGED frame is refused, also a large one, and the connection stays open', async t => {
   const node = await startService(t)
   const inner = Buffer.from('\0\0\0\x01x')
   const answers = await node.ask(
@@ -175,7 +175,7 @@ test('[tagged.duplicate] a duplicate gets the first answer and publishes no even
   assert.deepEqual(await node.ask(text('hello'), text('hello')), ['ACK TEXT 5 bytes', 'ACK TEXT 5 bytes'])
 })
 
-test('[tagged.restart] a service that is started again answers what it has as a duplicate', async t => {
+test('[tagged.restart] after a restart, the service answers a stored message as a duplicate', async t => {
   const node = await startService(t)
   await node.ask(tagged(text('hello')), tagged(file('a', LARGE)))
   await node.service.stop()
@@ -198,7 +198,7 @@ test('a TAGGED frame that arrives byte by byte is the same frame', async t => {
   await closeStream(stream)
 })
 
-test('a TAGGED frame that breaks off leaves nothing', async t => {
+test('a TAGGED frame that is cut off leaves nothing', async t => {
   const node = await startService(t)
   const stream = await node.dial()
   const [header, payload] = encodeFrame(tagged(file('a', LARGE)))
@@ -208,7 +208,7 @@ test('a TAGGED frame that breaks off leaves nothing', async t => {
   assert.equal(node.files().size, 1)
 })
 
-test('[tagged.admission] the accept hook is asked for the frame inside, with its ids, and again under a TRACE', async t => {
+test('[tagged.admission] the accept hook is called for the inner frame, with its ids, and again under a TRACE', async t => {
   const asked: AcceptRequest[] = []
   const node = await startService(t, {
     accept: request => {
@@ -242,13 +242,13 @@ test('[tagged.admission] the accept hook is asked for the frame inside, with its
   assert.equal(node.files().size, 0)
 })
 
-test('[tagged.admission] a sender that may not send may not do so in a TAGGED frame, and a duplicate is refused too', async t => {
+test('[tagged.admission] a sender that may not send may not do so in a TAGGED frame, and a duplicate is refused, too', async t => {
   const node = await startService(t, { deny: ['1:*'] })
   const answers = await node.ask(tagged(text('x')), tagged(text('x')))
   assert.deepEqual(answers, Array(2).fill('ERR TEXT save failed: refused: this sender may not send here'))
 })
 
-test('[tagged.admission] a TAGGED frame costs its rate once, with all that is in it', async t => {
+test('[tagged.admission] a TAGGED frame counts against the rates once, with its whole size', async t => {
   const frames = await startService(t, { rates: { framesPerSecond: 3 } })
   const traces = Array.from({ length: 4 }, (_, i) => tagged(traced(1, Buffer.from(`${i}`))))
   const acks = (await frames.ask(...traces)).map(answer => answer.slice(0, 3))
@@ -264,7 +264,7 @@ test('[tagged.admission] a TAGGED frame costs its rate once, with all that is in
   ])
 })
 
-test('writeFrame writes the ids that it is given', async t => {
+test('writeFrame writes the given ids', async t => {
   const node = await startService(t)
   const stream = await node.dial()
   await writeFrame(stream, text('x'), { ids: IDS })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ByteBudget } from '#lib/service/peers/byte-budget.js'
 
-test('there is room until the budget is used, and it is tight from half of it on', () => {
+test('bytes are available until the budget is used up; it is tight from half of it on', () => {
   const budget = new ByteBudget(100)
   budget.hold(49)
   assert.deepEqual([budget.isAvailable, budget.isTight], [true, false])
@@ -14,7 +14,7 @@ test('there is room until the budget is used, and it is tight from half of it on
   assert.deepEqual([budget.isAvailable, budget.used], [true, 99])
 })
 
-test('a part counts into the whole, and has no room where the whole has none', () => {
+test('a child budget charges its parent, and is unavailable while the parent is', () => {
   const all = new ByteBudget(100)
   const one = new ByteBudget(60, all)
   const other = new ByteBudget(60, all)
@@ -26,7 +26,7 @@ test('a part counts into the whole, and has no room where the whole has none', (
   assert.equal(other.isAvailable, true)
 })
 
-test('those who wait are told when there is room again, in the part or in the whole', () => {
+test('listeners are called when bytes are available again, in the child or in the parent', () => {
   const all = new ByteBudget(100)
   const one = new ByteBudget(60, all)
   let told = 0

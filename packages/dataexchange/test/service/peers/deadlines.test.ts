@@ -28,7 +28,7 @@ function startDeadlines(t: test.TestContext, options: Partial<DeadlineOptions> =
 const SLOW = 'a frame takes too long'
 const IDLE = 'idle for too long'
 
-test('a frame has its time from its start, whatever length it declares', t => {
+test('the time for a frame starts at its head, whatever length it declares', t => {
   const { deadlines, pass, expired } = startDeadlines(t)
   deadlines.frameStarted()
   pass(9_000)
@@ -37,7 +37,7 @@ test('a frame has its time from its start, whatever length it declares', t => {
   assert.equal(expired[0], SLOW)
 })
 
-test('what has come of a frame gives it time, at the least rate', t => {
+test('received bytes extend the time for a frame, at the minimum rate', t => {
   const { deadlines, pass, expired } = startDeadlines(t)
   deadlines.frameStarted()
   for (let second = 0; second < 300; second++) {
@@ -45,7 +45,7 @@ test('what has come of a frame gives it time, at the least rate', t => {
     pass(1_000)
   }
   assert.deepEqual(expired, [])
-  // A byte a second gives next to none.
+  // One byte a second extends it by almost nothing.
   for (let second = 0; second < 12; second++) {
     deadlines.arrived(1)
     pass(1_000)
@@ -66,7 +66,7 @@ test('between frames a peer whose payloads are being handled is not idle; within
   assert.equal(expired[0], IDLE)
 })
 
-test('while this side does not read no time passes for the peer, also while the pause lasts', t => {
+test('the time in which this side does not read does not count, also during the pause', t => {
   const { deadlines, pass, expired } = startDeadlines(t, { idleTimeout: 8_000 })
   deadlines.frameStarted()
   pass(6_000)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FairScheduler } from '#lib/service/peers/fair-scheduler.js'
 
-test('where there is little to do, work is done at once', async () => {
+test('a short piece of work runs at once', async () => {
   const turns = new FairScheduler()
   const done: string[] = []
   void turns.run({}, () => done.push('a'))
@@ -10,7 +10,7 @@ test('where there is little to do, work is done at once', async () => {
   assert.deepEqual(done, ['a', 'b'])
 })
 
-test('where there is much to do, peers take turns, however much each of them has', async () => {
+test('under load peers take turns, however much work each has', async () => {
   const turns = new FairScheduler()
   const [greedy, modest] = [{}, {}]
   const done: string[] = []
@@ -25,7 +25,7 @@ test('where there is much to do, peers take turns, however much each of them has
   assert.ok(done.indexOf('modest') <= 3, done.join(' '))
 })
 
-test('what a piece of work throws goes to its own caller, and the others go on', async () => {
+test('an error of a piece of work goes to its own caller; other work continues', async () => {
   const turns = new FairScheduler()
   const peer = {}
   const slow = () => {

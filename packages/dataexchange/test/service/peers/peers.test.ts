@@ -5,7 +5,7 @@ import { type Peer, Peers } from '#lib/service/peers/peers.js'
 const UNLIMITED = Number.POSITIVE_INFINITY
 
 for (const maxConnections of [10, UNLIMITED]) {
-  test(`a peer that is back soon is the same; of many that left, those longest away are forgotten, with at most ${maxConnections} connections`, () => {
+  test(`a peer that returns soon keeps its state; the peers that left first are forgotten, with at most ${maxConnections} connections`, () => {
     const peers = new Peers({ maxConnections, maxConnectionsPerPeer: UNLIMITED, rates: {} })
     const join = (address: string) => peers.join(address) as Peer
     const stays = join('stays')
@@ -22,7 +22,7 @@ for (const maxConnections of [10, UNLIMITED]) {
   })
 }
 
-test('one of several connections of a peer may leave', () => {
+test('a peer keeps its state while one of its connections leaves', () => {
   const peers = new Peers({ maxConnections: 3, maxConnectionsPerPeer: 2, rates: {} })
   const peer = peers.join('a')
   assert.equal(peers.join('a'), peer)

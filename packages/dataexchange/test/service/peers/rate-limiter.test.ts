@@ -8,7 +8,7 @@ function clock(t: TestContext): { now: number } {
   return time
 }
 
-test('a second of frames may come at once, the next as time goes by', t => {
+test('a burst of one second is allowed, further frames as time passes', t => {
   const time = clock(t)
   const rates = new RateLimiter({ framesPerSecond: 2 })
   assert.deepEqual([rates.take(0), rates.take(0), rates.take(0)], [true, true, false])
@@ -18,7 +18,7 @@ test('a second of frames may come at once, the next as time goes by', t => {
   assert.deepEqual([rates.take(0), rates.take(0), rates.take(0)], [true, true, false])
 })
 
-test('a frame larger than the rate passes, and what is over is taken from the time after it', t => {
+test('a frame larger than the rate passes, and its excess delays the next ones', t => {
   const time = clock(t)
   const rates = new RateLimiter({ bytesPerSecond: 100 })
   assert.equal(rates.take(350), true)
@@ -38,14 +38,14 @@ test('a frame that one rate refuses is not counted by the other', t => {
 })
 
 for (const rate of [undefined, Number.POSITIVE_INFINITY]) {
-  test(`with rates of ${rate} everything passes`, () => {
+  test(`rates of ${rate} mean no limit`, () => {
     const rates = new RateLimiter({ framesPerSecond: rate, bytesPerSecond: rate })
     for (let i = 0; i < 1000; i++) assert.equal(rates.take(1_000_000), true)
     assert.equal(rates.wait, 0)
   })
 }
 
-test('a rate below one frame a second lets one pass, then the next when it is due', t => {
+test('with a rate below one frame a second, one frame passes, and the next when it is due', t => {
   const time = clock(t)
   const rates = new RateLimiter({ framesPerSecond: 0.5 })
   assert.deepEqual([rates.take(0), rates.take(0)], [true, false])
@@ -55,7 +55,7 @@ test('a rate below one frame a second lets one pass, then the next when it is du
   assert.equal(rates.take(0), true)
 })
 
-test('it tells how long to wait until a frame is allowed, by both rates', t => {
+test('wait is the time until both rates allow a frame', t => {
   const time = clock(t)
   const rates = new RateLimiter({ framesPerSecond: 10, bytesPerSecond: 100 })
   assert.equal(rates.wait, 0)
