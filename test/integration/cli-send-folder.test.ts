@@ -103,7 +103,7 @@ test('a folder that stays an archive is printed with its reason', async t => {
   await box.ok(['send-file', address, path])
   const kept = await event(/"folder\.kept"/)
   assert.equal(kept.filename, 'f.tar')
-  assert.match(String(kept.reason), /leads elsewhere/)
+  assert.match(String(kept.reason), /leads out of its folder/)
   assert.deepEqual(readFileSync(String(kept.path)), readFileSync(path))
 })
 

@@ -5,12 +5,12 @@ export const MiB: number = 1024 * KiB
 /** Bytes of a gibibyte. */
 export const GiB: number = 1024 * MiB
 
-/** `text` as UTF-8. Lone surrogates become U+FFFD, as everywhere in JavaScript. */
+/** Encodes `text` as UTF-8. Lone surrogates become U+FFFD. */
 export function utf8(text: string): Uint8Array {
   return encoder.encode(text)
 }
 
-/** `bytes` as text, or undefined where they are not valid UTF-8. A byte order mark is kept. */
+/** Decodes `bytes`; undefined if they are not valid UTF-8. A byte order mark is kept. */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
     return strictDecoder.decode(bytes)
@@ -19,17 +19,17 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** A DataView of exactly the bytes that `bytes` shows. */
+/** Returns a DataView of exactly the bytes of `bytes`. */
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-/** True for the whole numbers 0 to 2^32 - 1. */
+/** Whether `value` is a whole number from 0 to 2^32 - 1. */
 export function isU32(value: number): boolean {
   return Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff
 }
 
-/** `parts` one after the other, in one array. A single part is returned as it is, not copied. */
+/** Concatenates `parts`. A single part is returned without a copy. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
   if (parts.length === 1) return parts[0]!
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
@@ -42,9 +42,8 @@ export function concat(parts: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * Collects a payload of unknown arrival pattern. Memory follows the bytes that have arrived: large pieces
- * are kept as they are, small ones are copied together, so that a peer who dribbles single bytes does not
- * cost an object for each of them.
+ * Collects a payload that arrives in pieces. Memory follows the bytes that have arrived. Large pieces are kept without
+ * a copy; small ones are copied together, so that a peer that sends single bytes does not cost an object for each.
  */
 export class ByteCollector {
   #parts: Uint8Array[] = []
@@ -52,12 +51,14 @@ export class ByteCollector {
   #tailUsed = 0
   #length = 0
 
-  /** Bytes that it holds. */
+  /** The bytes collected so far. */
   get length(): number {
     return this.#length
   }
 
-  /** `whole`: how many bytes there will be in all, where that is known; so few are collected where they are to stay. */
+  /**
+   * Appends `piece`. `whole` is the total size, if it is known: a small payload is collected in its final place.
+   */
   append(piece: Uint8Array, whole = 0): void {
     if (this.#length === 0 && whole <= SMALL_WHOLE && piece.length <= whole) this.#tail = fromSlab(whole)
     this.#length += piece.length
@@ -69,7 +70,7 @@ export class ByteCollector {
     let rest = piece
     while (rest.length > 0) {
       if (this.#tailUsed === this.#tail.length) this.#flushTail()
-      // A block that was begun is filled first: large pieces among small ones would leave it empty but for a few bytes.
+      // Fill a started block first: large pieces between small ones would leave it almost empty.
       if (this.#tailUsed === 0 && rest.length >= SMALL_PIECE) {
         this.#parts.push(rest)
         return
@@ -82,7 +83,7 @@ export class ByteCollector {
     }
   }
 
-  /** All bytes so far; the collector is empty afterwards. */
+  /** Returns all bytes collected so far, and empties the collector. */
   take(): Uint8Array {
     this.#flushTail()
     const whole = this.#parts.length === 0 ? EMPTY : concat(this.#parts)
@@ -100,7 +101,7 @@ export class ByteCollector {
   }
 }
 
-/** A piece of a block that many share: a block for each would cost more than what goes into it. */
+/** Allocates from a shared block: an own block would cost more than a small payload. */
 function fromSlab(length: number): Uint8Array {
   if (slabUsed + length > slab.length) {
     slab = new Uint8Array(SLAB_SIZE)
@@ -115,10 +116,10 @@ const SMALL_WHOLE = 1024
 const SLAB_SIZE = 8 * 1024
 let slab: Uint8Array = new Uint8Array(0)
 let slabUsed = 0
-/** Most payloads of small pieces are short themselves, and V8 makes arrays of up to 64 bytes for next to nothing. */
+/** Most payloads of small pieces are short, and V8 allocates arrays of up to 64 bytes very cheaply. */
 const BLOCKS = [64, 1024]
 const LAST_BLOCK = 4096
 const EMPTY = new Uint8Array(0)
 const encoder = new TextEncoder()
-// ignoreBOM: a payload or a name that begins with U+FEFF keeps it.
+// ignoreBOM keeps a U+FEFF at the beginning of a payload or a name.
 const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

@@ -1,8 +1,8 @@
 /**
- * The wall clock in nanoseconds since the Unix epoch: what the system's clock, which gives milliseconds, allows
- * to be true, and between two of them the monotonic clock, so that calls in one millisecond differ. Another
- * program may compare its own time with it: what it is late or early shrinks with every call that shows it.
- * It follows the system's clock when that is set, and may go back then.
+ * Returns the wall clock in nanoseconds since the Unix epoch. The system clock of Node has milliseconds; between two of
+ * them the monotonic clock counts on, so that calls within one millisecond differ. The result always lies within the
+ * current millisecond of the system clock: another program may compare its own time with it, and each call corrects
+ * the offset. If the system clock is set back, the result goes back, too.
  */
 export function wallClockNs(): bigint {
   const earliest = systemClockNs()
@@ -15,14 +15,14 @@ export function wallClockNs(): bigint {
   return anchorWall
 }
 
-/** `ns` as RFC 3339 with nine digits of a second, in the local zone (`Z` where its offset is zero). */
+/** Formats `ns` as RFC 3339 with nine fractional digits, in the local zone (`Z` if its offset is zero). */
 export function rfc3339(ns: bigint): string {
   const at = localTime(ns)
   const fraction = pad(Number(ns % NS_PER_S), 9)
   return `${at.year}-${at.month}-${at.day}T${at.hour}:${at.minute}:${at.second}.${fraction}${at.offset}`
 }
 
-/** `ns` as it stands in file names: `YYYYMMDD-HHMMSS.mmm`, in the local zone (section 3). */
+/** Formats `ns` for file names: `YYYYMMDD-HHMMSS.mmm`, in the local zone. */
 export function fileTimestamp(ns: bigint): string {
   const at = localTime(ns)
   const ms = pad(Number((ns / NS_PER_MS) % 1000n), 3)
@@ -32,11 +32,11 @@ export function fileTimestamp(ns: bigint): string {
 const NS_PER_MS = 1_000_000n
 const NS_PER_S = 1_000_000_000n
 let anchorMonotonic = process.hrtime.bigint()
-// Node's time of its own start may be tens of microseconds ahead. Being late is mended by the first calls, and
-// an answer that is stamped later than it arrives is the worse mistake.
+// Node's time origin may be tens of microseconds ahead. The first calls correct a clock that is late, but an answer
+// whose timestamp is later than its arrival would be the worse mistake.
 let anchorWall = BigInt(Math.floor((performance.timeOrigin + performance.now()) * 1000)) * 1000n - 100_000n
 
-/** What it has reached, in whole milliseconds. */
+/** The system clock, which has whole milliseconds. */
 function systemClockNs(): bigint {
   return BigInt(Date.now()) * NS_PER_MS
 }
@@ -64,7 +64,7 @@ function localTime(ns: bigint): LocalTime {
   return last
 }
 
-/** Most calls are about the second of the call before. */
+/** The last result: most calls are within the same second. */
 let last: LocalTime = localTimeOf(new Date(0))
 let lastSecond = 0
 let lastOffset = new Date(0).getTimezoneOffset()

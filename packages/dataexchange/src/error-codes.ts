@@ -96,14 +96,12 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorEntry>> = {
   },
   FRAME_INVALID: {
     class: 'WireError',
-    meaning:
-      'a frame cannot be written as it is: its type is no u32, or a body gave another length than declared',
+    meaning: 'a frame cannot be written: its type is not a u32, or its body has another length than declared',
     toPeer: null,
   },
   DECODER_FAILED: {
     class: 'WireError',
-    meaning:
-      'bytes were pushed into a decoder that has already failed or ended; make a new one for each stream',
+    meaning: 'bytes were pushed into a decoder that has failed or ended; use a new decoder for each stream',
     toPeer: null,
   },
   FILENAME_TOO_LONG: {
@@ -133,7 +131,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorEntry>> = {
   },
   TRACE_ANSWER_INVALID: {
     class: 'WireError',
-    meaning: 'the answer to a TRACE is not the JSON object of timestamps that it should be',
+    meaning: 'the answer to a TRACE is not a JSON object with its timestamps',
     toPeer: null,
   },
   TAGGED_INVALID: {
@@ -144,18 +142,17 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorEntry>> = {
   MESSAGE_ID_INVALID: {
     class: 'WireError',
     meaning:
-      'a message id is not made of 1 to 128 characters of A-Z a-z 0-9 - _ . :; newMessageId() makes one',
+      'a message id does not consist of 1 to 128 characters of A-Z a-z 0-9 - _ . :; newMessageId() creates one',
     toPeer: 'malformed message id',
   },
   FILE_STREAM_INVALID: {
     class: 'WireError',
-    meaning:
-      'a FILESTREAM frame is too short, names a kind or a size that cannot be, or an id that is no hash',
+    meaning: 'a FILESTREAM frame is too short, or has an invalid kind, size or transfer id',
     toPeer: 'malformed FILESTREAM frame',
   },
   UNSUPPORTED_TYPE: {
     class: 'WireError',
-    meaning: 'a frame of a type that this receiver does not store',
+    meaning: 'a frame has a type that this receiver does not store',
     toPeer: 'unsupported frame type',
   },
   ADDRESS_INVALID: {
@@ -171,7 +168,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorEntry>> = {
   },
   DAEMON_NOT_PILOT: {
     class: 'DriverError',
-    meaning: 'what answers on the socket does not speak the Pilot daemon protocol; check the socket path',
+    meaning: 'a program that is not a Pilot daemon answers on the socket; check the socket path',
     toPeer: null,
   },
   DAEMON_GONE: {
@@ -201,7 +198,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorEntry>> = {
   },
   ABORTED: {
     class: 'DriverError',
-    meaning: 'the caller’s AbortSignal fired; its reason is the cause',
+    meaning: 'the AbortSignal of the caller fired; its reason is the cause',
     toPeer: null,
   },
   DRIVER_CLOSED: {
@@ -216,7 +213,8 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorEntry>> = {
   },
   STREAM_STALLED: {
     class: 'DriverError',
-    meaning: 'a stream was reset because its reader left its buffer full for too long while others waited',
+    meaning:
+      'a stream was reset because its reader left its buffer full for too long while other streams waited',
     toPeer: null,
   },
   SOCKET_IN_USE: {
@@ -241,7 +239,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorEntry>> = {
   },
   ANSWER_INVALID: {
     class: 'DeliveryError',
-    meaning: 'the receiver answered with something that is no answer to a frame',
+    meaning: 'the receiver sent an invalid answer',
     toPeer: null,
   },
   CONNECTION_CLOSED: {
@@ -252,7 +250,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorEntry>> = {
   REPLY_FAILED: {
     class: 'DeliveryError',
     meaning:
-      'the receiver took a request and gave no reply: its answer failed, or the connection ended first; the request is not stored there',
+      'the receiver accepted a request and sent no reply: its answer failed, or the connection ended first; the receiver does not store the request',
     toPeer: null,
   },
   REPLY_TIMED_OUT: {
@@ -272,40 +270,40 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorEntry>> = {
   },
   ANSWER_UNFIT: {
     class: 'AnswerError',
-    meaning: 'a reply is no text in UTF-8, or larger than a frame, or than a command may print',
+    meaning: 'a reply is not text in UTF-8, or is larger than a frame or than the output limit of a command',
     toPeer: 'the reply cannot be sent',
   },
   ANSWER_STOPPED: {
     class: 'AnswerError',
-    meaning: 'an answer was given up because the service stops, or the peer has left',
+    meaning: 'an answer was cancelled because the service stops or the peer has left',
     toPeer: 'the service stops answering',
   },
   SOURCE_UNREADABLE: {
     class: 'DeliveryError',
     meaning:
-      'a file to send is missing, not readable, or not a regular file; or a folder to send holds such, or too much',
+      'a file to send is missing, not readable or not a regular file, or a folder to send contains such a file or too many entries',
     toPeer: null,
   },
   SOURCE_CHANGED: {
     class: 'DeliveryError',
-    meaning: 'a file changed while it was being sent; the transfer was cut so that no wrong copy is stored',
+    meaning: 'a file changed while it was sent; the transfer was aborted so that no wrong copy is stored',
     toPeer: null,
   },
   INBOX_FULL: {
     class: 'MailboxError',
     meaning:
-      'a message is larger than all that the inbox may hold (inboxMaxBytes), or the inbox is full and set to refuse (whenFull)',
+      'a message is larger than the inbox (inboxMaxBytes), or the inbox is full and set to refuse new messages (whenFull)',
     toPeer: 'inbox full',
   },
   RECEIVED_FULL: {
     class: 'MailboxError',
-    meaning: 'a file does not fit what the received folder may hold (receivedMaxBytes)',
+    meaning: 'a file does not fit into the received folder (receivedMaxBytes, receivedMaxFiles)',
     toPeer: 'received folder full',
   },
   ARCHIVE_INVALID: {
     class: 'MailboxError',
     meaning:
-      'the archive of a folder is not unpacked: it is damaged, not what its manifest says, or has paths or entries that are not safe; it stays as it is',
+      'the archive of a folder is not unpacked: it is damaged, differs from its manifest, or has unsafe paths or entries; the archive is kept',
     toPeer: null,
   },
   STORE_FAILED: {
@@ -315,23 +313,23 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorEntry>> = {
   },
   TRANSFERS_FULL: {
     class: 'MailboxError',
-    meaning: 'a further file was to come in chunks while as many are coming as may; try again later',
+    meaning: 'a file arrives in chunks while too many others do; try again later',
     toPeer: 'too many transfers at once',
   },
   TRANSFER_CLOSED: {
     class: 'MailboxError',
     meaning:
-      'a transfer is over: a newer connection of its sender has taken it over, it made no progress, or it has failed',
+      'a transfer has ended: a newer connection of its sender continues it, it made no progress, or it failed',
     toPeer: 'the transfer is closed',
   },
   TRANSFER_INCOMPLETE: {
     class: 'MailboxError',
-    meaning: 'the sender of a file in chunks said that it was done before all bytes had come',
+    meaning: 'the sender of a file in chunks sent DONE before all bytes had arrived',
     toPeer: 'bytes are missing',
   },
   TRANSFER_CORRUPT: {
     class: 'MailboxError',
-    meaning: 'a file that came in chunks has another SHA-256 than announced; what had come was removed',
+    meaning: 'a file that arrived in chunks has another SHA-256 than announced; it was removed',
     toPeer: 'the SHA-256 does not match',
   },
   MAILBOX_CLOSED: {
@@ -342,33 +340,33 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorEntry>> = {
   LEASE_LOST: {
     class: 'MailboxError',
     meaning:
-      'the lease of a message ran out before it was extended or given back, and another consumer may have the message; make leases longer, or extend() in time',
+      'the lease of a message expired before it was extended or released, and another consumer may have the message; use longer leases, or extend() in time',
     toPeer: null,
   },
   OUTBOX_FULL: {
     class: 'OutboxError',
     meaning:
-      'the outbox holds as many entries or bytes as it may; wait for deliveries, remove failed entries, or raise its limits',
+      'the outbox has reached its limit of entries or bytes; wait for deliveries, remove failed entries, or raise the limits',
     toPeer: null,
   },
   OUTBOX_DUPLICATE: {
     class: 'OutboxError',
-    meaning: 'a message with this id is in the outbox already; it will be sent, or is listed as failed',
+    meaning: 'a message with this id is already in the outbox; it will be sent, or is listed as failed',
     toPeer: null,
   },
   OUTBOX_UNKNOWN: {
     class: 'OutboxError',
-    meaning: 'the outbox has no entry with this id: it has been delivered or removed, or never was there',
+    meaning: 'the outbox has no entry with this id: it was delivered or removed, or never existed',
     toPeer: null,
   },
   OUTBOX_DAMAGED: {
     class: 'OutboxError',
-    meaning: 'the file of an outbox entry is cut short or was changed; it is set aside and never sent',
+    meaning: 'the file of an outbox entry is truncated or was changed; it is set aside and never sent',
     toPeer: null,
   },
   OUTBOX_EXPIRED: {
     class: 'OutboxError',
-    meaning: 'an outbox entry was not delivered in its time; retry() gives it the same time again',
+    meaning: 'an outbox entry was not delivered before it expired; retry() gives it the same time again',
     toPeer: null,
   },
   OUTBOX_FAILED: {
@@ -379,7 +377,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorEntry>> = {
   REGISTRY_STARTED: {
     class: 'PluginError',
     meaning:
-      'a service was registered after the registry had started, or it was started twice; register all, then start once',
+      'a service was registered after the registry had started, or the registry was started twice; register all services, then start once',
     toPeer: null,
   },
   SERVICE_DUPLICATE: {
@@ -389,7 +387,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorEntry>> = {
   },
   SERVICE_START_FAILED: {
     class: 'PluginError',
-    meaning: 'a service threw in start(); those started before it have been stopped again',
+    meaning: 'a service threw in start(); the services started before it were stopped',
     toPeer: null,
   },
   SERVICE_STOP_FAILED: {
@@ -399,7 +397,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorEntry>> = {
   },
   CONFIG_INVALID: {
     class: 'PluginError',
-    meaning: 'an option has a value it cannot have; the message names it',
+    meaning: 'an option has an invalid value; the message names it',
     toPeer: null,
   },
 } satisfies { [C in keyof CodesByClass as CodesByClass[C]]: ErrorEntry & { class: C } }

@@ -1,11 +1,12 @@
 import type { CodesByClass, ErrorCode } from './error-codes.ts'
 
 /**
- * The base of every error that this library throws: an `Error` with a stable string {@link code}, a
- * message that says what went wrong and what to do, and the original error, where there is one, as `cause`.
+ * The base of every error that this library throws. The {@link code} is stable; the message names the problem and
+ * the remedy; `cause` is the original error, if there is one.
  */
 export class PilotError extends Error {
   override readonly name: string = 'PilotError'
+  /** See `docs/errors.md` for the meaning of each code. */
   readonly code: ErrorCode
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
@@ -14,7 +15,7 @@ export class PilotError extends Error {
   }
 }
 
-/** Bytes that are no frame, or a frame that cannot be written (PROTOCOL section 1). */
+/** Bytes that are not a frame, or a frame that cannot be written. */
 export class WireError extends PilotError {
   override readonly name: string = 'WireError'
   declare readonly code: CodesByClass['WireError']
@@ -24,7 +25,7 @@ export class WireError extends PilotError {
   }
 }
 
-/** A text that is no address (section 7). */
+/** A text that is not an address. */
 export class AddressError extends PilotError {
   override readonly name: string = 'AddressError'
   declare readonly code: CodesByClass['AddressError']
@@ -34,11 +35,11 @@ export class AddressError extends PilotError {
   }
 }
 
-/** What goes wrong between this process and the daemon, or between the daemon and a peer (section 8). */
+/** A failure between this process and the daemon, or between the daemon and a peer. */
 export class DriverError extends PilotError {
   override readonly name: string = 'DriverError'
   declare readonly code: CodesByClass['DriverError']
-  /** The number in the daemon's ERROR message, where the error is one. */
+  /** The number in the ERROR message of the daemon, if the daemon answered with one. */
   declare readonly daemonCode?: number
 
   constructor(
@@ -51,7 +52,7 @@ export class DriverError extends PilotError {
   }
 }
 
-/** The caller's `AbortSignal` fired: code ABORTED, the signal's reason as `cause`. */
+/** The `AbortSignal` of the caller fired. The code is ABORTED, and `cause` is the reason of the signal. */
 export class AbortError extends DriverError {
   override readonly name: string = 'AbortError'
 
@@ -60,11 +61,11 @@ export class AbortError extends DriverError {
   }
 }
 
-/** A frame that was not delivered, or may not have been (section 2). */
+/** A frame that was not delivered, or whose delivery is uncertain. */
 export class DeliveryError extends PilotError {
   override readonly name: string = 'DeliveryError'
   declare readonly code: CodesByClass['DeliveryError']
-  /** The receiver's answer, where it gave one. */
+  /** The answer of the receiver, if it sent one. */
   declare readonly answer?: string
 
   constructor(
@@ -77,7 +78,7 @@ export class DeliveryError extends PilotError {
   }
 }
 
-/** A reply that a service owes to a request and cannot give (section 6). */
+/** A service could not reply to a request. */
 export class AnswerError extends PilotError {
   override readonly name: string = 'AnswerError'
   declare readonly code: CodesByClass['AnswerError']
@@ -87,7 +88,7 @@ export class AnswerError extends PilotError {
   }
 }
 
-/** A frame that could not be stored, or a message that could not be taken (section 3). */
+/** A frame could not be stored, or a stored message could not be read or leased. */
 export class MailboxError extends PilotError {
   override readonly name: string = 'MailboxError'
   declare readonly code: CodesByClass['MailboxError']
@@ -97,7 +98,7 @@ export class MailboxError extends PilotError {
   }
 }
 
-/** What the outbox could not do with a message. */
+/** The outbox could not accept, read, send or remove a message. */
 export class OutboxError extends PilotError {
   override readonly name: string = 'OutboxError'
   declare readonly code: CodesByClass['OutboxError']
@@ -107,7 +108,7 @@ export class OutboxError extends PilotError {
   }
 }
 
-/** A service that could not be registered, started or stopped (section 9). */
+/** A service could not be registered, started or stopped, or an option has an invalid value. */
 export class PluginError extends PilotError {
   override readonly name: string = 'PluginError'
   declare readonly code: CodesByClass['PluginError']

@@ -7,7 +7,7 @@ export interface Limit {
   readonly value: number
   /** The unit of `value`; a `part` is a fraction from 0 to 1. */
   readonly unit: 'bytes' | 'ms' | 'count' | 'part'
-  /** What the limit bounds, and what happens when it is reached. */
+  /** A description: the quantity that is bounded, and the effect of reaching the bound. */
   readonly about: string
   /** The option that sets it, or null if it is fixed. */
   readonly option: string | null

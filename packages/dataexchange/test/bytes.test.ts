@@ -8,7 +8,7 @@ test('text becomes UTF-8 and comes back', () => {
   assert.equal(hex(utf8('é😀')), 'c3a9f09f9880')
 })
 
-test('bytes that are not UTF-8 give undefined, and do not spoil the next ones', () => {
+test('bytes that are not UTF-8 decode to undefined and do not affect the next call', () => {
   for (const bytes of ['ff', '61c3', 'c080', 'eda080', 'f4908080', '80']) {
     assert.equal(decodeUtf8(fromHex(bytes)), undefined, bytes)
     assert.equal(decodeUtf8(fromHex('61')), 'a')
@@ -24,7 +24,7 @@ test('a lone surrogate becomes U+FFFD', () => {
   assert.equal(hex(utf8('\ud800')), 'efbfbd')
 })
 
-test('a view shows the bytes of its array, not of the buffer under it', () => {
+test('a view covers the bytes of its array, not its whole buffer', () => {
   const view = viewOf(fromHex('0001020304').subarray(1, 3))
   assert.equal(view.byteLength, 2)
   assert.equal(view.getUint16(0), 0x0102)
@@ -36,14 +36,14 @@ test('a u32 is a whole number of 32 bits', () => {
     assert.equal(isU32(value), false)
 })
 
-test('parts become one array, a single part itself', () => {
+test('parts are concatenated, a single part is not copied', () => {
   const part = fromHex('01')
   assert.equal(concat([part]), part)
   assert.equal(hex(concat([part, fromHex(''), fromHex('0203')])), '010203')
   assert.equal(concat([]).length, 0)
 })
 
-test('a collector gives back what it was given, whatever the pieces', () => {
+test('a collector returns all bytes in order, for pieces of any size', () => {
   const lengths = [0, 1, 1023, 1024, 1025, 4095, 4096, 4097, 3 * 4096 + 5]
   for (const first of lengths) {
     for (const second of lengths) {
@@ -57,7 +57,7 @@ test('a collector gives back what it was given, whatever the pieces', () => {
   }
 })
 
-test('a collector is empty after take, and can be used again', () => {
+test('a collector is empty after take and can be reused', () => {
   const collector = new ByteCollector()
   assert.equal(collector.take().length, 0)
   collector.append(fromHex('0102'))
@@ -67,7 +67,7 @@ test('a collector is empty after take, and can be used again', () => {
   assert.equal(collector.take().length, 0)
 })
 
-test('a large piece alone is not copied, small ones are', () => {
+test('a single large piece is not copied, small pieces are', () => {
   const collector = new ByteCollector()
   const large = new Uint8Array(1024)
   collector.append(large)
@@ -78,7 +78,7 @@ test('a large piece alone is not copied, small ones are', () => {
   assert.equal(hex(collector.take()), '01')
 })
 
-test('collectors that know how many bytes will come share memory, and no bytes', () => {
+test('collectors with a known size share memory without overlap', () => {
   const lengths = [0, 1, 2, 63, 64, 65, 300, 1000, 1023, 1024, 1025, 3000]
   const contents = [...lengths, ...lengths, ...lengths].map((length, i) => new Uint8Array(length).fill(i + 1))
   const collectors = contents.map(() => new ByteCollector())
@@ -96,7 +96,7 @@ test('collectors that know how many bytes will come share memory, and no bytes',
   })
 })
 
-test('a collector takes more, and less, than it was told', () => {
+test('a collector accepts more and fewer bytes than announced', () => {
   const collector = new ByteCollector()
   for (const byte of [1, 2, 3, 4, 5]) collector.append(Uint8Array.of(byte), 3)
   assert.deepEqual(collector.take(), Uint8Array.of(1, 2, 3, 4, 5))

@@ -31,7 +31,7 @@ test('times are local, with the offset of the zone', () => {
   assert.equal(inZone('America/St_Johns').rfc, '2025-12-31T20:29:59.007008009-03:30')
 })
 
-test('the wall clock is the system’s, never behind it, finer than a millisecond, and does not repeat', () => {
+test('the wall clock follows the system clock, is never behind it, is finer than a millisecond, and does not repeat', () => {
   // Over several milliseconds, so that some readings come just after the system's clock has gone on.
   for (const end = performance.now() + 20; performance.now() < end; ) {
     const before = BigInt(Date.now()) * 1_000_000n
@@ -43,7 +43,7 @@ test('the wall clock is the system’s, never behind it, finer than a millisecon
   assert.ok(readings.size > 50, `${readings.size} different fractions`)
 })
 
-test('the wall clock follows a system clock that is set', t => {
+test('the wall clock follows changes of the system clock', t => {
   const real = Date.now()
   for (const now of [real + 10 * 365 * 86_400_000, real - 7_200_000, real]) {
     t.mock.method(Date, 'now', () => now)

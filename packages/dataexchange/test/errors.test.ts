@@ -32,7 +32,7 @@ test('an error is an Error with its class, name, code, message and cause', () =>
   }
 })
 
-test('the daemon’s number and the receiver’s answer are there only where they came', () => {
+test('the number of the daemon and the answer of the receiver are set only if they were received', () => {
   assert.equal(new DriverError('DAEMON_REFUSED', 'm', { daemonCode: 3 }).daemonCode, 3)
   assert.equal('daemonCode' in new DriverError('DAEMON_REFUSED', 'm'), false)
   assert.equal(new DeliveryError('PEER_REFUSED', 'm', { answer: 'ERR' }).answer, 'ERR')

@@ -47,7 +47,7 @@ test('the daemon’s messages, stop and file names have the protocol’s bounds'
   assert.equal(MAX_FILE_NAME, 255)
 })
 
-test('no limit stands in the way of another', () => {
+test('no limit contradicts another', () => {
   assert.ok(FIXED_LIMITS.ipcSend.value + 5 <= FIXED_LIMITS.ipcMessage.value)
   assert.ok(FIXED_LIMITS.wholeFrame.value <= FIXED_LIMITS.bytesInFlight.value)
   assert.ok(FIXED_LIMITS.reconnectMin.value < FIXED_LIMITS.reconnectMax.value)
@@ -66,7 +66,7 @@ test('undefined and zero mean the default, a negative value means off', () => {
   assert.equal(configuredLimit(7, fallback), 7)
 })
 
-test('a limit that is no number is refused: nothing would ever be over it', async () => {
+test('a limit that is not a number is refused: nothing would ever exceed it', async () => {
   const isRefused = { name: 'PluginError', code: 'CONFIG_INVALID' }
   for (const wrong of [Number.NaN, 'many' as unknown as number]) {
     assert.throws(() => configuredLimit(wrong, LIMITS.idleTimeout), { ...isRefused, message: /idleTimeout/ })

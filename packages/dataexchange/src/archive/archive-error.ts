@@ -1,6 +1,6 @@
 import { MailboxError } from '../errors.ts'
 
-/** An archive is not what it should be; `why` says what is wrong with it. */
+/** Returns the error for an invalid archive; `why` describes the problem. */
 export function archiveError(why: string): MailboxError {
   return new MailboxError('ARCHIVE_INVALID', why)
 }

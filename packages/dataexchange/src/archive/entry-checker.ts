@@ -20,31 +20,31 @@ const FOLDER_DEPTH = 100
 const FOLDER_PATH = 2 * KiB
 
 /**
- * Decides whether the entries of a folder’s archive may be unpacked: each lies below the root, in a folder that
- * came before it, under a name that is safe and is no other’s, whatever a disk makes of case and accents; and all
- * of them are what the manifest says.
+ * Checks whether the entries of the archive of a folder may be unpacked. Each entry must lie below the root, in a
+ * folder that precedes it, and have a safe, unique name, even on a file system that ignores case and normalises
+ * accents. The totals must match the manifest.
  */
 export class EntryChecker {
   readonly #manifest: FolderManifest
-  /** Paths of what came, as a disk that tells neither case nor ways to write accents would know them. */
+  /** The paths of all entries so far, folded as by a file system that ignores case and normalises accents. */
   readonly #taken = new Set<string>()
-  /** Those of folders, as they are. */
+  /** The paths of the folders so far, not folded. */
   readonly #folders = new Set<string>()
   #files = 0
   #bytes = 0
 
-  /** @throws {MailboxError} ARCHIVE_INVALID for a manifest of more than is allowed */
+  /** @throws {MailboxError} ARCHIVE_INVALID if the manifest exceeds a limit */
   constructor(manifest: FolderManifest) {
     const { root, files, folders } = manifest
     const most = FIXED_LIMITS.folderEntries.value
     if (files + folders > most)
-      throw archiveError(`it has ${files + folders} entries, and ${most} are allowed`)
+      throw archiveError(`it has ${files + folders} entries; at most ${most} are allowed`)
     checkPath(root, root.split('/'))
     this.#manifest = manifest
   }
 
   /**
-   * The path of an entry below the root; empty for the root itself.
+   * Checks an entry. Returns its path relative to the root; the path of the root itself is empty.
    *
    * @throws {MailboxError} ARCHIVE_INVALID
    */
@@ -59,7 +59,8 @@ export class EntryChecker {
       throw archiveError(`${shown} comes before its folder`)
     }
     const key = path.normalize('NFC').toLowerCase()
-    if (this.#taken.has(key)) throw archiveError(`${shown} is there twice, or differs in case only`)
+    if (this.#taken.has(key))
+      throw archiveError(`${shown} occurs twice, or differs only in case from another path`)
     this.#taken.add(key)
     if (kind === 'folder') this.#folders.add(path)
     else {
@@ -71,7 +72,7 @@ export class EntryChecker {
   }
 
   /**
-   * There are no more.
+   * Checks the totals after the last entry.
    *
    * @throws {MailboxError} ARCHIVE_INVALID
    */
@@ -82,7 +83,7 @@ export class EntryChecker {
   }
 }
 
-/** Why `path` is too much for any folder that is sent; undefined where it is not. */
+/** Describes why `path` exceeds the limits of folders that are sent; undefined if it does not. */
 export function pathExcess(path: string): string | undefined {
   const depth = FOLDER_DEPTH
   const length = FOLDER_PATH
@@ -91,12 +92,12 @@ export function pathExcess(path: string): string | undefined {
 }
 
 function unlikeManifest(): Error {
-  return archiveError('it is not what its manifest says')
+  return archiveError('it differs from its manifest')
 }
 
 function checkPath(path: string, names: readonly string[]): void {
   const problem = pathExcess(path) ?? names.map(problemOf).find(found => found !== undefined)
-  // What is wrong with it may be its length.
+  // The path itself may be too long for a message.
   if (problem !== undefined) throw archiveError(`${JSON.stringify(path.slice(0, MOST_SHOWN))} ${problem}`)
 }
 
@@ -104,16 +105,16 @@ const MOST_SHOWN = 200
 
 function problemOf(name: string): string | undefined {
   if (name === '') return 'begins with a slash, or has an empty name in it'
-  if (name === '.' || name === '..') return 'leads elsewhere'
+  if (name === '.' || name === '..') return 'leads out of its folder'
   if (utf8(name).length > MAX_FILE_NAME) {
     return `has a name of more than ${MAX_FILE_NAME} bytes`
   }
-  if (UNSAFE.test(name)) return 'has a character that is not safe in names'
-  if (process.platform === 'win32' && UNSAFE_ON_WINDOWS.test(name)) return 'cannot be a name on Windows'
+  if (UNSAFE.test(name)) return 'has an unsafe character'
+  if (process.platform === 'win32' && UNSAFE_ON_WINDOWS.test(name)) return 'is not a valid name on Windows'
   return undefined
 }
 
-// Controls, lone surrogates, line and paragraph separators, what turns the direction of writing, the byte order
-// mark, and what separates folders on Windows. Joiners stay: names of several scripts need them.
+// Control characters, lone surrogates, line and paragraph separators, bidirectional controls, the byte order mark, and
+// the backslash, which separates folders on Windows. Joiners are allowed: names in several scripts need them.
 const UNSAFE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\\]/u
 const UNSAFE_ON_WINDOWS = /[<>:"|?*]|[. ]$|^(?:con|prn|aux|nul|com[1-9¹²³]|lpt[1-9¹²³])(?:\.|$)/i

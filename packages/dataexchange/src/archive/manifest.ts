@@ -1,44 +1,44 @@
 import { decodeUtf8, utf8 } from '../bytes.ts'
 import { archiveError } from './archive-error.ts'
 
-/** What the first entry of a folder's archive says of the rest. */
+/** The manifest: the first entry of the archive of a folder describes the others. */
 export interface FolderManifest {
-  /** Name of the folder, under which all other entries lie. */
+  /** The name of the folder; all other entries lie below it. */
   readonly root: string
-  /** How many files. */
+  /** The number of files. */
   readonly files: number
-  /** How many folders, without the root. */
+  /** The number of folders without the root. */
   readonly folders: number
-  /** Bytes of all files. */
+  /** The total size of all files in bytes. */
   readonly bytes: number
 }
 
-/** Path of the manifest, which is the first entry. */
+/** The path of the manifest, which is the first entry. */
 export const MANIFEST_PATH = '.pilot-manifest.json'
 
-/** How the name of a folder's archive ends. */
+/** The suffix of the name of the archive of a folder. */
 export const ARCHIVE_SUFFIX = '.tar'
 
-/** Bytes of the longest manifest that is read. */
+/** The maximum size of a manifest, in bytes. */
 export const LONGEST_MANIFEST: number = 4 * 1024
 
-/** The content of a manifest. It has no time and no names but the root’s: the same folder gives the same bytes. */
+/** Encodes a manifest. It has no times and only the name of the root: the same folder gives the same bytes. */
 export function encodeManifest({ root, files, folders, bytes }: FolderManifest): Uint8Array {
   return utf8(`${JSON.stringify({ format: FORMAT, version: VERSION, root, files, folders, bytes })}\n`)
 }
 
 /**
- * Reads a manifest.
+ * Decodes a manifest.
  *
  * @throws {MailboxError} ARCHIVE_INVALID
  */
 export function decodeManifest(content: Uint8Array): FolderManifest {
   const fields = parse(decodeUtf8(content) ?? '')
   const { format, version, root, files, folders, bytes } = fields
-  if (format !== FORMAT) throw archiveError('its manifest is none')
+  if (format !== FORMAT) throw archiveError('its manifest has another format')
   if (version !== VERSION) throw archiveError(`its manifest has the version ${JSON.stringify(version)}`)
   if (typeof root !== 'string' || !isCount(files) || !isCount(folders) || !isCount(bytes)) {
-    throw archiveError('its manifest lacks a field')
+    throw archiveError('its manifest has a missing or invalid field')
   }
   return { root, files, folders, bytes }
 }

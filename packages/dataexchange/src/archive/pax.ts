@@ -1,13 +1,16 @@
 import { concat, decodeUtf8, utf8 } from '../bytes.ts'
 import { archiveError } from './archive-error.ts'
 
-/** The content of an extended header: `<length> <key>=<value>\n` for each record, the length of all of it. */
+/**
+ * Encodes the content of an extended header: `<length> <key>=<value>\n` for each record; the length counts the whole
+ * record.
+ */
 export function encodePax(records: readonly (readonly [string, string])[]): Uint8Array {
   return concat(records.map(([key, value]) => encodeRecord(key, value)))
 }
 
 /**
- * The records of an extended header, the last of each key.
+ * Decodes the records of an extended header; of records with the same key, the last one counts.
  *
  * @throws {MailboxError} ARCHIVE_INVALID
  */
@@ -32,7 +35,7 @@ const SPACE = 0x20
 
 function encodeRecord(key: string, value: string): Uint8Array {
   const rest = utf8(` ${key}=${value}\n`)
-  // Its own digits count, too.
+  // The length includes its own digits.
   let length = rest.length + 1
   while (String(length).length + rest.length !== length) length = String(length).length + rest.length
   return concat([utf8(String(length)), rest])

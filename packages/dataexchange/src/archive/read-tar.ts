@@ -3,24 +3,24 @@ import { decodePax } from './pax.ts'
 import { BLOCK_SIZE, inBlocks, type TarEntry } from './tar-entry.ts'
 import { decodeTarHeader, type TarHeader } from './tar-header.ts'
 
-/** Where an archive is read from. */
+/** The bytes of an archive. */
 export interface TarSource {
-  /** Bytes. */
+  /** The size of the archive in bytes. */
   readonly size: number
   /** Fills `into` with the bytes from `at` on. */
   read(into: Uint8Array, at: number): Promise<void>
 }
 
-/** An entry, and where its content is. */
+/** An entry and the position of its content. */
 export interface FoundEntry extends TarEntry {
-  /** Offset of the first byte of its content. */
+  /** The offset of the first byte of its content. */
   readonly dataAt: number
 }
 
 /**
- * The entries of an archive, in their order. It is strict: what is neither file nor folder, says what is not
- * understood, ends early, or has anything behind its end, is an error, so that nothing of it is lost unseen.
- * Names are given as they are, and are not to be trusted.
+ * Reads the entries of an archive in order. The reader is strict, so that no content is lost unnoticed: entries other
+ * than files and folders, unknown records, a truncated archive, and bytes after its end are errors. Names are not
+ * checked: do not trust them.
  *
  * @throws {MailboxError} ARCHIVE_INVALID
  */
@@ -44,14 +44,14 @@ export async function* readTar(source: TarSource): AsyncGenerator<FoundEntry, vo
     yield { ...entry, dataAt: at }
     at += inBlocks(entry.size)
   }
-  if (extended !== undefined) throw archiveError('an extended header is for nothing')
+  if (extended !== undefined) throw archiveError('an extended header has no entry')
   await checkEnd(source, at)
 }
 
-/** Room for the longest path. */
+/** Enough for the longest path. */
 const LONGEST_EXTENDED = 64 * 1024
 const PIECE = 64 * 1024
-/** Of these a copy on another machine has its own, or they are remarks. */
+/** Records that do not apply to a copy on another machine, and comments. */
 const IGNORED: ReadonlySet<string> = new Set([
   'atime',
   'ctime',
@@ -67,7 +67,7 @@ const USED: ReadonlySet<string> = new Set(['path', 'size', 'mtime'])
 function entryOf(header: TarHeader, extended: Map<string, string> = new Map()): TarEntry {
   for (const key of extended.keys()) {
     if (!USED.has(key) && !IGNORED.has(key)) {
-      throw archiveError(`an extended header has ${JSON.stringify(key)}, which is not understood`)
+      throw archiveError(`an extended header has ${JSON.stringify(key)}, which is not supported`)
     }
   }
   const path = extended.get('path') ?? header.path
@@ -91,7 +91,7 @@ const DECIMAL = /^-?\d{1,12}(\.\d*)?$/
 
 function numberOf(value: string | undefined, form: RegExp): number | undefined {
   if (value === undefined) return undefined
-  if (!form.test(value)) throw archiveError('a number in an extended header is none')
+  if (!form.test(value)) throw archiveError('an extended header has an invalid number')
   return Number(value)
 }
 
@@ -103,21 +103,21 @@ function nameOf(type: string): string {
     '4': 'a device',
     '6': 'a FIFO',
   }
-  return names[type] ?? `an entry of the type ${JSON.stringify(type)}, which is not understood`
+  return names[type] ?? `an entry of the type ${JSON.stringify(type)}, which is not supported`
 }
 
 async function part(source: TarSource, at: number, size: number): Promise<Uint8Array> {
-  if (at + size > source.size) throw archiveError('it has no end: some of it is missing')
+  if (at + size > source.size) throw archiveError('it is truncated')
   const bytes = new Uint8Array(size)
   await source.read(bytes, at)
   return bytes
 }
 
-/** One block of zeros has been read; one more must follow, and then nothing else. */
+/** Checks that a second block of zeros follows the first, and that only zeros follow it. */
 async function checkEnd(source: TarSource, at: number): Promise<void> {
   await part(source, at, BLOCK_SIZE)
   for (let next = at; next < source.size; next += PIECE) {
     const rest = await part(source, next, Math.min(PIECE, source.size - next))
-    if (rest.some(byte => byte !== 0)) throw archiveError('it has more behind its end')
+    if (rest.some(byte => byte !== 0)) throw archiveError('it has data after its end')
   }
 }

@@ -3,10 +3,10 @@ import { archiveError } from './archive-error.ts'
 import { encodePax } from './pax.ts'
 import { BLOCK_SIZE, inBlocks, type TarEntry } from './tar-entry.ts'
 
-/** The fields of one header block that matter here. */
+/** The fields of a header block that are used here. */
 export interface TarHeader {
   readonly path: string
-  /** `0` a file, `5` a folder, `x` an extended header for what follows, and others. */
+  /** `0` is a file, `5` a folder, `x` an extended header for the next entry. */
   readonly type: string
   readonly size: number
   readonly mode: number
@@ -14,8 +14,8 @@ export interface TarHeader {
 }
 
 /**
- * The header of `entry` in the POSIX pax format: one block, and, for what does not fit it (long and non-ASCII
- * names, sizes of 8 GiB and more, times before 1970), an extended header in front. Says nothing of owners.
+ * Encodes the header of an entry in the POSIX pax format: one block. An extended header precedes it if a field does not
+ * fit (long or non-ASCII names, sizes of 8 GiB and more, times before 1970). Owners are not written.
  */
 export function encodeTarHeader({ path, kind, size, mode, mtime }: TarEntry): Uint8Array {
   const name = kind === 'folder' ? `${path}/` : path
@@ -40,7 +40,7 @@ export function encodeTarHeader({ path, kind, size, mode, mtime }: TarEntry): Ui
 }
 
 /**
- * Reads one header block; undefined for one that is all zero.
+ * Decodes one header block; undefined if it is all zero.
  *
  * @throws {MailboxError} ARCHIVE_INVALID
  */
@@ -68,7 +68,7 @@ interface Fields {
   mtime: number
 }
 
-/** What eleven octal digits hold. */
+/** The largest number in eleven octal digits. */
 const LARGEST_OCTAL = 0o77777777777
 const NAME_SIZE = 100
 const PREFIX_SIZE = 155
@@ -97,24 +97,24 @@ function block({ name, prefix, type, size, mode, mtime }: Fields): Uint8Array {
 
 const SPACE = 0x20
 
-/** The sum of all bytes, with spaces where it stands itself. */
+/** The sum of all bytes; the checksum field itself counts as spaces. */
 function checksum(bytes: Uint8Array): number {
   let sum = 8 * SPACE
   for (let at = 0; at < BLOCK_SIZE; at++) if (at < 148 || at >= 156) sum += bytes[at] ?? 0
   return sum
 }
 
-/** Where `name` goes in a header block; undefined where it does not fit. */
+/** Splits `name` into the name and prefix fields of a header block; undefined if it does not fit. */
 function split(name: string): { name: string; prefix: string } | undefined {
   if (!/^[\x20-\x7e]*$/.test(name)) return undefined
   if (name.length <= NAME_SIZE) return { name, prefix: '' }
-  // The slash at the end of a folder is part of its name.
+  // The slash at the end of a folder belongs to the name field.
   const slash = name.indexOf('/', name.length - NAME_SIZE - 1)
   if (slash <= 0 || slash > PREFIX_SIZE || slash >= name.length - 1) return undefined
   return { name: name.slice(slash + 1), prefix: name.slice(0, slash) }
 }
 
-/** For programs that do not know extended headers. */
+/** A substitute name for programs that do not know extended headers. */
 function asciiName(name: string): string {
   return name.replace(/[^\x20-\x7e]/g, '_').slice(-NAME_SIZE)
 }
@@ -128,6 +128,6 @@ function text(field: Uint8Array): string {
 
 function octal(field: Uint8Array): number {
   const digits = /^ *([0-7]+)[ \0]*$/.exec(Buffer.from(field).toString('latin1'))?.[1]
-  if (digits === undefined) throw archiveError('a number in a header is none')
+  if (digits === undefined) throw archiveError('a header has an invalid number')
   return Number.parseInt(digits, 8)
 }

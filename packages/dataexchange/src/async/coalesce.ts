@@ -1,6 +1,6 @@
 /**
- * Wraps `run` so that calls share runs: calls that arrive while one is under way, and so may have come too
- * late for it, share the next. Each run sees everything that happened before any of its calls.
+ * Wraps `run` so that concurrent calls share runs. Calls that arrive during a run may be too late for it, so they share
+ * the next one: each run sees everything that happened before its calls.
  */
 export function coalesce<T>(run: () => Promise<T>): () => Promise<T> {
   let running: Promise<unknown> = Promise.resolve()

@@ -1,6 +1,6 @@
 /**
- * First in, first out. Taking the first is O(1) amortised, also with 100,000 in it, which an array's shift()
- * is not, nor the first key of a Map that has lost many.
+ * First-in, first-out queue. `shift` is amortised O(1) even with 100,000 items, unlike `shift` of an array and the
+ * first key of a Map after many deletions.
  */
 export class Fifo<T> {
   #items: (T | undefined)[]
@@ -29,7 +29,7 @@ export class Fifo<T> {
     return item
   }
 
-  /** Everything in it, in order. */
+  /** Returns all items in order. */
   toArray(): T[] {
     return this.#items.slice(this.#head) as T[]
   }

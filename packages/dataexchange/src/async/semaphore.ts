@@ -1,13 +1,13 @@
 import { Fifo } from './queue.ts'
 
 /**
- * Lets at most `slots` runs proceed at once, of one owner at most `perOwner`. The others wait; owners take
- * turns, so that one who asks for many keeps nobody waiting for more than a turn.
+ * Fair semaphore: at most `slots` tasks run at once, and at most `perOwner` tasks of one owner. Owners with waiting
+ * tasks take turns, so that an owner with many tasks does not delay the others by more than one turn.
  */
 export class Semaphore {
   readonly #perOwner: number
   readonly #owners = new Map<string, Owner>()
-  /** Those who wait and may have a slot, in the order of their turns. */
+  /** Owners with a waiting task that may run, in the order of their turns. */
   readonly #turns = new Set<Owner>()
   #free: number
 
@@ -17,8 +17,8 @@ export class Semaphore {
   }
 
   /**
-   * Runs `task` when `owner` gets a slot, and resolves or rejects as it does. Rejects with {@link NoSlotError}
-   * where it has got none after `waitMs`.
+   * Runs `task` when `owner` gets a slot; resolves or rejects as `task` does. Rejects with {@link NoSlotError} if there
+   * is no slot within `waitMs` milliseconds.
    */
   async run<T>(owner: string, task: () => Promise<T>, waitMs?: number): Promise<T> {
     const entry = this.#owners.get(owner) ?? { running: 0, waiting: new Fifo<Waiter>() }
@@ -60,12 +60,12 @@ export class Semaphore {
     if (entry.waiting.length > 0 && entry.running < this.#perOwner) this.#turns.add(entry)
   }
 
-  /** Hands over what is free at once, so that nobody who comes meanwhile can take it first. */
+  /** Hands over free slots immediately, so that a later call cannot take them first. */
   #next(): void {
     while (this.#free > 0) {
       const [entry] = this.#turns
       if (entry === undefined) return
-      // To the end of the line, and out of it where it waits no more.
+      // The owner goes to the end of the line, or leaves it if no other task of it waits.
       this.#turns.delete(entry)
       const waiter = entry.waiting.shift()
       if (waiter?.gone === false) {
@@ -78,7 +78,7 @@ export class Semaphore {
   }
 }
 
-/** There was no slot in time. */
+/** No slot was free in time. */
 export class NoSlotError extends Error {
   override readonly name = 'NoSlotError'
 }
@@ -90,6 +90,6 @@ interface Owner {
 
 interface Waiter {
   proceed: () => void
-  /** It has stopped waiting. */
+  /** It no longer waits. */
   gone: boolean
 }

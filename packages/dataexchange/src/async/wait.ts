@@ -3,9 +3,9 @@ import { AbortError, DriverError } from '../errors.ts'
 /** Options of operations that wait. */
 export interface WaitOptions {
   /**
-   * Aborts the operation: it rejects with an {@link AbortError} (code ABORTED), whose `cause` is the reason of the signal.
-   * Operations that run until they are stopped, such as `Outbox.run`, `InboxConsumer.messages` and `watchInbox`, end
-   * without an error instead. @default never
+   * Aborts the operation: it rejects with an {@link AbortError} (code ABORTED), whose `cause` is the reason of the
+   * signal. Operations that run until they are stopped, such as `Outbox.run`, `InboxConsumer.messages` and
+   * `watchInbox`, end without an error instead. @default never
    */
   signal?: AbortSignal | undefined
   /** Milliseconds after which the operation rejects with a {@link DriverError}, code TIMED_OUT. @default no limit */

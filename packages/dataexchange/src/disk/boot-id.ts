@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { uptime } from 'node:os'
 
-/** What this boot of the machine is called: the system's name for it, or, where it gives none, when it began. */
+/** Returns an id of this boot of the machine: that of the system, or the time of the boot if the system has none. */
 export function bootId(): string {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
@@ -11,8 +11,8 @@ export function bootId(): string {
 }
 
 /**
- * Whether both are of one boot: then nothing was lost in between that had been written. In doubt false, such as where
- * the clock was set meanwhile.
+ * Whether both ids are of the same boot: then no written data was lost in between. In doubt it is false, for example if
+ * the clock was set.
  */
 export function isSameBoot(one: string, other: string): boolean {
   if (!one.startsWith(BEGUN) || !other.startsWith(BEGUN)) return one === other

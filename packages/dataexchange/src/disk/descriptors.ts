@@ -8,7 +8,7 @@ import { systemCode } from '../system-errors.ts'
 /** Time that one step of a store waits for a file descriptor; then the store fails. @limit ms */
 export const DESCRIPTOR_WAIT_MS = 2_000
 
-/** Descriptors that this process may have open; Infinity where the system does not tell. */
+/** Returns the number of file descriptors that this process may open; Infinity if the system does not report it. */
 export function descriptorLimit(): number {
   try {
     const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
@@ -18,20 +18,20 @@ export function descriptorLimit(): number {
   }
 }
 
-/** Descriptors that this process has open, without those of files that {@link openFile} has opened. */
+/** Returns the number of open file descriptors of this process, without those of {@link openFile}. */
 export function descriptorsOfOthers(): number {
   try {
-    // One of them is that of the listing.
+    // One of them belongs to the listing itself.
     return readdirSync('/proc/self/fd').length - 1 - held
   } catch (error) {
-    // With not one left to look with, all are in use; without a /proc nothing is known.
+    // If no descriptor is left for the listing, all are in use. Without /proc the number is unknown.
     return SHORT.has(systemCode(error) ?? '') ? Number.POSITIVE_INFINITY : 0
   }
 }
 
 /**
- * Opens a file as `open` does. Where the process has no descriptor left, and other files are open here, it
- * waits for one of those to be closed and tries again, for `DESCRIPTOR_WAIT_MS` at most.
+ * Opens a file as `open` does. If the process has no descriptor left and other files of this function are open, it
+ * waits until one of them is closed and tries again, for at most `DESCRIPTOR_WAIT_MS`.
  */
 export async function openFile(path: string, flags: string, mode?: number): Promise<FileHandle> {
   const deadline = performance.now() + DESCRIPTOR_WAIT_MS
@@ -51,10 +51,10 @@ export async function openFile(path: string, flags: string, mode?: number): Prom
   }
 }
 
-/** No descriptor left in the process, or in the system. */
+/** The errors for no descriptor left in the process, or in the system. */
 const SHORT: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE'])
 const waiting = new Fifo<() => void>()
-/** Files that are open, or are being opened. The process shares its descriptors, whatever mailboxes it has. */
+/** Files that are open or being opened, in all mailboxes of the process: they share its descriptors. */
 let held = 0
 
 async function opening(path: string, flags: string, mode: number | undefined): Promise<FileHandle> {
@@ -67,7 +67,7 @@ async function opening(path: string, flags: string, mode: number | undefined): P
   }
 }
 
-/** File handles are event emitters, which Node's types leave out. */
+/** File handles are event emitters, but the types of Node omit that. */
 function onClose(handle: FileHandle, listener: () => void): void {
   ;(handle as unknown as EventEmitter).once('close', listener)
 }

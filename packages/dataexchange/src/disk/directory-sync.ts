@@ -4,11 +4,11 @@ import { coalesce } from '../async/coalesce.ts'
 import { openFile } from './descriptors.ts'
 import { FOLDER_MODE } from './layout.ts'
 
-/** Makes what was published in one folder durable: one fsync for all that wait (group commit). */
+/** Makes the entries of one folder durable, with one fsync for all waiting callers (group commit). */
 export class DirectorySync {
   /**
-   * Resolves when every change made in the folder before the call is durable. Callers that arrive while an
-   * fsync runs share the next one; where it fails, all of them reject with the file system's error.
+   * Resolves when all changes in the folder before the call are durable. Callers that arrive during an fsync share the
+   * next one; if it fails, all of them reject with the error of the file system.
    */
   readonly sync: () => Promise<void>
 
@@ -18,8 +18,8 @@ export class DirectorySync {
 }
 
 /**
- * Makes the folder `dir`, and those above it that are missing, with mode 0700. With `durable`, each of them
- * survives a power cut once this resolves.
+ * Creates the folder `dir` and its missing parents with mode 0700 `[disk.folder-mode]`. With `durable`, all of them
+ * survive a power cut once this resolves.
  */
 export async function makeFolder(dir: string, durable: boolean): Promise<void> {
   const first = await mkdir(dir, { recursive: true, mode: FOLDER_MODE })
@@ -31,9 +31,8 @@ export async function makeFolder(dir: string, durable: boolean): Promise<void> {
 }
 
 /**
- * Resolves when the entries of `dir` are durable. It is opened anew each time: a descriptor kept from before could be
- * of a folder that has been removed and made again since, and one whose fsync has failed must not be trusted with
- * another.
+ * Resolves when the entries of `dir` are durable. The folder is opened each time: a kept descriptor could belong to a
+ * folder that was removed and created again, and after a failed fsync a descriptor must not be trusted.
  */
 export async function syncDirectory(dir: string): Promise<void> {
   const handle = await openFile(dir, 'r')

@@ -7,59 +7,60 @@ import { type FolderLayout, temporaryPath } from './layout.ts'
 import { publish } from './publish.ts'
 import { TemporaryFile } from './temporary-file.ts'
 
-/** The names that a file may get: the current one, and another where that is taken. */
+/** A name for a new file. */
 export interface NameChoice {
   readonly name: string
+  /** Changes {@link name}, because the current one is taken. */
   next(): void
 }
 
 /** How a file is written. */
 export interface WriteSource {
-  /** Writes the content into the temporary. */
+  /** Writes the content to the temporary file. */
   fill(file: TemporaryFile): Promise<void>
-  /** Whether {@link fill} can be called again, on a new temporary, after it has run. */
+  /** Whether {@link fill} can be called again with a new temporary file. */
   readonly repeatable: boolean
-  /** Has a say in the publishing, and is told of it. */
+  /** Decides about the publishing, and is informed of it. @default none */
   readonly record?: PublishRecord | undefined
-  /** Makes what is to be published with the file, whose content is complete. @default nothing */
+  /** Writes the file to be published together with this one, whose content is complete. @default none */
   companion?(file: TemporaryFile): Promise<Companion>
 }
 
-/** Keeps a record of a file that is being published. */
+/** The record of a file that is being published. */
 export interface PublishRecord {
-  /** Asked when the content is complete: with false, nothing is published. */
+  /** Called when the content is complete. If it resolves with false, nothing is published. */
   shouldStore(): Promise<boolean>
   /**
-   * The file `inode` is about to get `name`. It gets it once this has resolved; where this rejects, the write
-   * fails.
+   * Called before the file `inode` gets the name `name`. The file gets its name once this resolves; if it rejects, the
+   * write fails.
    */
   intent(name: string, inode: number): Promise<void>
-  /** The file has its name, durably. Never rejects. */
+  /** Called when the name is durable. Never rejects. */
   committed(): Promise<void>
 }
 
-/** A whole file under a name that nobody reads. */
+/** A complete file under a hidden name. */
 export interface Publishable {
   readonly path: string
-  /** Removes that name. Never rejects. */
+  /** Removes the hidden name. Never rejects. */
   discard(): Promise<void>
 }
 
-/** What is published together with a file, before it: its content is durable already. */
+/** A file that is published together with another one, and before it. Its content is already durable. */
 export interface Companion {
-  /** Makes it visible as that of the file `name`; false where that is taken. */
+  /** Publishes it for the file `name`; false if the name is taken. */
   publish(name: string): Promise<boolean>
-  /** Takes it back. Never rejects. */
+  /** Reverts {@link publish}. Never rejects. */
   withdraw(name: string): Promise<void>
-  /** Makes what {@link publish} and {@link withdraw} did durable. */
+  /** Makes {@link publish} and {@link withdraw} durable. */
   sync(): Promise<void>
-  /** Removes what it was written under. Never rejects. */
+  /** Removes its hidden name. Never rejects. */
   discard(): Promise<void>
 }
 
 /**
- * Writes files into one folder so that a file is there whole or not at all, and, once {@link write} has
- * resolved, survives a power cut (docs/guarantees.md).
+ * Writes files to one folder atomically: a file is either complete or not visible. Once {@link write} has resolved, the
+ * file survives a power cut (docs/guarantees.md).
  */
 export class DurableFolder {
   readonly layout: FolderLayout
@@ -69,7 +70,7 @@ export class DurableFolder {
   readonly #makeShared: () => Promise<void>
   #making: Promise<void> | undefined
 
-  /** With `durable` false neither files nor the folder are synced; everything else is the same. */
+  /** If `durable` is false, neither files nor the folder are synced. */
   constructor(layout: FolderLayout, durable: boolean) {
     this.layout = layout
     this.durable = durable
@@ -77,12 +78,12 @@ export class DurableFolder {
     this.#makeShared = coalesce(() => makeFolder(layout.temporaries, durable))
   }
 
-  /** Whether {@link make} runs: the folder may be there, and not durable yet. */
+  /** Whether {@link make} is running: the folder may exist and not be durable yet. */
   get isBeingMade(): boolean {
     return this.#making !== undefined
   }
 
-  /** Makes the folder and its hidden subfolder where they are missing. */
+  /** Creates the folder and its hidden subfolder if they are missing. */
   async make(): Promise<void> {
     const making = this.#makeShared()
     this.#making = making
@@ -94,9 +95,9 @@ export class DurableFolder {
   }
 
   /**
-   * Writes one file. Resolves with its size when it is complete, durable, and visible under `choice.name`; with
-   * undefined where `source.record` did not want it. Where it rejects, nothing is left behind, unless the disk refuses
-   * the removal, too. A folder that has been removed meanwhile is made again, once.
+   * Writes one file. Resolves with its size when it is complete, durable and visible under `choice.name`, or with
+   * undefined if `source.record` declined it. If it rejects, no file is left, unless the disk also refuses the removal.
+   * A removed folder is created again, once.
    */
   async write(choice: NameChoice, source: WriteSource): Promise<number | undefined> {
     const write = () => this.#writeOnce(choice, source)
@@ -104,15 +105,15 @@ export class DurableFolder {
   }
 
   /**
-   * Gives a file of this file system, whose content is durable, its final name; its own is discarded. Resolves
-   * when the name, and that of its companion, are durable; where it rejects, neither is visible.
+   * Gives a file with durable content on this file system its final name; its hidden name is removed. Resolves when its
+   * name and that of its companion are durable. If it rejects, neither is visible.
    */
   async publish(choice: NameChoice, file: Publishable, companion?: Companion): Promise<void> {
     await this.#giveName(choice, file, companion)
     await this.#settle(choice, file, companion)
   }
 
-  /** A new temporary of this folder, for the caller to discard. A missing folder is made again, once. */
+  /** Creates a temporary file, which the caller must discard. A missing folder is created, once. */
   async createTemporary(): Promise<TemporaryFile> {
     return retryInFolder(
       () => this.make(),
@@ -120,13 +121,13 @@ export class DurableFolder {
     )
   }
 
-  /** Whether the file `inode` is in the folder under `name`. */
+  /** Whether the folder contains the file `inode` under `name`. */
   async has(name: string, inode: number): Promise<boolean> {
     const stats = await ifThere(lstat(join(this.layout.dir, name)), undefined)
     return stats?.ino === inode
   }
 
-  /** Resolves when every name that was given before the call is durable. */
+  /** Resolves when all names given before the call are durable. */
   async sync(): Promise<void> {
     if (this.durable) await this.#commit()
   }
@@ -151,14 +152,14 @@ export class DurableFolder {
     return file.size
   }
 
-  /** Completes the file and its companion, and gives them their name. */
+  /** Completes the file and its companion, and gives them their names. */
   async #finish(
     file: TemporaryFile,
     choice: NameChoice,
     { record, companion: make }: WriteSource,
   ): Promise<Companion | undefined> {
     const inode = record === undefined ? 0 : file.inode
-    // Side by side, and all are waited for: a file must not be discarded while it is being synced.
+    // Concurrent, and all are awaited: a file must not be discarded during its sync.
     const [made, ...others] = await Promise.allSettled([
       make?.(file),
       record?.intent(choice.name, inode),
@@ -192,7 +193,7 @@ export class DurableFolder {
     }
   }
 
-  /** The companion first: who sees the file sees both. */
+  /** Publishes the companion first, so that a visible file always has its companion. */
   async #give(name: string, file: Publishable, companion: Companion | undefined): Promise<boolean> {
     if (companion !== undefined && !(await companion.publish(name))) return false
     try {
@@ -205,7 +206,7 @@ export class DurableFolder {
     return false
   }
 
-  /** Makes the name that was given durable, and discards those before it. */
+  /** Makes the final name durable, and removes the hidden names. */
   async #settle(choice: NameChoice, file: Publishable, companion: Companion | undefined): Promise<void> {
     const [synced] = await Promise.allSettled([
       this.durable ? this.#commit(companion) : undefined,
@@ -219,8 +220,8 @@ export class DurableFolder {
   }
 
   /**
-   * Removes what was published and could not be synced. The sync that failed may have reached the disk in
-   * part, the new name included, so the removal is synced too, as far as that is possible.
+   * Removes a published file that could not be synced. The failed sync may have written the new name to the disk, so
+   * the removal is synced, too, as far as possible.
    */
   async #takeBack(name: string, companion: Companion | undefined): Promise<void> {
     await removeFile(join(this.layout.dir, name)).catch(() => undefined)
@@ -229,7 +230,7 @@ export class DurableFolder {
   }
 
   async #commit(companion?: Companion): Promise<void> {
-    // A folder that another store is just making again is visible before it is durable itself.
+    // A folder that another store is creating again is visible before it is durable.
     await this.#making
     await Promise.all([this.#directory.sync(), companion?.sync()])
   }

@@ -4,23 +4,23 @@ import type { NameChoice } from './durable-folder.ts'
 import { ifThere } from './if-exists.ts'
 import { countOf, measureTree } from './measure-tree.ts'
 
-/** One file of a folder, or a subfolder that counts as one. */
+/** One file of a folder, or a subfolder that is counted as one entry. */
 export interface FolderEntry {
   readonly name: string
-  /** Bytes. */
+  /** The size in bytes. */
   readonly size: number
-  /** Files that it counts as: of a subfolder, with all that is in it. */
+  /** The number of files: 1 for a file; for a subfolder, all its contents and itself. */
   readonly files: number
   readonly mtimeMs: number
-  /** How many listings had begun when it was added. */
+  /** The number of listings that had started when it was added. */
   readonly listing: number
-  /** Set when the file is no longer in the folder. */
+  /** Whether the file is no longer in the folder. */
   gone: boolean
 }
 
 /**
- * What is in a folder, in memory: listed once, then kept up by those who write and remove, and compared
- * with the folder on demand, since other programs write and remove there too.
+ * In-memory index of a folder. The folder is listed once; then the code that writes and removes files updates the
+ * index. {@link refresh} compares it with the folder, since other programs write and remove files there, too.
  */
 export class FolderIndex {
   readonly #dir: string
@@ -28,7 +28,7 @@ export class FolderIndex {
   readonly #onForget: (entry: FolderEntry) => void
   readonly #acceptsFolder: (name: string) => boolean
   readonly #entries = new Map<string, FolderEntry>()
-  /** Names that are being written: a listing may see them, but they are counted by whoever writes them. */
+  /** Names of files that are being written. A listing may see them, but their writer counts them. */
   readonly #claims = new Set<string>()
   #files = 0
   #bytes = 0
@@ -36,9 +36,9 @@ export class FolderIndex {
   #listedAt = Number.NEGATIVE_INFINITY
 
   /**
-   * Nothing is listed yet: call {@link refresh}. Only files whose name `accepts` takes count. `onForget` is
-   * told of every file that counts no more. A subfolder whose name `acceptsFolder` takes counts with all that was
-   * in it when it was first seen: to look again each time would cost too much.
+   * The index is empty until {@link refresh} is called. Only files whose names pass `accepts` count. `onForget` is
+   * called for each file that leaves the index. A subfolder whose name passes `acceptsFolder` counts with its contents
+   * when it was first seen: measuring it again each time would cost too much.
    */
   constructor(
     dir: string,
@@ -52,27 +52,27 @@ export class FolderIndex {
     this.#acceptsFolder = acceptsFolder
   }
 
-  /** All of them, what subfolders hold included. */
+  /** The number of all files, including the contents of subfolders. */
   get files(): number {
     return this.#files
   }
 
-  /** The size of all files. */
+  /** The total size of all files in bytes. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** Milliseconds since the last listing began. */
+  /** Milliseconds since the last listing started. */
   get listingAge(): number {
     return performance.now() - this.#listedAt
   }
 
-  /** Counts a file that has just been written, or a subfolder with so many `files` in it, itself included. */
+  /** Adds a file that was just written, or a subfolder that counts as `files` files. */
   add(name: string, size: number, files = 1): FolderEntry {
     return this.#insert({ name, size, files, mtimeMs: Date.now(), listing: this.#listings, gone: false })
   }
 
-  /** Counts `entry` no more. */
+  /** Removes `entry` from the index. */
   forget(entry: FolderEntry): void {
     if (entry.gone) return
     entry.gone = true
@@ -82,20 +82,20 @@ export class FolderIndex {
     this.#onForget(entry)
   }
 
-  /** Counts the file `name` no more. */
+  /** Removes the file `name` from the index. */
   remove(name: string): void {
     const entry = this.#entries.get(name)
     if (entry !== undefined) this.forget(entry)
   }
 
-  /** Names for a file to be written, from `make`; each is kept out of listings until {@link NameClaim.release}. */
+  /** Returns a name from `make` for a file to be written. Listings ignore it until {@link NameClaim.release}. */
   claim(make: () => string): NameClaim {
     return new NameClaim(this.#claims, make)
   }
 
   /**
-   * Lists the folder: forgets what others have removed, and returns what they have put there. Not to be run
-   * twice at once.
+   * Lists the folder. Removes the files that other programs have removed from the index, and adds and returns those
+   * that they have written. Calls must not overlap.
    */
   async refresh(): Promise<FolderEntry[]> {
     this.#listings++
@@ -103,7 +103,7 @@ export class FolderIndex {
     const seen = await this.#list()
     const unknown = [...seen].filter(name => !this.#entries.has(name))
     for (const entry of this.#entries.values()) {
-      // A file that was added while the folder was being read may have been passed over.
+      // The listing may have missed a file that was added during it.
       if (!seen.has(entry.name) && entry.listing !== this.#listings) this.forget(entry)
     }
     return this.#look(unknown)
@@ -119,7 +119,7 @@ export class FolderIndex {
       }
       return names
     }
-    // A folder that has been removed is empty; the next store makes it again.
+    // A removed folder is empty; the next store creates it again.
     return ifThere(read(), new Set())
   }
 
@@ -156,7 +156,7 @@ export class FolderIndex {
   }
 }
 
-/** The name that one file is being written under. */
+/** The reserved name of a file that is being written. */
 export class NameClaim implements NameChoice {
   readonly #claims: Set<string>
   readonly #make: () => string

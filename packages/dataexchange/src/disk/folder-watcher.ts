@@ -1,23 +1,23 @@
 import { type FSWatcher, statSync, watch } from 'node:fs'
 
-/** What may have changed in a folder. */
+/** The possible changes in a folder. */
 export interface Changes {
-  /** The files that the system named. */
+  /** The names of changed files that the system reported. */
   readonly names: readonly string[]
-  /** Whether the folder must be listed: the names may not be all. */
+  /** Whether the folder must be listed, because {@link names} may be incomplete. */
   readonly list: boolean
 }
 
 /**
- * Rings when something may have changed in a folder: at the system's notifications, and every 2 s for those
- * that a file system does not send. The folder need not exist yet, and may be removed and made again. One
- * waiter at a time; a ring that nobody waits for is kept for the next.
+ * Watches a folder for changes: by notifications of the system, and by a poll every 2 s, since some file systems send
+ * no notifications. The folder need not exist, and may be removed and created again. Only one caller may wait at a
+ * time; a change without a waiting caller is kept for the next.
  */
 export class FolderBell {
   readonly #dir: string
   readonly #timer: NodeJS.Timeout
   #watcher: FSWatcher | undefined
-  /** Of the folder that is watched. */
+  /** The inode of the watched folder. */
   #inode: number | undefined
   #names = new Set<string>()
   #list = true
@@ -33,7 +33,7 @@ export class FolderBell {
     }, LOOK_EVERY_MS)
   }
 
-  /** Rings for the file `name`, or for all of the folder. */
+  /** Reports a possible change of the file `name`, or of the whole folder. */
   ring(name?: string): void {
     if (name === undefined || this.#names.size >= MOST_NAMES) this.#list = true
     else this.#names.add(name)
@@ -41,7 +41,7 @@ export class FolderBell {
     this.#wake?.()
   }
 
-  /** Resolves when it rings, or has rung since it was last waited for; also after `ms`, or when `signal` fires. */
+  /** Resolves on the first possible change since the last call, after `ms` milliseconds, or when `signal` fires. */
   async rung({ ms, signal }: { ms?: number; signal?: AbortSignal } = {}): Promise<void> {
     if (!this.#pending && !signal?.aborted) {
       let timer: NodeJS.Timeout | undefined
@@ -59,7 +59,7 @@ export class FolderBell {
     this.#pending = false
   }
 
-  /** What may have changed since the last call; at the first, all. */
+  /** Returns the possible changes since the last call. The first call reports the whole folder. */
   take(): Changes {
     const changes = { names: [...this.#names], list: this.#list }
     this.#names = new Set()
@@ -72,7 +72,7 @@ export class FolderBell {
     this.#watcher?.close()
   }
 
-  /** A watcher stays with the folder that it was made for, also when that has been removed. */
+  /** Replaces the watcher if the folder was created again: a watcher stays with the removed folder. */
   #rewatch(): void {
     const inode = inodeOf(this.#dir)
     if (this.#watcher !== undefined && inode === this.#inode) return
@@ -82,7 +82,7 @@ export class FolderBell {
     this.#list = true
   }
 
-  /** Undefined where the folder is missing or the system has no watch left: the looks do without. */
+  /** Undefined if the folder is missing or the system has no watch left: then only the poll finds changes. */
   #openWatcher(): FSWatcher | undefined {
     try {
       return watch(this.#dir, (_, name) => this.ring(name ?? undefined)).on('error', () => this.ring())

@@ -1,7 +1,7 @@
 import { unlink } from 'node:fs/promises'
 import { systemCode } from '../system-errors.ts'
 
-/** What `work` resolves with, or `otherwise` where the file or folder that it is about is missing. */
+/** Resolves as `work` does, or with `otherwise` if the file or folder is missing (ENOENT). */
 export async function ifThere<T, U>(work: Promise<T>, otherwise: U): Promise<T | U> {
   try {
     return await work
@@ -11,7 +11,7 @@ export async function ifThere<T, U>(work: Promise<T>, otherwise: U): Promise<T |
   }
 }
 
-/** Removes the file at `path`; false where somebody else was faster. */
+/** Removes the file at `path`; false if it is already gone. */
 export function removeFile(path: string): Promise<boolean> {
   return ifThere(
     unlink(path).then(() => true),

@@ -3,16 +3,16 @@ import { join } from 'node:path'
 import { ifThere } from './if-exists.ts'
 import type { Count } from './usage.ts'
 
-/** What a folder holds, in all its subfolders; what is neither file nor folder does not count. */
+/** The contents of a folder and all its subfolders. Only files and folders count. */
 export interface TreeSize {
   readonly files: number
-  /** Without the folder itself. */
+  /** The number of subfolders; the folder itself does not count. */
   readonly folders: number
-  /** Of all files. */
+  /** The total size of all files in bytes. */
   readonly bytes: number
 }
 
-/** Measures the folder `dir`. What others remove meanwhile does not count; links are not followed. */
+/** Measures the folder `dir`. Files that are removed meanwhile do not count; links are not followed. */
 export async function measureTree(dir: string): Promise<TreeSize> {
   let files = 0
   let folders = 0
@@ -37,7 +37,7 @@ export async function measureTree(dir: string): Promise<TreeSize> {
   return { files, folders, bytes }
 }
 
-/** What a folder counts as where files are counted: each file and each folder, the folder itself included. */
+/** Returns what a folder counts for in a limit of files: each file and each folder, including itself. */
 export function countOf({ files, folders, bytes }: TreeSize): Count {
   return { files: files + folders + 1, bytes }
 }

@@ -5,9 +5,8 @@ import { ifThere } from './if-exists.ts'
 import { claimPath, FILE_MODE, type FolderLayout } from './layout.ts'
 
 /**
- * Gives the finished file at `temporary` the name `name` in the folder, and never overwrites: resolves with
- * false where the name is taken. The file appears under its name whole, at once. Its temporary name may
- * stay, for the caller to remove.
+ * Gives the finished file at `temporary` the name `name` in the folder, atomically and without overwriting: resolves
+ * with false if the name is taken. The temporary name may remain; the caller removes it.
  */
 export async function publish(layout: FolderLayout, temporary: string, name: string): Promise<boolean> {
   try {
@@ -20,18 +19,18 @@ export async function publish(layout: FolderLayout, temporary: string, name: str
   }
 }
 
-/** Whether `error`, which link() has thrown, says that the file system has no hard links. */
+/** Whether `error` of link() means that the file system has no hard links. */
 export function hasNoHardLinks(error: unknown): boolean {
   return NO_HARD_LINKS.has(systemCode(error) ?? '')
 }
 
 /**
- * Gives the finished folder at `temporary` the name `name` beside the files, all of it at once: resolves with false
- * where something has that name that is not an empty folder.
+ * Gives the finished folder at `temporary` the name `name` in the folder, atomically: resolves with false if the name
+ * is taken by anything but an empty folder.
  */
 export async function publishFolder(layout: FolderLayout, temporary: string, name: string): Promise<boolean> {
   try {
-    // Of a folder with anything in it, rename() takes no name away.
+    // rename() does not replace a folder that is not empty.
     await rename(temporary, join(layout.dir, name))
     return true
   } catch (error) {
@@ -43,13 +42,13 @@ export async function publishFolder(layout: FolderLayout, temporary: string, nam
 
 const TAKEN: ReadonlySet<string> = new Set(['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EPERM', 'EACCES'])
 
-/** What link() answers on file systems that have no hard links (FAT, some network and FUSE mounts). */
+/** The errors of link() on file systems without hard links (FAT, some network and FUSE mounts). */
 const NO_HARD_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
 
 /**
- * rename() would overwrite, so the name is reserved first, among all mailboxes on the folder, by a file in
- * the hidden subfolder. An empty file under the final name itself would do so against other programs too,
- * but readers would see it, and a crash would leave it there.
+ * rename() overwrites, so a file in the hidden subfolder first reserves the name among all mailboxes on the folder. An
+ * empty file under the final name would also reserve it against other programs, but readers would see it, and a crash
+ * would leave it behind.
  */
 async function publishByRename(layout: FolderLayout, temporary: string, name: string): Promise<boolean> {
   const claim = claimPath(layout, name)

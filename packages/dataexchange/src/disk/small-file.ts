@@ -5,8 +5,8 @@ import { FILE_MODE, type FolderLayout, temporaryPath } from './layout.ts'
 import { writeAllSync } from './write-all.ts'
 
 /**
- * A small file that was written under a temporary name, and closed. All calls are synchronous: for so little the way to
- * a thread and back costs several times what the system takes.
+ * A small file under a temporary name, already closed. All calls are synchronous: for small files the thread pool costs
+ * several times the time of the system call.
  */
 export class SmallFile {
   /** The temporary name. */
@@ -19,7 +19,7 @@ export class SmallFile {
     this.path = path
   }
 
-  /** Writes a file of `bytes`, and checks its size. Where it throws, nothing is left behind. */
+  /** Writes a file with the content `bytes`, and checks its size. If it throws, no file is left. */
   static create(layout: FolderLayout, bytes: Uint8Array): SmallFile {
     const path = temporaryPath(layout)
     const fd = openSync(path, 'wx', FILE_MODE)
@@ -37,12 +37,12 @@ export class SmallFile {
     }
   }
 
-  /** What tells the file from others that may get its name later. */
+  /** The inode, which identifies the file if another one gets its name later. */
   get inode(): number {
     return this.#inode
   }
 
-  /** Gives the file the name `name`, and never overwrites: false where it is taken. Its own name stays. */
+  /** Gives the file the name `name` without overwriting: false if it is taken. The temporary name remains. */
   publish(name: string): boolean {
     try {
       linkSync(this.path, join(this.#layout.dir, name))
@@ -53,12 +53,12 @@ export class SmallFile {
     }
   }
 
-  /** Removes the temporary name. Never throws: one that stays behind is swept at the next start. */
+  /** Removes the temporary name. Never throws: the next start sweeps a name that remains. */
   discard(): void {
     try {
       unlinkSync(this.path)
     } catch {
-      // It is swept.
+      // The next start sweeps it.
     }
   }
 

@@ -5,11 +5,10 @@ import { ifThere, removeFile } from './if-exists.ts'
 import { type FolderLayout, temporaryOwner } from './layout.ts'
 
 /**
- * Removes what processes that died left in the hidden subfolder, and returns how many that were: the
- * temporaries of processes that are no longer alive, and those of others untouched for an hour, since the
- * id of a dead process may be in use again. What this process is writing stays, and so does what a live one
- * writes; should one of another machine or container be taken for dead, its store fails or is repeated, and
- * nothing that was stored is lost.
+ * Deletes temporary files of dead processes in the hidden subfolder and returns their number. A file is also deleted if
+ * it was not changed for an hour, since the id of a dead process may be in use again. Files that this or another live
+ * process writes are kept. If a process of another machine or container is mistaken for dead, its store fails or is
+ * repeated; stored files are never lost.
  */
 export async function sweepTemporaries(layout: FolderLayout): Promise<number> {
   let swept = 0
@@ -27,18 +26,18 @@ async function isAbandoned(path: string, name: string): Promise<boolean> {
   if (owner?.ours) return false
   if (owner !== undefined && !isAlive(owner.pid)) return true
   const stats = await ifThere(lstat(path), undefined)
-  // A folder is one that was being unpacked, or removed.
+  // A folder was being unpacked or removed.
   const isOurs = stats?.isFile() === true || (owner !== undefined && stats?.isDirectory() === true)
   return isOurs && Date.now() - (stats?.mtimeMs ?? 0) > ABANDONED_AFTER_MS
 }
 
-/** Whether a process has this id; it may be another one than the one that is meant. */
+/** Whether a process has this id. It may be another process than the one that had the id before. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    // EPERM: alive, but of another user.
+    // EPERM means that the process belongs to another user.
     return systemCode(error) !== 'ESRCH'
   }
 }
@@ -47,7 +46,7 @@ async function remove(path: string): Promise<boolean> {
   try {
     return await removeFile(path)
   } catch (error) {
-    // What is said of folders.
+    // unlink() fails with these for a folder.
     if (!['EISDIR', 'EPERM'].includes(systemCode(error) ?? '')) throw error
     await rm(path, { recursive: true, force: true })
     return true

@@ -5,7 +5,7 @@ import { openFile } from './descriptors.ts'
 import { FILE_MODE } from './layout.ts'
 import { writeAll } from './write-all.ts'
 
-/** A file that is being written, under a name that nobody reads. */
+/** A file that is being written, under a hidden name. */
 export class TemporaryFile {
   readonly path: string
   readonly #handle: FileHandle
@@ -17,22 +17,22 @@ export class TemporaryFile {
     this.#handle = handle
   }
 
-  /** Makes the file at `path`; it must not exist. Without a descriptor left it waits, see {@link openFile}. */
+  /** Creates the file at `path`, which must not exist. If no descriptor is left it waits, see {@link openFile}. */
   static async create(path: string): Promise<TemporaryFile> {
     return new TemporaryFile(path, await openFile(path, 'wx+', FILE_MODE))
   }
 
-  /** Bytes written. */
+  /** The number of bytes written. */
   get size(): number {
     return this.#size
   }
 
-  /** What tells the file from others that may get its name later. To be asked before {@link finish}. */
+  /** The inode, which identifies the file if another one gets its name later. Read it before {@link finish}. */
   get inode(): number {
     return fstatSync(this.#handle.fd).ino
   }
 
-  /** When it was last written, by the file system: ms since the Unix epoch. Only until {@link finish}. */
+  /** The modification time of the file system in ms since the Unix epoch. Read it before {@link finish}. */
   get modifiedMs(): number {
     return fstatSync(this.#handle.fd).mtimeMs
   }
@@ -47,9 +47,9 @@ export class TemporaryFile {
   }
 
   /**
-   * Appends all that `source` gives. While one part of it is being written the next is gathered, so that the disk and
-   * whoever makes the pieces do not wait for each other; where all files together hold as much as they may, it takes a
-   * piece only when the one before is written. What `source` throws is rethrown, when nothing is being written.
+   * Appends all pieces of `source`. While one part is being written the next is gathered, so that the disk and the
+   * source do not wait for each other. If the unwritten bytes of all files reach their limit, it takes the next piece
+   * only when the last one is written. An error of `source` is rethrown when no write is running.
    */
   async writeAll(source: AsyncIterable<Uint8Array>): Promise<void> {
     let gathered: Uint8Array[] = []
@@ -68,7 +68,7 @@ export class TemporaryFile {
         .then(() => {
           unwritten -= taken
           writing = undefined
-          // Not left to the next piece, which may be long in coming: others have less meanwhile.
+          // Do not wait for the next piece, which may take long: unwritten bytes count against other files.
           writeNext()
         })
     }
@@ -92,8 +92,8 @@ export class TemporaryFile {
   }
 
   /**
-   * What has been written, from its start, in chunks of `chunkSize` bytes but for the last. The chunks share
-   * one buffer: each is overwritten by the next.
+   * Reads the written content from its start, in chunks of `chunkSize` bytes; the last one may be shorter. The chunks
+   * share one buffer: each overwrites the one before.
    */
   async *read(chunkSize: number): AsyncGenerator<Uint8Array> {
     const buffer = Buffer.allocUnsafe(Math.min(chunkSize, this.#size))
@@ -102,7 +102,7 @@ export class TemporaryFile {
       let filled = 0
       while (filled < wanted) {
         const { bytesRead } = await this.#handle.read(buffer, filled, wanted - filled, at + filled)
-        if (bytesRead === 0) throw new Error('a temporary was cut short while it was read back')
+        if (bytesRead === 0) throw new Error('a temporary file was truncated while it was read')
         filled += bytesRead
       }
       yield buffer.subarray(0, filled)
@@ -110,23 +110,24 @@ export class TemporaryFile {
     }
   }
 
-  /** All that has been written. */
+  /** Reads all written content. */
   async readAll(): Promise<Uint8Array> {
     for await (const bytes of this.read(this.#size)) return bytes
     return new Uint8Array(0)
   }
 
-  /** Checks the size, makes the content durable where `durable`, and closes the file. */
+  /** Checks the size, makes the content durable if `durable` is true, and closes the file. */
   async finish(durable: boolean): Promise<void> {
     const { size } = fstatSync(this.#handle.fd)
     if (size !== this.#size) throw new Error(`the file has ${size} bytes after ${this.#size} were written`)
-    // Once, whatever comes of it: after a failed fsync the system may call lost pages clean.
+    // Only once: a successful fsync after a failed one proves nothing, since the kernel may have dropped the dirty
+    // pages.
     if (durable) await this.#handle.datasync()
     this.#open = false
     await this.#handle.close()
   }
 
-  /** Closes and removes the file. Never rejects: a name that stays behind is swept at the next start. */
+  /** Closes and removes the file. Never rejects: the next start sweeps a name that remains. */
   async discard(): Promise<void> {
     if (this.#open) await this.#handle.close().catch(() => undefined)
     this.#open = false
@@ -134,7 +135,7 @@ export class TemporaryFile {
   }
 }
 
-/** Bytes that one file gathers while it is being written. */
+/** Bytes that one file gathers during a write. */
 const MOST_GATHERED = 512 * 1024
-/** Bytes that files have gathered, or are writing. The process shares its memory, whatever mailboxes it has. */
+/** Bytes gathered or being written, of all mailboxes in the process: they share its memory. */
 let unwritten = 0

@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto'
 
-/** Whose a file in a hidden subfolder is, as its name tells. */
+/** The owner of a file in a hidden subfolder, from its name. */
 export interface NameOwner {
-  /** The id of the process; a process of an earlier boot or container may have had it as well. */
+  /** The id of the process. A process of an earlier boot or another container may have the same id. */
   readonly pid: number
-  /** What tells apart whom {@link pid} does not. */
+  /** Distinguishes owners with the same {@link pid}. */
   readonly token: string
-  /** What the same owner named later has a higher one. */
+  /** Higher for names that the same owner gave later. */
   readonly number: number
 }
 
-/** New names for files: `<pid>-<16 hex digits of this object>-<number>` and an ending. Nobody else gives the same. */
+/** Generates unique file names: `<pid>-<16 hex digits of this object>-<number>` and a suffix. */
 export class OwnNames {
   readonly token: string = randomBytes(8).toString('hex')
   readonly #suffix: string
@@ -25,7 +25,7 @@ export class OwnNames {
   }
 }
 
-/** Whose the file `name` with the ending `suffix` is; undefined where {@link OwnNames} gave no such name. */
+/** Returns the owner of the file `name` with the suffix `suffix`; undefined if the name has another form. */
 export function ownerIn(name: string, suffix: string): NameOwner | undefined {
   if (!name.endsWith(suffix)) return undefined
   const [, pid, token, number] = OWN_NAME.exec(name.slice(0, -suffix.length)) ?? []

@@ -1,18 +1,18 @@
-/** Files, or what becomes files, and their bytes. */
+/** A number of files and their total size in bytes. */
 export interface Count {
   readonly files: number
   readonly bytes: number
 }
 
-/** No file and no byte. */
+/** Zero files and bytes. */
 export const NOTHING: Count = { files: 0, bytes: 0 }
 
-/** Both together. */
+/** Adds two counts. */
 export function sum(one: Count, other: Count): Count {
   return { files: one.files + other.files, bytes: one.bytes + other.bytes }
 }
 
-/** Counts what each of several senders has, and all of them together. */
+/** The usage of each sender, and the total. */
 export class Tally {
   readonly #bySender = new Map<string, Count>()
   #all: Count = NOTHING

@@ -4,18 +4,17 @@ import { ifThere } from './if-exists.ts'
 
 /** Options of {@link watchFolder}. */
 export interface WatchOptions {
-  /** Which names count. */
+  /** Whether a name is reported. */
   accepts: (name: string) => boolean
-  /** Called once what is there already has been taken down: what comes from then on is told. */
+  /** Called when the existing files are listed. All files that appear afterwards are reported. @default none */
   onReady?: (() => void) | undefined
-  /** Ends the iteration when it fires. @default never */
+  /** Ends the iteration without an error when it fires. @default never */
   signal?: AbortSignal | undefined
 }
 
 /**
- * The names of the files that come into `dir` from now on, those that come at once together, in no order.
- * The folder need not exist yet. The system's notifications make it quick, and a look every 2 s makes up for
- * those that a file system does not send.
+ * Yields the names of new files in `dir`. Files that appear together are yielded together, in no particular order. The
+ * folder need not exist. Notifications of the system make it fast; a poll every 2 s covers file systems without them.
  */
 export async function* watchFolder(
   dir: string,

@@ -3,27 +3,27 @@ import { readdir, rename, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** What is to stand under a name that only one process may have. */
+/** The object to place under a name that only one process may own. */
 export interface Claim {
-  /** Puts it at `path`; from that moment {@link isLive} must hold there. */
+  /** Places it at `path`. From then on {@link isLive} must be true for `path`. */
   place(path: string): Promise<void>
-  /** Takes it away from `path` again. */
+  /** Removes it from `path`. */
   withdraw(path: string): Promise<void>
-  /** True where what stands at `path` has a living owner; false for nothing and for what a dead one left. */
+  /** Whether the object at `path` has a live owner; false if there is none, or if its owner is dead. */
   isLive(path: string): Promise<boolean>
 }
 
-/** Characters that a claim adds to the name claimed. */
+/** The number of characters that a claim appends to the claimed name. */
 export const CLAIM_SUFFIX_LENGTH = 7
 
 /**
- * Takes the name `path` unless a living owner has it; what a dead one left is replaced, in one step. Resolves
- * to whether it was taken. Of any number of processes that try at once, at most one succeeds.
+ * Acquires the name `path` unless a live owner has it. The object of a dead owner is replaced atomically. Resolves with
+ * whether the name was acquired. At most one of several concurrent processes succeeds.
  *
- * A lock file could be left behind by a process that dies, and removing a stale one is the same race again.
- * So the live thing itself is the lock: it is first placed beside the name, under a claim of its own, then
- * all other claims are looked at, the name itself last. Of two that claim at once, the later one sees the
- * earlier one alive. Whoever sees another steps back, waits a random moment, and tries again.
+ * A lock file would remain if its process dies, and removing a stale one is the same race again. So the live object
+ * itself is the lock. It is first placed beside the name, under a claim of its own. Then all other claims are checked,
+ * and the name itself last. The later of two concurrent claims sees the earlier one alive. A process that sees a
+ * rival withdraws its claim, waits for a random time, and tries again.
  */
 export async function takeName(path: string, claim: Claim): Promise<boolean> {
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
@@ -48,12 +48,12 @@ export async function takeName(path: string, claim: Claim): Promise<boolean> {
 const MAX_ATTEMPTS = 40
 const BACKOFF_MS = 5
 
-/** Other claims first, the name last: a rival that renames its claim meanwhile is seen in one of the two. */
+/** Checks the other claims first and the name last: a rival that renames its claim meanwhile is seen in one of them. */
 async function hasRival(path: string, ownClaim: string, claim: Claim): Promise<boolean> {
   for (const rival of await claimsOf(path)) {
     if (rival === ownClaim) continue
     if (await claim.isLive(rival)) return true
-    // Claims are alive from their first moment, and their names random: a dead one is dead for good.
+    // A claim is alive from the beginning, and its name is random: a dead claim stays dead.
     await unlink(rival).catch(() => {})
   }
   return claim.isLive(path)

@@ -2,10 +2,10 @@ import { Socket } from 'node:net'
 import { systemCode } from '../system-errors.ts'
 
 /**
- * Lets `socket` be read to its end although the other side is gone for writing. Node destroys a socket at the
- * first failed write or reset, and throws away what it had received until then: the last words of a client
- * that sent, closed and left would be lost. Here a write that nobody can read any more is dropped, and a reset
- * is the end of the stream, after all that was received before it.
+ * Keeps `socket` readable to its end after the other side has closed. Node destroys a socket at the first failed write
+ * or reset and discards the bytes received until then: the last bytes of a client that sent, closed and exited would
+ * be lost. Here a write that the other side can no longer read is dropped, and a reset ends the stream after all
+ * received bytes.
  */
 export function makeSturdy(socket: Socket): Socket {
   return Object.assign(socket, STURDY)
@@ -13,7 +13,7 @@ export function makeSturdy(socket: Socket): Socket {
 
 type Done = (error?: Error | null) => void
 
-/** One set for all sockets: closures would be some of what each of many idle streams takes. */
+/** Shared by all sockets: closures for each socket would add memory to every idle stream. */
 const STURDY = {
   _write(this: Socket, chunk: unknown, encoding: BufferEncoding, done: Done): void {
     Socket.prototype._write.call(this, chunk, encoding, forgiving(done))
@@ -30,7 +30,7 @@ const STURDY = {
   },
 }
 
-/** Sockets whose reset has been made the end of the stream. */
+/** Sockets whose reset was turned into the end of the stream. */
 const RESET = new WeakSet<Socket>()
 
 function forgiving(done: Done): Done {

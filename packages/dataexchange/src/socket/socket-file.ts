@@ -7,22 +7,21 @@ import { systemCode } from '../system-errors.ts'
 import { CLAIM_SUFFIX_LENGTH, takeName } from './exclusive-name.ts'
 import { makeSturdy } from './half-open-socket.ts'
 
-/** A Unix socket that listens under a name which is its own. */
+/** A listening Unix socket that owns its name. */
 export interface PublishedSocket {
   readonly path: string
   readonly server: Server
-  /** Removes the name, unless another socket stands there by now; connections live on. */
+  /** Removes the name, unless another socket has it by now. Open connections continue. */
   unpublish(): Promise<void>
 }
 
 /**
- * Listens on `wanted`, mode 0600. The socket appears there complete, in one step; a socket that a dead process
- * left is replaced, a live one never. A missing parent folder is made, mode 0700. Connections are half-open
- * and sturdy (see {@link makeSturdy}).
+ * Listens on `wanted` with mode 0600. The socket appears there atomically. The socket of a dead process is replaced,
+ * that of a live one never. A missing parent folder is created with mode 0700. Connections are half-open and stay
+ * readable, see {@link makeSturdy}.
  *
- * @throws {DriverError} SOCKET_IN_USE where a live process listens there
- * @throws {PluginError} CONFIG_INVALID where the path is too long for a socket, is something else than a
- * socket, or cannot be written
+ * @throws {DriverError} SOCKET_IN_USE if a live process listens there
+ * @throws {PluginError} CONFIG_INVALID if the path is too long for a socket, is not a socket, or cannot be written
  */
 export async function publishSocket(
   wanted: string,
@@ -40,22 +39,23 @@ export async function publishSocket(
     server.close()
     const code = systemCode(error)
     if (code === undefined) throw error
-    throw new PluginError('CONFIG_INVALID', `the socket ${path} cannot be made: ${code}`, { cause: error })
+    throw new PluginError('CONFIG_INVALID', `the socket ${path} cannot be created: ${code}`, { cause: error })
   }
 }
 
 /**
- * Tells the common case before anything is made; {@link publishSocket} has the last word.
+ * Checks early whether the socket is in use, before any file is created. {@link publishSocket} makes the final check.
  *
- * @throws {DriverError} SOCKET_IN_USE, {PluginError} CONFIG_INVALID
+ * @throws {DriverError} SOCKET_IN_USE
+ * @throws {PluginError} CONFIG_INVALID if the path is too long for a socket
  */
 export async function refuseLive(path: string): Promise<void> {
   if (await isListening(checkedPath(path))) throw inUse(path)
 }
 
-/** True where a process listens on the socket at `path`. What cannot be told counts as alive. */
+/** Whether a process listens on the socket at `path`; true if that cannot be determined. */
 export async function isListening(path: string): Promise<boolean> {
-  // Node 24 refuses to connect to such a path, older ones cut it.
+  // Node 24 refuses such a path; older versions truncate it.
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH) return false
   const socket = createConnection({ path })
   try {
@@ -71,8 +71,8 @@ export async function isListening(path: string): Promise<boolean> {
 const DEAD = new Set(['ECONNREFUSED', 'ENOENT', 'ENOTDIR'])
 
 /**
- * Binds in a fresh folder that only this user may enter, so that nobody connects before the mode is set;
- * `rename` then carries the listening socket to where it belongs.
+ * Binds in a new folder that only this user may enter, so that no other user connects before the mode is set. `rename`
+ * then moves the listening socket to its place.
  */
 async function listenAs(server: Server, path: string): Promise<boolean> {
   const folder = await mkdtemp(join(dirname(path), '.n'))
@@ -91,7 +91,7 @@ async function listenAs(server: Server, path: string): Promise<boolean> {
   }
 }
 
-/** The longest path of a socket, from the size of sun_path less its final zero. */
+/** The longest path of a socket: the size of sun_path without its terminating zero. */
 const MAX_SOCKET_PATH = process.platform === 'linux' ? 107 : 103
 
 function checkedPath(wanted: string): string {
@@ -112,7 +112,7 @@ function inUse(path: string): DriverError {
 async function checkKind(path: string): Promise<void> {
   const stats = await lstat(path).catch(() => undefined)
   if (stats === undefined || stats.isSocket()) return
-  throw new PluginError('CONFIG_INVALID', `${path} exists and is no socket; name another path or remove it`)
+  throw new PluginError('CONFIG_INVALID', `${path} exists and is not a socket; use another path or remove it`)
 }
 
 async function removeIfOurs(path: string, ino: number): Promise<void> {

@@ -1,52 +1,55 @@
 import { FrameType, typeName } from './frame.ts'
 
-/** An answer to a frame, read (section 2). */
+/** A parsed answer to a frame `[ack.form]`. */
 export type Answer =
-  /** Stored, or nothing to store. `bytes` is what the receiver counted. */
+  /** Stored, or nothing to store. `bytes` is the size that the receiver counted. */
   | { kind: 'ack'; name: string; bytes: number; duplicate: boolean; text: string }
-  /** A request that is being answered, not stored: its reply is the next frame (section 6). */
+  /** A request that is being answered and not stored: the reply is the next frame `[autoanswer.ack-reply]`. */
   | { kind: 'ack-reply'; name: string; bytes: number; text: string }
-  /** Not stored; `reason` is the receiver's. */
+  /** Not stored; `reason` is the text of the receiver. */
   | { kind: 'err'; reason: string; text: string }
-  /** The receiver does not know `type` and stored nothing, whichever way it put that. */
+  /** The receiver does not know `type` and stored nothing; both forms of this answer are recognised. */
   | { kind: 'unsupported'; type: number; text: string }
-  /** No answer of section 2. */
+  /** A text that is not an answer. */
   | { kind: 'other'; text: string }
 
-/** `ACK <NAME> <n> bytes`: stored, or nothing to store. */
+/** Returns `ACK <NAME> <n> bytes`: stored, or nothing to store `[ack.form]`. */
 export function ackText(type: number, bytes: number): string {
   return `ACK ${typeName(type)} ${bytes} bytes`
 }
 
-/** The answer to a frame that was stored before, under the same message id (section 5). */
+/** Returns the answer to a frame that was already stored under the same message id `[ack.duplicate-form]`. */
 export function duplicateText(type: number, bytes: number): string {
   return `${ackText(type, bytes)} (duplicate)`
 }
 
-/** `ACK+REPLY AUTOANSWER <n> bytes`: a request that is being answered; the reply follows (section 6). */
+/** Returns `ACK+REPLY AUTOANSWER <n> bytes`: the reply follows `[autoanswer.ack-reply]`. */
 export function ackReplyText(bytes: number): string {
   return `ACK+REPLY ${typeName(FrameType.AutoAnswer)} ${bytes} bytes`
 }
 
-/** `ERR <NAME> save failed: <why>`: not stored. */
+/** Returns `ERR <NAME> save failed: <why>`: not stored `[ack.err-form]`. */
 export function errText(type: number, why: string): string {
   return `ERR ${typeName(type)} save failed: ${why}`
 }
 
 /**
- * The answer to a type that is not stored. It names the type by its number even where it has a name:
- * senders look for `UNKNOWN(n)` to fall back to what the receiver does know.
+ * Returns the answer to a type that is not stored `[ack.unknown]`. It has the number of the type even if the type has a
+ * name: senders look for `UNKNOWN(n)` to fall back to a type that the receiver knows.
  */
 export function unsupportedText(type: number): string {
   return `ERR UNKNOWN(${type}) save failed: unsupported frame type ${type}`
 }
 
-/** The answer to a TRACE whose payload cannot be read. */
+/** Returns the answer to a TRACE whose payload cannot be read `[ack.trace-short]`. */
 export function traceErrText(why: string): string {
   return `ERR trace parse: ${why}`
 }
 
-/** Reads an answer's text. The original acknowledges unknown types and stores nothing: that is `unsupported` here. */
+/**
+ * Parses the text of an answer. The original acknowledges unknown types and stores nothing: the result is
+ * `unsupported`.
+ */
 export function parseAnswer(text: string): Answer {
   const unknown = /^(?:ACK|ERR) UNKNOWN\((\d+)\)/.exec(text)
   if (unknown) return { kind: 'unsupported', type: Number(unknown[1]), text }

@@ -4,16 +4,16 @@ import type { Frame } from './frame.ts'
 import { type DecodeOptions, FrameParser, type ParserState } from './frame-parser.ts'
 
 /**
- * Bytes in, whole frames out. Input may be split anywhere; memory follows the bytes that have arrived, not
- * the lengths that frames declare. For payloads too large to hold, use {@link FrameParser}, which this is
- * built on.
+ * Decodes a stream of bytes into whole frames. Input may be split anywhere `[frame.split]`. Memory follows the bytes
+ * that have arrived, not the declared lengths `[frame.no-reserve]`. For payloads too large for memory, use {@link
+ * FrameParser}.
  */
 export class FrameDecoder {
   readonly #parser: FrameParser
   readonly #payload = new ByteCollector()
   #head: FrameHead = { type: 0, length: 0 }
   #frames: Frame[] = []
-  /** The payload, where it lay whole in one chunk. */
+  /** The payload, if one chunk contains all of it. */
   #whole: Uint8Array | undefined
   #failure: unknown
 
@@ -30,19 +30,19 @@ export class FrameDecoder {
     )
   }
 
-  /** Where the decoder is, see {@link ParserState}. */
+  /** The state of the decoder, see {@link ParserState}. */
   get state(): ParserState {
     return this.#parser.state
   }
 
-  /** Bytes until the end of the current header, name or payload: pushing no more than these gives at most one frame. */
+  /** Bytes until the end of the current header, name or payload. Pushing at most these completes at most one frame. */
   get wanted(): number {
     return this.#parser.wanted
   }
 
   /**
-   * Takes the next bytes and returns the frames that they complete. Frames before an error in the same
-   * chunk are returned; the error comes with the next call of `push` or `finish`. Payloads may be views of
+   * Takes the next bytes and returns the frames that they complete. If an error follows complete frames in one chunk,
+   * the frames are returned, and the next call of `push` or `finish` throws the error. Payloads may be views of
    * `chunk`: do not write into it afterwards.
    *
    * @throws {WireError} FRAME_TOO_LARGE, FILENAME_TOO_LONG, FILENAME_UNSAFE, FILENAME_NOT_UTF8; then
@@ -62,9 +62,9 @@ export class FrameDecoder {
   }
 
   /**
-   * Tells that the stream has ended.
+   * Ends the stream.
    *
-   * @throws {WireError} FRAME_TRUNCATED unless it ended at a frame boundary
+   * @throws {WireError} FRAME_TRUNCATED if the stream ended inside a frame `[frame.truncated]`
    */
   finish(): void {
     this.#throwFailure()
@@ -72,7 +72,7 @@ export class FrameDecoder {
   }
 
   #collect(piece: Uint8Array): void {
-    // The usual case: the payload lies whole in one chunk, and is not copied.
+    // Usually one chunk contains the whole payload: it is not copied.
     if (piece.length === this.#head.length) this.#whole = piece
     else this.#payload.append(piece, this.#head.length)
   }

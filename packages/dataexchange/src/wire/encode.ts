@@ -10,19 +10,19 @@ export interface EncodeOptions {
   maxFrameSize?: number | undefined
 }
 
-/** A frame before its payload is at hand: what {@link encodeHeader} needs. */
+/** The head of a frame whose payload follows later, for {@link encodeHeader}. */
 export interface FrameHead {
   /** A u32, see {@link FrameType}. */
   type: number
-  /** Bytes of the payload; for FILE without the name. */
+  /** The size of the payload in bytes; for FILE without the name. */
   length: number
   /** FILE only, see {@link Frame.filename}. @default '' */
   filename?: string | undefined
 }
 
 /**
- * A frame as the pieces to write, in order. The last piece is `frame.payload` itself, not a copy, and is
- * left out when it is empty.
+ * Encodes a frame. Returns the pieces to write, in order. The last piece is `frame.payload` itself without a copy; it
+ * is omitted if it is empty.
  *
  * @throws {WireError} FRAME_TOO_LARGE, FRAME_INVALID, FILENAME_TOO_LONG, FILENAME_UNSAFE
  */
@@ -33,8 +33,8 @@ export function encodeFrame(frame: Frame, options: EncodeOptions = {}): Uint8Arr
 }
 
 /**
- * All that stands before the payload: the frame header and, for FILE, the name. For writing a payload
- * that is not in memory; exactly `head.length` bytes must follow.
+ * Encodes all bytes before the payload: the frame header and, for FILE, the name. Use it if the payload is not in
+ * memory; exactly `head.length` bytes must follow.
  *
  * @throws {WireError} FRAME_TOO_LARGE, FRAME_INVALID, FILENAME_TOO_LONG, FILENAME_UNSAFE
  */
@@ -55,7 +55,7 @@ export function encodeHeader(head: FrameHead, options: EncodeOptions = {}): Uint
   return header
 }
 
-/** Faster than a DataView made for it. */
+/** Faster than a new DataView. */
 function putU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 24
   bytes[at + 1] = value >>> 16
@@ -64,7 +64,8 @@ function putU32(bytes: Uint8Array, at: number, value: number): void {
 }
 
 function checkSize(total: number, cap: number): void {
-  if (!isU32(total)) throw new WireError('FRAME_TOO_LARGE', `a payload of ${total} bytes fits no frame`)
+  if (!isU32(total))
+    throw new WireError('FRAME_TOO_LARGE', `a payload of ${total} bytes does not fit into a frame`)
   if (total > cap) {
     throw new WireError('FRAME_TOO_LARGE', `the frame's payload has ${total} bytes; the cap is ${cap}`)
   }

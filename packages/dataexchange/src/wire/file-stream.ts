@@ -4,10 +4,10 @@ import { encodeHeader } from './encode.ts'
 import { decodeFileName, encodeFilePrefix, FILE_NAME_LENGTH_SIZE, fileNameLength } from './file.ts'
 import { FrameType } from './frame.ts'
 
-/** Bytes of a transfer id: the first of the file's SHA-256 (section 4). */
+/** Bytes of a transfer id: the first bytes of the SHA-256 of the file `[stream.id]`. */
 export const TRANSFER_ID_SIZE = 16
 
-/** The kinds of FILESTREAM messages as they are numbered on the wire (section 4). */
+/** The numbers of the kinds of FILESTREAM messages on the wire `[stream.kinds]`. */
 export const FileStreamKind = {
   init: 1,
   chunk: 2,
@@ -18,7 +18,7 @@ export const FileStreamKind = {
   abort: 7,
 } as const
 
-/** A FILESTREAM frame, read; `id` is the transfer's (section 4). Sizes and offsets are bytes. */
+/** A decoded FILESTREAM frame. `id` is the transfer id; sizes and offsets are in bytes. */
 export type FileStreamMessage = { id: Uint8Array } & (
   | { kind: 'init'; size: number; sha256: Uint8Array; chunkSize: number; filename: string }
   | { kind: 'chunk'; offset: number; data: Uint8Array }
@@ -30,10 +30,11 @@ export type FileStreamMessage = { id: Uint8Array } & (
 )
 
 /**
- * A FILESTREAM frame as the pieces to write, in order; the data of a chunk is not copied.
+ * Encodes a FILESTREAM frame `[stream.payload]`. Returns the pieces to write, in order; the data of a chunk is not
+ * copied.
  *
- * @throws {WireError} FILENAME_TOO_LONG, FILENAME_UNSAFE; FILE_STREAM_INVALID for a number or a hash that does
- * not fit its field
+ * @throws {WireError} FILENAME_TOO_LONG, FILENAME_UNSAFE; FILE_STREAM_INVALID if a number or a hash does not fit its
+ * field
  */
 export function encodeFileStream(message: FileStreamMessage): Uint8Array[] {
   const body = encodeBody(message)
@@ -52,9 +53,9 @@ export function encodeFileStream(message: FileStreamMessage): Uint8Array[] {
 }
 
 /**
- * The kind, as a number, and the transfer id of a FILESTREAM payload; the rest of it may still be malformed.
+ * Decodes the number of the kind and the transfer id of a FILESTREAM payload. The rest may still be malformed.
  *
- * @throws {WireError} FILE_STREAM_INVALID where the payload has no room for them
+ * @throws {WireError} FILE_STREAM_INVALID if the payload is too short for them
  */
 export function readFileStreamHead(payload: Uint8Array): { kind: number; id: Uint8Array } {
   if (payload.length < HEAD_SIZE)
@@ -63,10 +64,10 @@ export function readFileStreamHead(payload: Uint8Array): { kind: number; id: Uin
 }
 
 /**
- * What a FILESTREAM payload says. The data of a chunk is a view of `payload`.
+ * Decodes a FILESTREAM payload. The data of a chunk is a view of `payload`.
  *
- * @throws {WireError} FILE_STREAM_INVALID: too short, an unknown kind, a number beyond 2^53, an INIT whose id
- * is not the start of its hash; FILENAME_TOO_LONG, FILENAME_UNSAFE, FILENAME_NOT_UTF8
+ * @throws {WireError} FILE_STREAM_INVALID if it is too short, has an unknown kind or a number beyond 2^53, or is an
+ * INIT whose id is not the start of its hash; FILENAME_TOO_LONG, FILENAME_UNSAFE, FILENAME_NOT_UTF8
  */
 export function decodeFileStream(payload: Uint8Array): FileStreamMessage {
   const { kind, id } = readFileStreamHead(payload)
@@ -95,7 +96,7 @@ export function decodeFileStream(payload: Uint8Array): FileStreamMessage {
 const U64_SIZE = 8
 const SHA256_SIZE = 32
 const HEAD_SIZE = 1 + TRANSFER_ID_SIZE
-/** Of an INIT before its name: `[u64 size][32-byte sha256][u32 chunk size]`. */
+/** Bytes of an INIT before its name: `[u64 size][32-byte sha256][u32 chunk size]`. */
 const INIT_SIZE = U64_SIZE + SHA256_SIZE + 4
 const EMPTY = new Uint8Array(0)
 
@@ -149,7 +150,7 @@ function decodeInit(
 }
 
 function u64(value: number): Uint8Array {
-  if (!Number.isSafeInteger(value) || value < 0) throw invalid(`${value} is no count of bytes`)
+  if (!Number.isSafeInteger(value) || value < 0) throw invalid(`${value} is not a number of bytes`)
   const bytes = new Uint8Array(U64_SIZE)
   viewOf(bytes).setBigUint64(0, BigInt(value))
   return bytes
@@ -162,7 +163,7 @@ function readU64(bytes: Uint8Array): number {
   return Number(value)
 }
 
-/** Of another implementation: shown to people only. */
+/** The text of another implementation, only shown to people. */
 function text(bytes: Uint8Array): string {
   return decodeUtf8(bytes) ?? 'a message that is not UTF-8'
 }
@@ -171,6 +172,7 @@ function checkLength(what: string, bytes: Uint8Array, length: number): void {
   if (bytes.length !== length) throw invalid(`its ${what} has ${bytes.length} bytes, not ${length}`)
 }
 
+/** The reason of a decoding error goes over the wire to the sender: its text must not change. */
 function invalid(why: string): WireError {
   return new WireError('FILE_STREAM_INVALID', `a FILESTREAM frame cannot be read or written: ${why}`)
 }

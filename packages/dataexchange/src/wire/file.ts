@@ -2,15 +2,15 @@ import { decodeUtf8, utf8, viewOf } from '../bytes.ts'
 import { WireError } from '../errors.ts'
 import { MAX_FILE_NAME } from '../frame-limits.ts'
 
-/** Bytes of the length field before a file's name in a FILE payload (section 1). */
+/** Bytes of the length field before the name in a FILE payload `[frame.file-layout]`. */
 export const FILE_NAME_LENGTH_SIZE = 2
 
 /**
- * What stands before a file's data in a FILE payload: `[u16 name length][name]`. An empty name is written
- * as it is.
+ * Encodes the bytes before the data in a FILE payload: `[u16 name length][name]` `[frame.file-layout]`. The name may be
+ * empty.
  *
- * @throws {WireError} FILENAME_TOO_LONG over 255 bytes of UTF-8; FILENAME_UNSAFE when the name holds a
- * separator or is `.` or `..`: a receiver would end the connection over it.
+ * @throws {WireError} FILENAME_TOO_LONG over 255 bytes of UTF-8; FILENAME_UNSAFE if the name contains a separator or is
+ * `.` or `..`: a receiver would end the connection because of it
  */
 export function encodeFilePrefix(filename: string): Uint8Array {
   const name = utf8(filename)
@@ -23,8 +23,9 @@ export function encodeFilePrefix(filename: string): Uint8Array {
 }
 
 /**
- * How many bytes of a FILE payload of `payloadLength` bytes its name takes, by the length field at the
- * start of `head`; undefined where the payload has no room for it (it is then taken as it is, without a name).
+ * Returns the length of the name in a FILE payload of `payloadLength` bytes, from the length field at the start of
+ * `head`. Returns undefined if the name does not fit into the payload: the payload then has no name
+ * `[frame.file-lying-name]`.
  *
  * @throws {WireError} FILENAME_TOO_LONG
  */
@@ -37,7 +38,7 @@ export function fileNameLength(head: Uint8Array, payloadLength: number): number 
 }
 
 /**
- * The name in `bytes`.
+ * Decodes a file name.
  *
  * @throws {WireError} FILENAME_NOT_UTF8, FILENAME_UNSAFE
  */

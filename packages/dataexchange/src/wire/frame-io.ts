@@ -7,7 +7,7 @@ import { type ByteSource, readChunk } from './read-chunk.ts'
 import { encodeTaggedHeader, type MessageIds } from './tagged.ts'
 import { type TraceFrame, traceToFrame } from './trace.ts'
 
-/** What {@link writeFrame} needs of a stream: any Node `Writable` has it. */
+/** The part of a stream that {@link writeFrame} uses. Every Node `Writable` fits. */
 export interface ByteTarget {
   readonly destroyed: boolean
   readonly errored: Error | null
@@ -18,16 +18,16 @@ export interface ByteTarget {
 
 /** Options for writing frames to a stream. */
 export interface WriteOptions extends EncodeOptions {
-  /** With one of them the frame is written inside a TAGGED one (section 5). @default none */
+  /** With an id, the frame is written inside a TAGGED frame `[tagged.layout]`. @default none */
   ids?: MessageIds | undefined
 }
 
 /**
- * Reads one frame, whole, and not a byte more, so that readers may take turns on one stream. Resolves with
- * null where the stream ends at a frame boundary. The original's `ReadFrame`.
+ * Reads exactly one frame, so that several readers can take turns on one stream `[frame.sequence]`. Resolves with null
+ * if the stream ends at a frame boundary. It corresponds to `ReadFrame` of the original.
  *
- * @throws {WireError} FRAME_TRUNCATED, FRAME_TOO_LARGE, FILENAME_TOO_LONG, FILENAME_UNSAFE, FILENAME_NOT_UTF8;
- * rejects with the stream's own error where it fails.
+ * @throws {WireError} FRAME_TRUNCATED, FRAME_TOO_LARGE, FILENAME_TOO_LONG, FILENAME_UNSAFE, FILENAME_NOT_UTF8
+ * @throws the error of the stream, if it fails
  */
 export async function readFrame(stream: ByteSource, options: DecodeOptions = {}): Promise<Frame | null> {
   const decoder = new FrameDecoder(options)
@@ -43,13 +43,13 @@ export async function readFrame(stream: ByteSource, options: DecodeOptions = {})
 }
 
 /**
- * Writes one frame, inside a TAGGED one where `options.ids` holds an id. Resolves when the stream has passed on all of it: backpressure is honoured, but the
- * peer may not have it yet. The original's `WriteFrame`.
+ * Writes one frame, inside a TAGGED frame if `options.ids` has an id. Resolves on write, not on the answer: when the
+ * stream has accepted all bytes. Backpressure is honoured. It corresponds to `WriteFrame` of the original.
  *
  * @throws {WireError} FRAME_TOO_LARGE, FRAME_INVALID, FILENAME_TOO_LONG, FILENAME_UNSAFE, MESSAGE_ID_INVALID,
- * TAGGED_INVALID, before a byte is written.
- * @throws {DriverError} STREAM_CLOSED where the stream was destroyed meanwhile; rejects with the stream's own
- * error where it failed.
+ * TAGGED_INVALID, before a byte is written
+ * @throws {DriverError} STREAM_CLOSED if the stream is destroyed during the write
+ * @throws the error of the stream, if it fails
  */
 export async function writeFrame(
   stream: ByteTarget,
@@ -62,9 +62,10 @@ export async function writeFrame(
 }
 
 /**
- * Writes `trace` as a TRACE frame; the original's `WriteTraceFrame`. Resolves as {@link writeFrame}.
+ * Writes `trace` as a TRACE frame `[frame.trace-layout]`. Resolves as {@link writeFrame}. It corresponds to
+ * `WriteTraceFrame` of the original.
  *
- * @throws {WireError} as {@link writeFrame}; FRAME_INVALID also where a number of `trace` does not fit its field
+ * @throws {WireError} as {@link writeFrame}; FRAME_INVALID also if a number of `trace` does not fit its field
  */
 export async function writeTraceFrame(
   stream: ByteTarget,
@@ -75,11 +76,10 @@ export async function writeTraceFrame(
 }
 
 /**
- * Writes a frame whose payload comes in pieces, one piece in memory at a time. Resolves as
- * {@link writeFrame}.
+ * Writes a frame whose payload comes in pieces, with one piece in memory at a time. Resolves as {@link writeFrame}.
  *
- * @throws {WireError} as {@link writeFrame}; FRAME_INVALID where the pieces are not `head.length` bytes in
- * all. The stream is then inside a frame and must be destroyed: the receiver drops what it has of it.
+ * @throws {WireError} as {@link writeFrame}; FRAME_INVALID if the total size of the pieces is not `head.length`. The
+ * stream is then inside a frame and must be destroyed: the receiver discards the incomplete frame.
  */
 export async function writeFrameFrom(
   stream: ByteTarget,
@@ -104,10 +104,7 @@ function headerOf(head: FrameHead, { ids = {}, ...options }: WriteOptions): Uint
   return encodeTaggedHeader(head, ids, options)
 }
 
-/**
- * Writes the pieces of one frame, as encoders give them, and nothing between them. Resolves and rejects as
- * {@link writeFrame}.
- */
+/** Writes the encoded pieces of one frame without a gap. Resolves and rejects as {@link writeFrame}. */
 export function writePieces(stream: ByteTarget, chunks: readonly Uint8Array[]): Promise<void> {
   return new Promise((resolve, reject) => {
     const last = chunks.length - 1
@@ -124,8 +121,8 @@ export function writePieces(stream: ByteTarget, chunks: readonly Uint8Array[]): 
 }
 
 /**
- * What a write that a destroyed stream dropped fails with. Node 20's sockets call it a success, later ones a
- * cancelled write, also in `errored`.
+ * Returns the error of a write that a destroyed stream dropped. Sockets of Node 20 report success; later versions
+ * report ECANCELED, also in `errored`.
  */
 function whyDestroyed({ errored }: ByteTarget): Error {
   if (errored !== null && (errored as { code?: string }).code !== 'ECANCELED') return errored

@@ -6,13 +6,15 @@ import { FRAME_HEADER_SIZE, FrameType } from './frame.ts'
 
 /** Options for reading frames. */
 export interface DecodeOptions {
-  /** The largest payload, in bytes; a longer frame fails as soon as its header is there. @default MAX_FRAME_SIZE (256 MiB) */
+  /**
+   * The largest payload, in bytes. A larger frame fails when its header has arrived. @default MAX_FRAME_SIZE (256 MiB)
+   */
   maxFrameSize?: number | undefined
 }
 
-/** Receives what a {@link FrameParser} finds, in order: `start`, any number of `data`, `end`, for each frame. */
+/** Receives the events of a {@link FrameParser}. The order for each frame is `start`, any number of `data`, `end`. */
 export interface FrameSink {
-  /** A frame begins. `head.length` is what the peer declared; nothing is reserved for it. */
+  /** A frame begins. `head.length` is the declared size; no memory is reserved for it. */
   start(head: FrameHead): void
   /** The next bytes of its payload: a view of the chunk that was pushed, never empty. */
   data(piece: Uint8Array): void
@@ -21,14 +23,14 @@ export interface FrameSink {
 }
 
 /**
- * Where a parser is: between or inside headers, inside a FILE's name length or name, inside a payload,
- * after an error, after the end.
+ * The state of a parser: at or inside a header, inside the name length or the name of a FILE, inside a payload, after
+ * an error, after the end.
  */
 export type ParserState = 'header' | 'name-length' | 'name' | 'payload' | 'failed' | 'ended'
 
 /**
- * Cuts a stream of bytes into frames as the bytes arrive (section 1). Input may be split anywhere. Holds
- * at most one header and one file name; payloads are handed on piece by piece.
+ * Parses a stream of bytes into frames as the bytes arrive. Input may be split anywhere `[frame.split]`. The parser
+ * buffers at most one header and one file name; payloads are passed on piece by piece.
  */
 export class FrameParser {
   readonly #sink: FrameSink
@@ -47,30 +49,30 @@ export class FrameParser {
     this.#cap = frameCap(options.maxFrameSize)
   }
 
-  /** See {@link ParserState}. */
+  /** The state of the parser, see {@link ParserState}. */
   get state(): ParserState {
     return this.#state
   }
 
-  /** Bytes until the end of the current field or payload: pushing no more than these never passes the end of a frame. */
+  /** Bytes until the end of the current field or payload. Pushing at most these never passes the end of a frame. */
   get wanted(): number {
     return this.#state === 'payload' ? this.#remaining : this.#field.length - this.#fieldUsed
   }
 
-  /** True at a frame boundary, where a stream may end. */
+  /** Whether the parser is at a frame boundary, where a stream may end. */
   get atBoundary(): boolean {
     return this.#state === 'header' && this.#fieldUsed === 0
   }
 
   /**
-   * Takes the next bytes of the stream. What comes before an error is handed to the sink first.
+   * Takes the next bytes of the stream. The sink gets all events before an error first.
    *
-   * @throws {WireError} FRAME_TOO_LARGE, FILENAME_TOO_LONG, FILENAME_UNSAFE, FILENAME_NOT_UTF8: the stream
-   * cannot be read on; DECODER_FAILED when it had failed or ended before.
+   * @throws {WireError} FRAME_TOO_LARGE, FILENAME_TOO_LONG, FILENAME_UNSAFE, FILENAME_NOT_UTF8: the rest of the stream
+   * cannot be parsed; DECODER_FAILED if the parser has failed or ended before
    */
   push(chunk: Uint8Array): void {
     if (this.#state === 'failed' || this.#state === 'ended') {
-      throw new WireError('DECODER_FAILED', `bytes after the stream has ${this.#state}`)
+      throw new WireError('DECODER_FAILED', `bytes were pushed after the stream has ${this.#state}`)
     }
     try {
       for (let at = 0; at < chunk.length; ) {
@@ -83,9 +85,9 @@ export class FrameParser {
   }
 
   /**
-   * Tells that the stream has ended.
+   * Ends the stream.
    *
-   * @throws {WireError} FRAME_TRUNCATED unless it ended at a frame boundary
+   * @throws {WireError} FRAME_TRUNCATED if the stream ended inside a frame `[frame.truncated]`
    */
   finish(): void {
     if (this.#state === 'failed' || this.#state === 'ended') return
@@ -97,10 +99,10 @@ export class FrameParser {
     }
   }
 
-  /** Takes what it can use of `chunk` from `at` on; where the rest begins. So has {@link #takePayload}. */
+  /** Consumes bytes of `chunk` from `at` on, and returns the offset of the rest, as {@link #takePayload} does. */
   #takeField(chunk: Uint8Array, at: number): number {
     const size = this.#field.length
-    // A header that lies whole in the chunk is read in place.
+    // A header that is complete in the chunk is read in place.
     if (this.#fieldUsed === 0 && chunk.length - at >= size) {
       if (this.#state === 'header') this.#headerComplete(chunk, at)
       else this.#fieldComplete(chunk.subarray(at, at + size))
@@ -138,7 +140,7 @@ export class FrameParser {
   #nameLengthComplete(field: Uint8Array): void {
     const length = fileNameLength(field, this.#remaining)
     if (length === undefined) {
-      // The field is part of the payload then; a copy, since the field's buffer is used again.
+      // The field is then part of the payload. It is copied, since its buffer is reused.
       const asData = field.slice()
       this.#startPayload()
       this.#takePayload(asData, 0)
@@ -172,14 +174,14 @@ export class FrameParser {
 
   #expect(state: 'header' | 'name-length' | 'name', size: number): void {
     this.#state = state
-    // One small buffer serves headers and name lengths; a name (at most 255 bytes) gets its own.
+    // One small buffer is shared by headers and name lengths; a name (at most 255 bytes) gets its own.
     if (size === FRAME_HEADER_SIZE) this.#field = this.#small
     else this.#field = size < FRAME_HEADER_SIZE ? this.#small.subarray(0, size) : new Uint8Array(size)
     this.#fieldUsed = 0
   }
 }
 
-/** Twice as fast as a DataView made for it. */
+/** Twice as fast as a new DataView. */
 function u32(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
 }

@@ -1,7 +1,7 @@
-/** Bytes before every payload: `[u32 type][u32 length]`, big-endian (section 1). */
+/** Bytes before every payload: `[u32 type][u32 length]`, big-endian `[frame.header]`. */
 export const FRAME_HEADER_SIZE = 8
 
-/** The frame types of data exchange (section 1). 8 and 9 are retired; every other number is unknown. */
+/** The frame types of data exchange `[frame.types]`. 8 and 9 are retired; every other number is unknown. */
 export const FrameType = {
   /** UTF-8 text. */
   Text: 1,
@@ -9,11 +9,11 @@ export const FrameType = {
   Binary: 2,
   /** A JSON document, as bytes; receivers do not parse it. */
   JSON: 3,
-  /** A file: its name, then its bytes. */
+  /** The name and the bytes of a file. */
   File: 4,
-  /** Another frame with the time it was sent; answered with timestamps. */
+  /** Another frame and the time it was sent; the answer has timestamps. */
   Trace: 5,
-  /** Text that wants its reply on the same connection. */
+  /** Text whose reply is expected on the same connection. */
   AutoAnswer: 6,
   /** One message of a chunked, resumable file transfer. */
   FileStream: 7,
@@ -24,15 +24,15 @@ export const FrameType = {
 /** One of the numbers of {@link FrameType}. */
 export type FrameType = (typeof FrameType)[keyof typeof FrameType]
 
-/** One frame, whole. */
+/** One complete frame. */
 export interface Frame {
-  /** A {@link FrameType}, or any other u32: unknown types are carried as they are. */
+  /** A {@link FrameType}, or any other u32: unknown types are kept `[frame.unknown-whole]`. */
   type: number
-  /** The payload; for FILE without the name. May be a view of a larger buffer: copy it to keep it long. */
+  /** The payload; for FILE without the name. It may be a view of a larger buffer: copy it to keep it for long. */
   payload: Uint8Array
   /**
-   * FILE only: the file's name. Empty where the sender gave none; undefined where the payload has no
-   * room for the name it declares (the payload is then whole, length field and all).
+   * FILE only: the name of the file. It is empty if the sender gave none, and undefined if the declared name does not
+   * fit into the payload; the payload then includes the length field.
    */
   filename?: string | undefined
 }
@@ -48,7 +48,7 @@ const NAMES: ReadonlyMap<number, string> = new Map([
   [FrameType.Tagged, 'TAGGED'],
 ])
 
-/** The name of a frame type as answers and inbox files spell it: `TEXT`, ..., or `UNKNOWN(n)` (section 1). */
+/** Returns the name of a frame type in answers and inbox files: `TEXT`, ..., or `UNKNOWN(n)` `[frame.unknown-name]`. */
 export function typeName(type: number): string {
   return NAMES.get(type) ?? `UNKNOWN(${type})`
 }

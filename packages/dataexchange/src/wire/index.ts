@@ -1,5 +1,5 @@
 /**
- * `pilot-dataexchange/wire`: the frames of data exchange as bytes. Imports nothing of Node: it runs in
+ * `pilot-dataexchange/wire`: encodes and decodes the frames of data exchange. It imports no Node module, so it runs in
  * browsers, Deno and Bun. Every name here is public API.
  */
 

@@ -1,4 +1,4 @@
-/** What reading frames needs of a stream: any Node `Readable` in paused mode has it. */
+/** The part of a stream that reading frames uses. Every Node `Readable` in paused mode fits. */
 export interface ByteSource {
   readonly readableLength: number
   readonly readableEnded: boolean
@@ -10,8 +10,8 @@ export interface ByteSource {
 }
 
 /**
- * Reads a stream chunk by chunk. Its listeners stay between the reads, which would cost more than reading otherwise: to be
- * closed before anybody else reads the stream.
+ * Reads a stream chunk by chunk. Its listeners stay between reads, since adding and removing them costs more than
+ * reading. Close it before another reader uses the stream.
  */
 export class ChunkReader {
   readonly #stream: ByteSource
@@ -25,15 +25,15 @@ export class ChunkReader {
   }
 
   /**
-   * The next bytes as soon as there are any, at most `size` and at most 64 KiB; null at the end of the stream and
-   * after {@link stop}. Rejects with the stream's error where it fails.
+   * Resolves with the next bytes as soon as there are any, at most `size` and at most 64 KiB; with null at the end of
+   * the stream and after {@link stop}. Rejects with the error of the stream if it fails.
    */
   async next(size: number = READ_SIZE): Promise<Uint8Array | null> {
     const stream = this.#stream
     for (;;) {
       if (this.#isStopped) return null
-      // read(n) of more than is buffered would make the stream collect all n first: take what is there. And
-      // read(n) of more than its high-water mark would raise that mark, for good, up to the size of a frame.
+      // With n above the buffered length, read(n) would wait for all n bytes. With n above the high-water mark, it
+      // would permanently raise that mark up to the size of a frame.
       const chunk = stream.read(Math.min(size, stream.readableLength, READ_SIZE))
       if (chunk !== null && chunk.length > 0) return chunk
       const error = this.#error ?? stream.errored
@@ -45,7 +45,7 @@ export class ChunkReader {
     }
   }
 
-  /** Ends a wait, and all reads after it, with null; nothing is taken. */
+  /** Resolves the current and all later reads with null; no bytes are consumed. */
   stop(): void {
     this.#isStopped = true
     this.#notify()
@@ -64,7 +64,7 @@ export class ChunkReader {
   }
 }
 
-/** One read of a {@link ChunkReader}, for who does not read the stream all the time. */
+/** Reads one chunk, for callers that read the stream only now and then; see {@link ChunkReader.next}. */
 export async function readChunk(stream: ByteSource, size?: number): Promise<Uint8Array | null> {
   const reader = new ChunkReader(stream)
   try {

@@ -5,37 +5,37 @@ import { type EncodeOptions, encodeHeader, type FrameHead } from './encode.ts'
 import { FRAME_HEADER_SIZE, type Frame, FrameType } from './frame.ts'
 import { checkMessageId } from './message-id.ts'
 
-/** Bytes of the length field in front of a TAGGED header (section 5). */
+/** Bytes of the length field before a TAGGED header `[tagged.layout]`. */
 export const TAGGED_LENGTH_SIZE = 2
-/** Bytes of the inner type behind it. */
+/** Bytes of the inner type after the header. */
 export const TAGGED_TYPE_SIZE = 4
 
-/** The ids that a message may carry (section 5). */
+/** The ids that a message may have `[tagged.header-keys]`. */
 export interface MessageIds {
-  /** Chosen by the sender, fresh for each message. */
+  /** Chosen by the sender, unique for each message. */
   messageId?: string | undefined
   /** The `messageId` of the message that this one answers. */
   replyTo?: string | undefined
 }
 
-/** What stands before the inner payload of a TAGGED frame. */
+/** The content of a TAGGED frame before the inner payload. */
 export interface TaggedHead extends MessageIds {
-  /** The type of the frame inside; any but TAGGED. */
+  /** The type of the inner frame; any type but TAGGED. */
   innerType: number
 }
 
-/** What a TAGGED frame carries. */
+/** The content of a TAGGED frame. */
 export interface TaggedFrame extends TaggedHead {
-  /** The payload of the frame inside, exactly as that type sends it. */
+  /** The payload of the inner frame, exactly as that type sends it. */
   payload: Uint8Array
 }
 
 /**
- * All that stands before the payload of a frame with ids; `encodeHeader` for frames in a TAGGED one. A frame
- * without either id is written untagged. Exactly `head.length` bytes must follow.
+ * Encodes all bytes before the payload of a frame with ids, as `encodeHeader` does for a frame without. A frame without
+ * ids is written untagged `[tagged.untagged]`. Exactly `head.length` bytes must follow.
  *
- * @throws {WireError} FRAME_TOO_LARGE where the frame with all that is wrapped around it is over the cap;
- * MESSAGE_ID_INVALID, TAGGED_INVALID for a TAGGED frame inside; what `encodeHeader` throws
+ * @throws {WireError} FRAME_TOO_LARGE if the whole outer frame is over the cap `[tagged.cap]`; MESSAGE_ID_INVALID;
+ * TAGGED_INVALID if the inner frame is a TAGGED frame; the errors of `encodeHeader`
  */
 export function encodeTaggedHeader(
   head: FrameHead,
@@ -70,7 +70,7 @@ export function encodeTaggedHeader(
 }
 
 /**
- * How many bytes the header of a TAGGED payload takes, by the first two bytes of the payload.
+ * Returns the length of the header of a TAGGED payload, from the first two bytes of the payload.
  *
  * @throws {WireError} TAGGED_INVALID
  */
@@ -84,10 +84,10 @@ export function taggedHeaderLength(start: Uint8Array): number {
 }
 
 /**
- * The head of a TAGGED payload from `bytes`: its header and the inner type behind it, without the length
- * field in front. An id that is null or empty is none.
+ * Decodes the head of a TAGGED payload from `bytes`, which begin after the length field: the header and the inner
+ * type. A null or empty id counts as absent `[tagged.empty-id]`.
  *
- * @throws {WireError} TAGGED_INVALID; MESSAGE_ID_INVALID for an id that cannot be one
+ * @throws {WireError} TAGGED_INVALID; MESSAGE_ID_INVALID if an id is not valid
  */
 export function decodeTaggedHead(bytes: Uint8Array, headerLength: number): TaggedHead {
   if (bytes.length < headerLength + TAGGED_TYPE_SIZE) throw invalid('the payload ends inside its header')
@@ -98,7 +98,7 @@ export function decodeTaggedHead(bytes: Uint8Array, headerLength: number): Tagge
 }
 
 /**
- * What a TAGGED frame carries.
+ * Decodes the payload of a TAGGED frame.
  *
  * @throws {WireError} TAGGED_INVALID, MESSAGE_ID_INVALID
  */
@@ -119,14 +119,14 @@ function parseHeader(bytes: Uint8Array): Record<string, unknown> {
     header = undefined
   }
   if (typeof header !== 'object' || header === null || Array.isArray(header)) {
-    throw invalid('its header is no JSON object')
+    throw invalid('its header is not a JSON object')
   }
   return header as Record<string, unknown>
 }
 
 function idField(key: keyof MessageIds, value: unknown): MessageIds {
   if (value === undefined || value === null || value === '') return {}
-  if (typeof value !== 'string') throw invalid('an id is no text')
+  if (typeof value !== 'string') throw invalid('an id is not a text')
   return { [key]: checkMessageId(value) }
 }
 

@@ -2,23 +2,26 @@ import { concat, isU32, utf8, viewOf } from '../bytes.ts'
 import { WireError } from '../errors.ts'
 import { type Frame, FrameType } from './frame.ts'
 
-/** Bytes before the inner payload of a TRACE: `[u32 inner type][i64 sent_at_ns]` (section 1). */
+/** Bytes before the inner payload of a TRACE: `[u32 inner type][i64 sent_at_ns]` `[frame.trace-layout]`. */
 export const TRACE_HEADER_SIZE = 12
 
-/** What a TRACE frame carries. */
+/** The content of a TRACE frame. */
 export interface TraceFrame {
-  /** When it was sent: nanoseconds since the Unix epoch, signed, 64 bits. */
+  /** The time it was sent, in nanoseconds since the Unix epoch; signed, 64 bits. */
   sentAtNs: bigint
-  /** The type of the frame inside. */
+  /** The type of the inner frame. */
   innerType: number
-  /** The payload of the frame inside, exactly as that type sends it. */
+  /** The payload of the inner frame, exactly as that type sends it. */
   payload: Uint8Array
 }
 
 /** The header of a TRACE payload. */
 export type TraceHead = Omit<TraceFrame, 'payload'>
 
-/** The answer to a TRACE: times in nanoseconds since the Unix epoch, and the inner frame's answer (section 2). */
+/**
+ * The answer to a TRACE: times in nanoseconds since the Unix epoch, and the answer to the inner frame
+ * `[ack.trace-fields]`.
+ */
 export interface TraceAnswer {
   sentAtNs: bigint
   receivedAtNs: bigint
@@ -28,9 +31,9 @@ export interface TraceAnswer {
 }
 
 /**
- * `trace` as a frame to write.
+ * Encodes `trace` as a TRACE frame.
  *
- * @throws {WireError} FRAME_INVALID where a number does not fit its field
+ * @throws {WireError} FRAME_INVALID if a number does not fit its field
  */
 export function traceToFrame(trace: TraceFrame): Frame {
   if (!isU32(trace.innerType) || BigInt.asIntN(64, trace.sentAtNs) !== trace.sentAtNs) {
@@ -47,7 +50,7 @@ export function traceToFrame(trace: TraceFrame): Frame {
 }
 
 /**
- * The first 12 bytes of a TRACE payload.
+ * Decodes the first 12 bytes of a TRACE payload.
  *
  * @throws {WireError} TRACE_TOO_SHORT
  */
@@ -63,7 +66,7 @@ export function decodeTraceHead(bytes: Uint8Array): TraceHead {
 }
 
 /**
- * What a TRACE frame carries; the original's `ReadTracePayload`.
+ * Decodes the payload of a TRACE frame. It corresponds to `ReadTracePayload` of the original.
  *
  * @throws {WireError} TRACE_TOO_SHORT
  */
@@ -71,7 +74,7 @@ export function readTracePayload(frame: Frame): TraceFrame {
   return { ...decodeTraceHead(frame.payload), payload: frame.payload.subarray(TRACE_HEADER_SIZE) }
 }
 
-/** A TRACE answer as the JSON that goes over the wire. Written by hand: JSON.stringify knows no integers beyond 2^53. */
+/** Encodes the answer to a TRACE as JSON. JSON.stringify cannot write integers beyond 2^53 `[ack.trace-exact]`. */
 export function encodeTraceAnswer(answer: TraceAnswer): Uint8Array {
   return utf8(
     `{"sent_at_ns":${answer.sentAtNs},"received_at_ns":${answer.receivedAtNs}` +
@@ -81,14 +84,14 @@ export function encodeTraceAnswer(answer: TraceAnswer): Uint8Array {
 }
 
 /**
- * A TRACE answer from its JSON, every integer exact.
+ * Decodes the answer to a TRACE from its JSON, with exact integers.
  *
  * @throws {WireError} TRACE_ANSWER_INVALID
  */
 export function decodeTraceAnswer(json: string): TraceAnswer {
   try {
     const fields = JSON.parse(integersAsStrings(json)) as Record<string, unknown>
-    if (typeof fields.inner_ack !== 'string') throw new TypeError('inner_ack is no string')
+    if (typeof fields.inner_ack !== 'string') throw new TypeError('inner_ack is not a string')
     return {
       sentAtNs: timestamp(fields.sent_at_ns),
       receivedAtNs: timestamp(fields.received_at_ns),
@@ -105,14 +108,14 @@ export function decodeTraceAnswer(json: string): TraceAnswer {
 
 function timestamp(field: unknown): bigint {
   if (typeof field !== 'string' || !/^-?\d{1,19}$/.test(field))
-    throw new TypeError('a timestamp is no integer')
+    throw new TypeError('a timestamp is not an integer')
   return BigInt(field)
 }
 
 /**
- * Quotes the integers of a JSON text, so that JSON.parse cannot round them; strings are left alone. The
- * closing quote is optional so that a string without one is passed over once, not again from each of its
- * escaped quotes.
+ * Quotes the integers of a JSON text, so that JSON.parse does not round them; strings are not changed. The closing
+ * quote is optional in the pattern: otherwise the search would restart at each escaped quote of an unterminated
+ * string.
  */
 function integersAsStrings(json: string): string {
   return json.replace(/"(?:[^"\\]|\\.)*"?|-?\d+/gs, token => (token.startsWith('"') ? token : `"${token}"`))

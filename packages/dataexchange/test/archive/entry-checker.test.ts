@@ -33,21 +33,21 @@ test('entries get their path below the root', () => {
 })
 
 const unsafe: [string, RegExp][] = [
-  ['../x', /leads elsewhere/],
-  ['f/../x', /leads elsewhere/],
-  ['f/./x', /leads elsewhere/],
+  ['../x', /leads out of its folder/],
+  ['f/../x', /leads out of its folder/],
+  ['f/./x', /leads out of its folder/],
   ['/etc/passwd', /begins with a slash/],
   ['f//x', /empty name/],
   ['f/', /empty name/],
   ['', /empty name/],
   ['g/x', /not below "f"/],
   ['f', /before its folder/],
-  ['f/none/x', /before its folder/],
-  ['f/a\nb', /not safe/],
-  ['f/a\0b', /not safe/],
-  ['f/a\\b', /not safe/],
-  ['f/\u202Etxt.exe', /not safe/],
-  ['f/\uFEFFa', /not safe/],
+  ['f/another format/x', /before its folder/],
+  ['f/a\nb', /unsafe/],
+  ['f/a\0b', /unsafe/],
+  ['f/a\\b', /unsafe/],
+  ['f/\u202Etxt.exe', /unsafe/],
+  ['f/\uFEFFa', /unsafe/],
   [`f/${'n'.repeat(256)}`, /more than 255 bytes/],
   [`f/${'é'.repeat(128)}`, /more than 255 bytes/],
   [`f/${'d/'.repeat(100)}x`, /folders deep/],
@@ -59,7 +59,7 @@ for (const [path, message] of unsafe) {
   })
 }
 
-test('paths that are there twice, or that a disk may take for one, are refused', () => {
+test('paths that occur twice, or that a file system may treat as one, are refused', () => {
   for (const [first, second] of [
     ['f/a', 'f/a'],
     ['f/a', 'f/A'],
@@ -73,13 +73,13 @@ test('paths that are there twice, or that a disk may take for one, are refused',
   assert.throws(() => checker().accept(folder('f')), invalid(/twice/))
 })
 
-test('a file is no folder for others', () => {
+test('a file cannot contain entries', () => {
   const entries = checker()
   entries.accept(file('f/a'))
   assert.throws(() => entries.accept(file('f/a/b')), invalid(/before its folder/))
 })
 
-test('more or less than the manifest says is refused', () => {
+test('totals that differ from the manifest are refused', () => {
   const manifest = { root: 'f', files: 1, folders: 1, bytes: 3 }
   for (const extra of [file('f/b'), folder('f/e'), file('f/d/c', 1)]) {
     const entries = checker(manifest)
@@ -96,28 +96,31 @@ test('more or less than the manifest says is refused', () => {
   )
 })
 
-test('a manifest of too much, or with a root that is no name, is refused', () => {
+test('a manifest with too many entries, or a root that is not a name, is refused', () => {
   const files = FIXED_LIMITS.folderEntries.value + 1
   assert.throws(() => new EntryChecker({ root: 'f', files, folders: 0, bytes: 0 }), invalid(/allowed/))
   for (const root of ['', '..', '/f', 'a/../b'])
     assert.throws(() => new EntryChecker({ ...MANY, root }), invalid(/./), root)
 })
 
-test('a manifest is read back, and what is none refused', () => {
+test('a manifest is read back, and an invalid one is refused', () => {
   assert.deepEqual(decodeManifest(encodeManifest(MANY)), MANY)
   const texts: [string, RegExp][] = [
     ['x', /JSON/],
-    ['null', /none/],
-    ['[]', /none/],
-    ['{}', /none/],
+    ['null', /another format/],
+    ['[]', /another format/],
+    ['{}', /another format/],
     ['{"format":"pilot-folder","version":2}', /version 2/],
-    ['{"format":"pilot-folder","version":1,"root":"f"}', /lacks/],
-    ['{"format":"pilot-folder","version":1,"root":"f","files":-1,"folders":0,"bytes":0}', /lacks/],
+    ['{"format":"pilot-folder","version":1,"root":"f"}', /missing or invalid/],
+    [
+      '{"format":"pilot-folder","version":1,"root":"f","files":-1,"folders":0,"bytes":0}',
+      /missing or invalid/,
+    ],
   ]
   for (const [text, message] of texts) assert.throws(() => decodeManifest(utf8(text)), invalid(message), text)
 })
 
-test('what is too long or too deep is told in words', () => {
+test('a path that is too long or too deep is described', () => {
   assert.equal(pathExcess('a/b'), undefined)
   assert.match(pathExcess('a/'.repeat(100)) ?? '', /deep/)
   assert.match(pathExcess('x'.repeat(2049)) ?? '', /2048 bytes/)

@@ -33,7 +33,7 @@ function withHeader(bytes: Uint8Array, change: (header: Uint8Array) => void): Ui
   return copy
 }
 
-test('what is written is read back, whatever the names, sizes, modes and times', async () => {
+test('entries of any name, size, mode and time are read as they were written', async () => {
   const name = fc
     .string({ unit: 'grapheme', minLength: 1, maxLength: 80 })
     .map(text => text.replace(/[/\0]/g, '_'))
@@ -61,7 +61,7 @@ test('what is written is read back, whatever the names, sizes, modes and times',
   )
 })
 
-test('a file of 8 GiB and more is told by an extended header', async () => {
+test('a file of 8 GiB and more gets an extended header', async () => {
   const size = 20 * 1024 ** 3 + 1
   const entry: TarEntry = { path: 'big', kind: 'file', size, mode: 0o600, mtime: 0 }
   const head = encodeTarHeader(entry)
@@ -85,7 +85,7 @@ test('the same entry gives the same bytes, and short ASCII names take one block'
   assert.equal(encodeTarHeader({ ...entry, path: 'é' }).length, 3 * 512)
 })
 
-test('GNU tar reads what is written, without a word', { skip: noTar }, async t => {
+test('GNU tar reads our archives without a warning', { skip: noTar }, async t => {
   const dir = tempDir(t)
   const long = `${'d'.repeat(120)}/${'é'.repeat(100)}`
   const entries = ['a', 'b c', 'ñ', long.split('/')[0] ?? '', long].map(path => ({
@@ -105,7 +105,7 @@ test('GNU tar reads what is written, without a word', { skip: noTar }, async t =
 })
 
 for (const format of ['pax', 'ustar']) {
-  test(`what GNU tar writes as ${format} is read`, { skip: noTar }, async t => {
+  test(`an archive of GNU tar in the format ${format} is read`, { skip: noTar }, async t => {
     const dir = tempDir(t)
     const tree = format === 'pax' ? mixedTree(join(dir, 'f')) : undefined
     if (tree === undefined) {
@@ -131,13 +131,13 @@ for (const format of ['pax', 'ustar']) {
 
 const good = tarOf([{ path: 'a', content: utf8('abc') }])
 const bad: Record<string, [Uint8Array, RegExp]> = {
-  'without an end': [good.subarray(0, 1024), /no end/],
-  'with half an end': [good.subarray(0, 1536), /no end/],
+  'without an end': [good.subarray(0, 1024), /truncated/],
+  'with half an end': [good.subarray(0, 1536), /truncated/],
   'that ends within a file': [good.subarray(0, 512), /ends within "a"/],
-  'with more behind its end': [concat([good, utf8('x')]), /more behind its end/],
+  'with data after its end': [concat([good, utf8('x')]), /data after its end/],
   'with a damaged header': [concat([utf8('b'), good.subarray(1)]), /header is damaged/],
   'in another format': [withHeader(good, header => header.set(utf8('ustar  '), 257)), /POSIX/],
-  'with a number that is none': [withHeader(good, header => header.set(utf8('9'), 124)), /number/],
+  'with an invalid number': [withHeader(good, header => header.set(utf8('9'), 124)), /number/],
   'with a binary number': [withHeader(good, header => header.fill(0x80, 124, 125)), /number/],
   'with a name that is not UTF-8': [withHeader(good, header => header.fill(0xff, 0, 1)), /UTF-8/],
   'with a hard link': [withHeader(good, header => header.set(utf8('1'), 156)), /a hard link/],
@@ -147,8 +147,8 @@ const bad: Record<string, [Uint8Array, RegExp]> = {
   'with a FIFO': [withHeader(good, header => header.set(utf8('6'), 156)), /a FIFO/],
   'with a type of its own': [withHeader(good, header => header.set(utf8('L'), 156)), /type "L"/],
   'with a folder that has content': [withHeader(good, header => header.set(utf8('5'), 156)), /has content/],
-  'that is none': [utf8('x'.repeat(2000)), /./],
-  'that is empty': [new Uint8Array(0), /no end/],
+  'that is not a tar archive': [utf8('x'.repeat(2000)), /./],
+  'that is empty': [new Uint8Array(0), /truncated/],
 }
 for (const [name, [bytes, message]] of Object.entries(bad)) {
   test(`an archive ${name} is refused`, () => assert.rejects(entriesOf(bytes), invalid(message)))
@@ -160,7 +160,7 @@ function extendedBy(body: string): Uint8Array {
   return concat([withHeader(header, bytes => bytes.set(utf8('x'), 156)), good])
 }
 
-test('an extended header is read, and what is not understood refused', async () => {
+test('an extended header is read, and an unknown record is refused', async () => {
   assert.equal((await entriesOf(extendedBy('10 path=b\n')))[0]?.path, 'b')
   assert.equal((await entriesOf(extendedBy('15 comment=abc\n')))[0]?.path, 'a')
   assert.equal((await entriesOf(extendedBy('15 mtime=-1.50\n')))[0]?.mtime, -2)
@@ -180,6 +180,6 @@ test('an extended header is read, and what is not understood refused', async () 
   )
   await assert.rejects(
     entriesOf(concat([extendedBy('10 path=b\n').subarray(0, 1024), new Uint8Array(END_SIZE)])),
-    invalid(/for nothing/),
+    invalid(/has no entry/),
   )
 })

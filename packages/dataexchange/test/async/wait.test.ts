@@ -5,7 +5,7 @@ import { withWait } from '#lib/async/wait.js'
 const never = () => new Promise<never>(() => {})
 
 describe('withWait', () => {
-  it('gives what the call gives', async () => {
+  it('resolves as the call does', async () => {
     assert.equal(await withWait('it', {}, async () => 7), 7)
     await assert.rejects(
       withWait('it', { timeoutMs: 1000 }, async () => {
@@ -15,7 +15,7 @@ describe('withWait', () => {
     )
   })
 
-  it('gives up when the time is over, and tells the call', async () => {
+  it('times out, and aborts the signal of the call', async () => {
     let told: AbortSignal | undefined
     const call = withWait('the call', { timeoutMs: 10 }, signal => {
       told = signal
@@ -26,7 +26,7 @@ describe('withWait', () => {
     assert.match(String(told?.reason), /10 ms/)
   })
 
-  it('gives up when the signal fires, with its reason as the cause', async () => {
+  it('rejects when the signal fires, with its reason as the cause', async () => {
     const controller = new AbortController()
     const call = withWait('it', { signal: controller.signal }, never)
     const reason = new Error('enough')
@@ -34,7 +34,7 @@ describe('withWait', () => {
     await assert.rejects(call, { name: 'AbortError', code: 'ABORTED', cause: reason })
   })
 
-  it('does not start where the signal has fired', async () => {
+  it('does not start if the signal has already fired', async () => {
     let started = false
     const call = withWait('it', { signal: AbortSignal.abort() }, async () => {
       started = true
@@ -43,11 +43,11 @@ describe('withWait', () => {
     assert.equal(started, false)
   })
 
-  it('takes Infinity as never', async () => {
+  it('treats Infinity as no limit', async () => {
     assert.equal(await withWait('it', { timeoutMs: Number.POSITIVE_INFINITY }, async () => 1), 1)
   })
 
-  it('leaves the signal alone afterwards', async () => {
+  it('removes its listener from the signal', async () => {
     const controller = new AbortController()
     let inner: AbortSignal | undefined
     await withWait('it', { signal: controller.signal }, async signal => {

@@ -5,14 +5,14 @@ import { test } from 'node:test'
 import { bootId, isSameBoot } from '#lib/disk/boot-id.js'
 import { otherBootId } from '../../../../test/helpers/other-boot.js'
 
-test('one boot has one name', () => {
+test('one boot has one id', () => {
   assert.equal(bootId(), bootId())
   assert.ok(isSameBoot(bootId(), bootId()))
   assert.ok(!isSameBoot(bootId(), otherBootId()))
   assert.ok(!isSameBoot(bootId(), ''))
 })
 
-test('where the system gives none, it is when the machine was started, give or take what clocks do', t => {
+test('without an id of the system, it is the time of the boot, with a tolerance for the clock', t => {
   t.mock.method(fs, 'readFileSync', () => {
     throw new Error('no /proc')
   })

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { FolderIndex } from '#lib/disk/folder-index.js'
 import { tempDir } from '../helpers/temp-mailbox.js'
 
-test('counts files that it accepts, and follows what others do at each listing', async t => {
+test('the index counts accepted files and follows the changes of other programs at each listing', async t => {
   const dir = await tempDir(t)
   await mkdir(join(dir, 'folder.json'))
   for (const name of ['a.json', 'b.json', 'c.txt']) await writeFile(join(dir, name), name)
@@ -24,7 +24,7 @@ test('counts files that it accepts, and follows what others do at each listing',
   assert.deepEqual([index.files, index.bytes], [0, 0])
 })
 
-test('a file that is being written is counted by its writer only, and once', async t => {
+test('a file that is being written is counted once, by its writer', async t => {
   const dir = await tempDir(t)
   const index = new FolderIndex(dir, () => true)
   let seq = 0
@@ -38,7 +38,7 @@ test('a file that is being written is counted by its writer only, and once', asy
   assert.deepEqual([index.files, index.bytes], [1, 4])
 })
 
-test('a file added while the folder is being listed is not forgotten', async t => {
+test('a file added during a listing stays in the index', async t => {
   const dir = await tempDir(t)
   const index = new FolderIndex(dir, () => true)
   const listing = index.refresh()

@@ -14,7 +14,7 @@ async function tempLayout(t: TestContext): Promise<FolderLayout> {
   return layout
 }
 
-test('it has its bytes, its mode and its inode, and its final name only once it is published', async t => {
+test('a small file has its bytes, mode and inode, and its final name only after publish', async t => {
   const layout = await tempLayout(t)
   const file = SmallFile.create(layout, Buffer.from('content'))
   assert.deepEqual(await namesIn(layout.dir), [])
@@ -30,7 +30,7 @@ test('it has its bytes, its mode and its inode, and its final name only once it 
   assert.deepEqual(await temporariesIn(layout.dir), [])
 })
 
-test('a name that is taken is left alone', async t => {
+test('a taken name is not overwritten', async t => {
   const layout = await tempLayout(t)
   await writeFile(join(layout.dir, 'name'), 'of another program')
   const file = SmallFile.create(layout, Buffer.from('content'))
@@ -39,12 +39,12 @@ test('a name that is taken is left alone', async t => {
   assert.equal(await readFile(join(layout.dir, 'name'), 'utf8'), 'of another program')
 })
 
-test('a folder that is missing is the system’s error', async t => {
+test('a missing folder is the error of the system', async t => {
   const layout = folderLayout(join(await tempDir(t), 'missing'))
   assert.throws(() => SmallFile.create(layout, Buffer.from('x')), { code: 'ENOENT' })
 })
 
-test('short writes are continued; what the disk refuses leaves nothing', async t => {
+test('short writes are continued; a refused write leaves no file', async t => {
   const layout = await tempLayout(t)
   let left = Number.POSITIVE_INFINITY
   replaceSyncFs(t, 'writeSync', real => (fd, bytes, at, length, position) => {
@@ -61,7 +61,7 @@ test('short writes are continued; what the disk refuses leaves nothing', async t
   assert.deepEqual(await temporariesIn(layout.dir), [])
 })
 
-test('a file system that takes nothing and names no fault is one', async t => {
+test('a file system that writes nothing and reports no error is a fault', async t => {
   const layout = await tempLayout(t)
   replaceSyncFs(t, 'writeSync', () => () => 0)
   assert.throws(() => SmallFile.create(layout, Buffer.from('x')), /wrote none of the bytes/)

@@ -69,7 +69,7 @@ class SlowDisk {
     return settled
   }
 
-  /** What one file takes while nothing is answered. */
+  /** The bytes that one file accepts while no write completes. */
   async takenOfOne(file: TemporaryFile): Promise<number> {
     const before = this.unwritten
     const writes = [file.writeAll(this.source())]
@@ -80,7 +80,7 @@ class SlowDisk {
   }
 }
 
-test('on a slow disk all files together gather no more than they may, and each of them gets on', async t => {
+test('on a slow disk all files together stay within the limit of unwritten bytes, and each makes progress', async t => {
   setLimit(t, 'unwrittenBytes', 20 * PIECE)
   const disk = await SlowDisk.start(t)
   const outcomes = await disk.settle(disk.files.map(file => file.writeAll(disk.source())))
@@ -93,7 +93,7 @@ test('on a slow disk all files together gather no more than they may, and each o
   }
 })
 
-test('what a file holds counts no longer when it is written, or has failed, or its source has', async t => {
+test('unwritten bytes are released after a write, a failed write, and a failed source', async t => {
   setLimit(t, 'unwrittenBytes', 4 * PIECE)
   const disk = await SlowDisk.start(t)
   const [one, ...others] = disk.files
@@ -112,7 +112,7 @@ test('what a file holds counts no longer when it is written, or has failed, or i
   assert.equal(await disk.takenOfOne(one), alone)
 })
 
-test('what has been gathered is written also where nothing more comes', async t => {
+test('gathered bytes are written even if no other piece follows', async t => {
   const disk = await SlowDisk.start(t)
   const [file] = disk.files
   assert.ok(file !== undefined)

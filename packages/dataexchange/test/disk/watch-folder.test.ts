@@ -10,7 +10,7 @@ async function next(watching: AsyncGenerator<string[]>): Promise<string[] | unde
   return done ? undefined : value
 }
 
-test('tells what comes, once, and only what is accepted', async t => {
+test('new files are reported once, and only accepted names', async t => {
   const dir = tempDir(t)
   const stop = new AbortController()
   writeFileSync(join(dir, 'old'), '')
@@ -31,7 +31,7 @@ test('tells what comes, once, and only what is accepted', async t => {
   assert.equal(await next(watching), undefined)
 })
 
-test('a folder that is made later is found', async t => {
+test('a folder that is created later is watched', async t => {
   const dir = join(tempDir(t), 'later')
   const watching = watchFolder(dir, {
     accepts: () => true,
@@ -44,7 +44,7 @@ test('a folder that is made later is found', async t => {
   await watching.return(undefined)
 })
 
-test('stops while nothing comes', async t => {
+test('the watch ends without a new file', async t => {
   const stop = new AbortController()
   const watching = watchFolder(tempDir(t), {
     accepts: () => true,
@@ -54,7 +54,7 @@ test('stops while nothing comes', async t => {
   assert.equal(await next(watching), undefined)
 })
 
-test('a path that is no folder is an error', async t => {
+test('a path that is not a folder is an error', async t => {
   const file = join(tempDir(t), 'file')
   writeFileSync(file, '')
   await assert.rejects(watchFolder(file, { accepts: () => true }).next(), { code: 'ENOTDIR' })

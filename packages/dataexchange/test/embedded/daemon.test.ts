@@ -89,7 +89,7 @@ test('a socket of any other program is not replaced while it lives', async t => 
 test('a file that is not a socket is not replaced', async t => {
   const folder = tempDir(t)
   writeFileSync(join(folder, 'a.sock'), 'precious')
-  await assert.rejects(startDaemon(t, folder), { code: 'CONFIG_INVALID', message: /is no socket/ })
+  await assert.rejects(startDaemon(t, folder), { code: 'CONFIG_INVALID', message: /is not a socket/ })
   assert.equal(readFileSync(join(folder, 'a.sock'), 'utf8'), 'precious')
   assert.deepEqual(readdirSync(join(folder, 'nodes')), [])
 })

@@ -50,7 +50,7 @@ test('[ack.err-form] the reason of an ERR is read, whatever its form', () => {
   }
 })
 
-test('any other text is no answer, and never an ACK', () => {
+test('any other text is not an answer, and never an ACK', () => {
   const others = [
     '',
     'ACK',

@@ -34,14 +34,14 @@ test('[frame.file-name-length] [frame.file-name-utf8] [frame.file-name-separator
   }
 })
 
-test('[frame.unknown-whole] [frame.json-opaque] [frame.bytes-exact] payloads are not looked into', () => {
+test('[frame.unknown-whole] [frame.json-opaque] [frame.bytes-exact] payloads are not inspected', () => {
   const unknown = decodeAll([fromHex('0000004d00000002fffe')])
   assert.deepEqual(unknown.map(plain), [{ type: 77, filename: '', payload: 'fffe' }])
   const json = decodeAll([fromHex('00000003000000027b22')])
   assert.deepEqual(json.map(plain), [{ type: 3, filename: '', payload: '7b22' }])
 })
 
-test('[frame.file-empty-name] [frame.file-short] [frame.file-lying-name] an empty name and none are told apart', () => {
+test('[frame.file-empty-name] [frame.file-short] [frame.file-lying-name] an empty name differs from no name', () => {
   const [empty, short, lying] = decodeAll([
     fromHex('000000040000000300007800000004000000010900000004000000020001'),
   ])
@@ -50,7 +50,7 @@ test('[frame.file-empty-name] [frame.file-short] [frame.file-lying-name] an empt
   assert.deepEqual([lying?.filename, hex(lying!.payload)], [undefined, '0001'])
 })
 
-test('[frame.sequence] a chunk of many frames gives them all, in order', () => {
+test('[frame.sequence] a chunk with many frames returns all of them in order', () => {
   const wire = frameVectors.encode.map(({ wire_hex }) => wire_hex).join('')
   const frames = decodeAll([fromHex(wire)])
   assert.deepEqual(
@@ -59,7 +59,7 @@ test('[frame.sequence] a chunk of many frames gives them all, in order', () => {
   )
 })
 
-test('[frame.clean-end] no byte at all is a clean end', () => {
+test('[frame.clean-end] a stream without a byte ends cleanly', () => {
   const decoder = new FrameDecoder()
   decoder.finish()
   assert.equal(decoder.state, 'ended')
@@ -77,7 +77,7 @@ test('[frame.cap-option] the cap counts the payload, for FILE with its name', ()
   assert.throws(() => decodeAll([file], { maxFrameSize: 4 }), { code: 'FRAME_TOO_LARGE' })
 })
 
-test('frames before an error in a chunk are returned, the error comes with the next push', () => {
+test('frames before an error in a chunk are returned; the next push throws the error', () => {
   const decoder = new FrameDecoder()
   assert.deepEqual(decoder.push(fromHex(TEXT_HI + TEXT_HI + TOO_LARGE)).map(plain), [
     { type: 1, filename: '', payload: '6869' },
@@ -88,26 +88,26 @@ test('frames before an error in a chunk are returned, the error comes with the n
   assert.throws(() => decoder.push(fromHex(TEXT_HI)), { name: 'WireError', code: 'DECODER_FAILED' })
 })
 
-test('or with finish, where nothing else is pushed', () => {
+test('finish throws the error if nothing else is pushed', () => {
   const decoder = new FrameDecoder()
   assert.equal(decoder.push(fromHex(TEXT_HI + TOO_LARGE)).length, 1)
   assert.throws(() => decoder.finish(), { code: 'FRAME_TOO_LARGE' })
 })
 
-test('an error without a frame before it comes at once', () => {
+test('an error without a frame before it is thrown at once', () => {
   const decoder = new FrameDecoder()
   assert.throws(() => decoder.push(fromHex(TOO_LARGE)), { code: 'FRAME_TOO_LARGE' })
   assert.throws(() => decoder.push(fromHex('00')), { code: 'DECODER_FAILED' })
 })
 
-test('a payload that lies whole in a chunk is a view of it; one that does not is a copy', () => {
+test('a payload that is complete in one chunk is a view of it; otherwise it is a copy', () => {
   const chunk = fromHex(TEXT_HI)
   assert.equal(new FrameDecoder().push(chunk)[0]?.payload.buffer, chunk.buffer)
   const [split] = decodeAll([chunk.subarray(0, 9), chunk.subarray(9)])
   assert.notEqual(split?.payload.buffer, chunk.buffer)
 })
 
-test('a frame returned is not changed by what is pushed later', () => {
+test('a returned frame is not changed by later pushes', () => {
   const decoder = new FrameDecoder()
   decoder.push(fromHex('000000010000000261'))
   const [first] = decoder.push(fromHex('62'))
@@ -116,13 +116,13 @@ test('a frame returned is not changed by what is pushed later', () => {
   assert.equal(hex(first!.payload), '6162')
 })
 
-test('[frame.file-lying-name] nor is one that is a lying name length alone', () => {
+test('[frame.file-lying-name] a frame that is only a name length that does not fit is not changed either', () => {
   const wire = fromHex(`00000004000000020001${TEXT_HI}`)
   const [lying, text] = decodeAll([...wire].map(byte => Uint8Array.of(byte)))
   assert.deepEqual([hex(lying!.payload), hex(text!.payload)], ['0001', '6869'])
 })
 
-test('[frame.no-reserve] a header that declares 256 MiB costs nothing', async () => {
+test('[frame.no-reserve] a header that declares 256 MiB reserves no memory', async () => {
   const grown = await memoryGrowth(`
     const decoders = []
     for (let i = 0; i < 50; i++) {
@@ -134,7 +134,7 @@ test('[frame.no-reserve] a header that declares 256 MiB costs nothing', async ()
   assert.ok(grown < 16, `${grown} MiB for 50 headers and a byte each`)
 })
 
-test('[frame.no-reserve] a payload in single bytes costs little more than itself', async () => {
+test('[frame.no-reserve] a payload in single bytes costs little more than its size', async () => {
   const grown = await memoryGrowth(`
     const decoder = new FrameDecoder()
     decoder.push(Uint8Array.of(0, 0, 0, 2, 0x10, 0, 0, 0))
@@ -143,7 +143,7 @@ test('[frame.no-reserve] a payload in single bytes costs little more than itself
   assert.ok(grown < 8, `${grown} MiB for 1 MiB in single bytes`)
 })
 
-test('[frame.no-reserve] nor does one of long and short pieces in turn', async () => {
+test('[frame.no-reserve] a payload of alternating long and short pieces costs little more than its size', async () => {
   const grown = await memoryGrowth(`
     const decoder = new FrameDecoder()
     decoder.push(Uint8Array.of(0, 0, 0, 2, 0x10, 0, 0, 0))
@@ -155,7 +155,7 @@ test('[frame.no-reserve] nor does one of long and short pieces in turn', async (
   assert.ok(grown < 40, `${grown} MiB for 16 MiB in pieces of 1 and 1,024 bytes`)
 })
 
-/** What the chunks come to: the only frame, the code of the error, or null for a clean end without a frame. */
+/** Returns the result of the chunks: the only frame, the code of the error, or null for a clean end without a frame. */
 function outcome(chunks: Uint8Array[]): object | string | null {
   try {
     const frames = decodeAll(chunks)

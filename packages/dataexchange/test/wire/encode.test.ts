@@ -15,7 +15,7 @@ test('numbers are big-endian', () => {
   assert.equal(hex(encodeHeader({ type: 0x01020304, length: 0x0a0b0c })), '01020304000a0b0c')
 })
 
-test('the payload is handed on as it is, not copied', () => {
+test('the payload is not copied', () => {
   const payload = new Uint8Array(100)
   for (const type of [FrameType.Binary, FrameType.File]) {
     assert.equal(encodeFrame({ type, payload, filename: 'a' }).at(-1), payload)
@@ -26,7 +26,7 @@ test('an empty payload adds no piece', () => {
   assert.equal(encodeFrame({ type: FrameType.Text, payload: new Uint8Array(0) }).length, 1)
 })
 
-test('a file name is written for FILE only, and is empty where there is none', () => {
+test('a file name is written only for FILE, and is empty by default', () => {
   const payload = fromHex('ff')
   assert.equal(hex(...encodeFrame({ type: FrameType.Text, payload, filename: 'a/b' })), '0000000100000001ff')
   assert.equal(hex(...encodeFrame({ type: FrameType.File, payload })), '00000004000000030000ff')
@@ -47,13 +47,13 @@ test('[frame.cap-option] [frame.cap-write] the cap counts the payload, for FILE 
   assert.throws(() => encodeFrame(file, { maxFrameSize: 14 }), { code: 'FRAME_TOO_LARGE' })
 })
 
-test('no cap makes room for a length beyond 32 bits', () => {
+test('no cap allows a length beyond 32 bits', () => {
   const options = { maxFrameSize: Number.POSITIVE_INFINITY }
   assert.equal(hex(encodeHeader({ type: 2, length: 0xffff_ffff }, options)), '00000002ffffffff')
   assert.throws(() => encodeHeader({ type: 2, length: 2 ** 32 }, options), { code: 'FRAME_TOO_LARGE' })
 })
 
-test('a type that is no 32-bit number, or a length that is none, cannot be written', () => {
+test('a type that is not a 32-bit number, or an invalid length, cannot be written', () => {
   for (const type of [-1, 1.5, 2 ** 32, Number.NaN]) {
     assert.throws(() => encodeHeader({ type, length: 0 }), { name: 'WireError', code: 'FRAME_INVALID' })
   }
@@ -62,7 +62,7 @@ test('a type that is no 32-bit number, or a length that is none, cannot be writt
   }
 })
 
-test('the options and the frame are left as they are', () => {
+test('the options and the frame are not changed', () => {
   const frame = Object.freeze({ type: FrameType.File, payload: new Uint8Array(1), filename: 'a' })
   encodeFrame(frame, Object.freeze({ maxFrameSize: 100 }))
 })

@@ -31,7 +31,7 @@ for (const vector of fileStreamVectors) {
   })
 }
 
-test('[stream.kinds] every kind comes back as it was', () => {
+test('[stream.kinds] every kind is decoded as it was encoded', () => {
   const messages: FileStreamMessage[] = [
     { kind: 'init', id: ID, size: 2 ** 40, sha256: SHA256, chunkSize: 49_152, filename: 'größe.bin' },
     { kind: 'init', id: ID, size: 0, sha256: SHA256, chunkSize: 0, filename: '' },
@@ -53,7 +53,7 @@ test('[stream.kinds] every kind comes back as it was', () => {
   }
 })
 
-test('the data of a chunk is not copied, neither way', () => {
+test('the data of a chunk is not copied in either direction', () => {
   const data = Buffer.alloc(49_152, 5)
   const pieces = encodeFileStream({ kind: 'chunk', id: ID, offset: 0, data })
   assert.equal(pieces[1], data)
@@ -62,7 +62,7 @@ test('the data of a chunk is not copied, neither way', () => {
   assert.ok(read.kind === 'chunk' && read.data.buffer === payload.buffer)
 })
 
-test('a text that is not UTF-8 is still an answer', () => {
+test('an answer whose text is not UTF-8 is accepted', () => {
   const abort = Buffer.concat([Buffer.from([7]), ID, Buffer.from([0xff])])
   assert.deepEqual(plain(decodeFileStream(abort)), {
     kind: 'abort',
@@ -93,7 +93,7 @@ const MALFORMED: [name: string, payload: Buffer, code: string][] = [
   ['an INIT of 2^53 bytes', init(2n ** 53n, Buffer.from('a')), 'FILE_STREAM_INVALID'],
   ['an id that is not of the hash', init(1n, Buffer.from('a'), Buffer.alloc(32)), 'FILE_STREAM_INVALID'],
   ['a name that is a path', init(1n, Buffer.from('a/b')), 'FILENAME_UNSAFE'],
-  ['a name that is no UTF-8', init(1n, Buffer.from([0xff])), 'FILENAME_NOT_UTF8'],
+  ['a name that is not UTF-8', init(1n, Buffer.from([0xff])), 'FILENAME_NOT_UTF8'],
   [
     'a name of 256 bytes',
     Buffer.concat([init(1n, Buffer.alloc(0)).subarray(0, -2), Buffer.from([1, 0]), Buffer.alloc(256, 97)]),
@@ -112,13 +112,13 @@ for (const [name, payload, code] of MALFORMED) {
   })
 }
 
-test('kind and id are read of what is malformed otherwise', () => {
+test('kind and id are read even if the rest is malformed', () => {
   const { kind, id } = readFileStreamHead(Buffer.concat([head(9), Buffer.alloc(3)]))
   assert.deepEqual([kind, hex(id)], [9, hex(ID)])
   assert.throws(() => readFileStreamHead(Buffer.alloc(16)), { code: 'FILE_STREAM_INVALID' })
 })
 
-test('what does not fit its field is not written', () => {
+test('a value that does not fit its field is not written', () => {
   const unwritable: FileStreamMessage[] = [
     { kind: 'done', id: Buffer.alloc(15) },
     { kind: 'init', id: ID, size: 1, sha256: Buffer.alloc(31), chunkSize: 1, filename: 'a' },

@@ -14,7 +14,7 @@ test('[frame.file-name-write] 255 bytes of UTF-8 can be written, 256 cannot', ()
   assert.throws(() => encodeFilePrefix(tooLong), { name: 'WireError', code: 'FILENAME_TOO_LONG' })
 })
 
-test('a name that a receiver would end the connection over is not written', () => {
+test('a name that would make a receiver end the connection is not written', () => {
   for (const name of ['.', '..', 'a/b', 'a\\b', '/', '\\', '../x']) {
     assert.throws(() => encodeFilePrefix(name), { name: 'WireError', code: 'FILENAME_UNSAFE' }, name)
   }
@@ -27,7 +27,7 @@ test('[frame.file-lying-name] [frame.file-short] a name must fit its payload', (
   assert.equal(fileNameLength(fromHex(''), 0), undefined)
 })
 
-test('[frame.file-name-length] a name over 255 bytes is an error, unless it is a lie', () => {
+test('[frame.file-name-length] a name over 255 bytes is an error, unless it does not fit the payload', () => {
   assert.equal(fileNameLength(fromHex('00ff'), 1000), 255)
   assert.throws(() => fileNameLength(fromHex('0100'), 1000), { code: 'FILENAME_TOO_LONG' })
   assert.equal(fileNameLength(fromHex('ffff'), 1000), undefined)
@@ -45,13 +45,13 @@ test('a byte order mark belongs to the name', () => {
   assert.equal(hex(encodeFilePrefix('\ufeffa')), '0004efbbbf61')
 })
 
-test('[frame.file-name-separators] [frame.file-name-dots] a path is no name', () => {
+test('[frame.file-name-separators] [frame.file-name-dots] a path is not a name', () => {
   for (const name of ['.', '..', 'a/b', 'a\\b', '/etc/passwd', '..\\x']) {
     assert.throws(() => decodeFileName(Buffer.from(name)), { code: 'FILENAME_UNSAFE' }, name)
   }
 })
 
-test('[frame.file-name-free] [frame.file-name-dots] any other name is one', () => {
+test('[frame.file-name-free] [frame.file-name-dots] any other name is valid', () => {
   for (const name of ['...', '.env', 'a\0b', '\n', ' ', '-rf', '~', 'C:x', 'CON', '\u202egnp.exe', 'a.']) {
     assert.equal(decodeFileName(Buffer.from(name)), name)
   }

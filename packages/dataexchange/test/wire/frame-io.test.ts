@@ -106,7 +106,7 @@ test('[frame.cap-early] [frame.cap-option] a length over the cap is an error bef
   await assert.rejects(readFrame(stream, { maxFrameSize: 4 }), { code: 'FRAME_TOO_LARGE' })
 })
 
-test('a stream that fails rejects the reader with its own error, also afterwards', async () => {
+test('a failed stream rejects the reader with its own error, also later', async () => {
   const stream = new PassThrough()
   const reading = readFrame(stream)
   const fault = new Error('cable')
@@ -115,7 +115,7 @@ test('a stream that fails rejects the reader with its own error, also afterwards
   await assert.rejects(readFrame(stream), fault)
 })
 
-test('a stream that is no more ends clean between two frames', async () => {
+test('a destroyed stream ends cleanly between two frames', async () => {
   const stream = new PassThrough()
   const reading = readFrame(stream)
   stream.destroy()
@@ -123,7 +123,7 @@ test('a stream that is no more ends clean between two frames', async () => {
   assert.equal(await readFrame(stream), null)
 })
 
-test('reading leaves no listener behind', async () => {
+test('reading removes its listeners', async () => {
   const stream = new PassThrough()
   const before = stream.eventNames()
   for (let i = 0; i < 20; i++) {
@@ -134,7 +134,7 @@ test('reading leaves no listener behind', async () => {
   assert.deepEqual(stream.eventNames(), before)
 })
 
-test('reading a large frame does not raise what the stream buffers to the size of a frame', async () => {
+test('reading a large frame does not raise the buffer of the stream to the size of the frame', async () => {
   const stream = new PassThrough()
   const writing = writeFrame(stream, { type: FrameType.Binary, payload: new Uint8Array(8 * 1024 * 1024) })
   await readFrame(stream)
@@ -142,7 +142,7 @@ test('reading a large frame does not raise what the stream buffers to the size o
   assert.ok(stream.readableHighWaterMark <= 64 * 1024, `${stream.readableHighWaterMark} bytes`)
 })
 
-test('writeFrame resolves only when the target has taken all of the frame', async () => {
+test('writeFrame resolves only when the target has accepted the whole frame', async () => {
   const target = gated()
   let done = false
   const writing = writeFrame(target, HI).then(() => {
@@ -158,7 +158,7 @@ test('writeFrame resolves only when the target has taken all of the frame', asyn
   await writing
 })
 
-test('writeFrame resolves for a stream that is ended right behind it', async t => {
+test('writeFrame resolves if the stream is ended right after it', async t => {
   for (const pair of [socketPair, passThrough]) {
     const [near, far] = await pair(t)
     const writing = writeFrame(near, HI)
@@ -168,7 +168,7 @@ test('writeFrame resolves for a stream that is ended right behind it', async t =
   }
 })
 
-test('writeFrame rejects with the error of a target that fails, then and later', async () => {
+test('writeFrame rejects with the error of a failed target, at once and later', async () => {
   const fault = new Error('cable')
   const target = gated()
   target.on('error', () => {})
@@ -178,7 +178,7 @@ test('writeFrame rejects with the error of a target that fails, then and later',
   await assert.rejects(writeFrame(target, HI))
 })
 
-test('writeFrame rejects when its socket is destroyed under it', async t => {
+test('writeFrame rejects when its socket is destroyed during the write', async t => {
   const [near] = await socketPair(t)
   const writing = writeFrame(near, { type: FrameType.Binary, payload: new Uint8Array(16 * 1024 * 1024) })
   near.destroy()
@@ -186,7 +186,7 @@ test('writeFrame rejects when its socket is destroyed under it', async t => {
   await assert.rejects(writeFrame(near, HI), { name: 'DriverError', code: 'STREAM_CLOSED' })
 })
 
-test('writeFrame rejects with the error that its socket is destroyed with', async t => {
+test('writeFrame rejects with the error that destroyed its socket', async t => {
   const [near] = await socketPair(t)
   const fault = new Error('cable')
   near.on('error', () => {})
@@ -195,7 +195,7 @@ test('writeFrame rejects with the error that its socket is destroyed with', asyn
   await assert.rejects(writing, fault)
 })
 
-test('writeFrame rejects when the other side goes away under it', async t => {
+test('writeFrame rejects when the other side closes during the write', async t => {
   const [near, far] = await socketPair(t)
   near.on('error', () => {})
   const writing = writeFrame(near, { type: FrameType.Binary, payload: new Uint8Array(16 * 1024 * 1024) })
@@ -203,7 +203,7 @@ test('writeFrame rejects when the other side goes away under it', async t => {
   await assert.rejects(writing, { code: /^(EPIPE|ECONNRESET|STREAM_CLOSED)$/ })
 })
 
-test('[frame.cap-write] [frame.file-name-write] what cannot be written leaves the stream untouched', async () => {
+test('[frame.cap-write] [frame.file-name-write] a frame that cannot be written leaves the stream untouched', async () => {
   const stream = new PassThrough()
   const file = { type: FrameType.File, payload: new Uint8Array(1), filename: 'n'.repeat(256) }
   await assert.rejects(writeFrame(stream, file), { code: 'FILENAME_TOO_LONG' })
@@ -216,13 +216,13 @@ test('[frame.cap-write] [frame.file-name-write] what cannot be written leaves th
   assert.equal(stream.readableLength, 0)
 })
 
-test('writeFrameFrom writes the frame that its pieces make', async () => {
+test('writeFrameFrom writes one frame from its pieces', async () => {
   const stream = new PassThrough()
   await writeFrameFrom(stream, { type: FrameType.File, length: 3, filename: 'a' }, body('01', '', '0203'))
   assert.equal(hex(readAll(stream)), '00000004000000060001' + '61' + '010203')
 })
 
-test('writeFrameFrom asks for a piece when the one before it has been taken', async () => {
+test('writeFrameFrom requests a piece when the last one was accepted', async () => {
   const target = gated()
   const log: string[] = []
   async function* pieces() {
@@ -241,7 +241,7 @@ test('writeFrameFrom asks for a piece when the one before it has been taken', as
   assert.deepEqual(log, ['took 0000000200000002', 'asked 01', 'took 01', 'asked 02', 'took 02'])
 })
 
-test('writeFrameFrom fails where the pieces are fewer or more than declared, and never writes more', async () => {
+test('writeFrameFrom fails if the pieces have fewer or more bytes than declared, and never writes more', async () => {
   const short = new PassThrough()
   await assert.rejects(writeFrameFrom(short, { type: 2, length: 3 }, body('0102')), {
     code: 'FRAME_INVALID',
@@ -261,7 +261,7 @@ test('writeFrameFrom fails where the pieces are fewer or more than declared, and
   assert.ok(closed)
 })
 
-test('writeFrameFrom hands on the error of its source, and closes the source when the target fails', async () => {
+test('writeFrameFrom rejects with the error of its source, and closes the source when the target fails', async () => {
   const fault = new Error('disk')
   async function* broken() {
     yield fromHex('01')

@@ -6,7 +6,7 @@ import { fromHex, hex } from '../../../../test/helpers/vectors.js'
 
 const FILE = '00000004 0000000a 0005 612e747874 78797a'.replaceAll(' ', '')
 
-test('a frame is told as start, data and end, as its bytes come', () => {
+test('a frame is reported as start, data and end as its bytes arrive', () => {
   const { parser, seen } = recorder()
   parser.push(fromHex('00000002'))
   parser.push(fromHex('0000000301'))
@@ -52,7 +52,7 @@ test('[frame.file-empty-name] a FILE without name and data is complete with its 
   assert.ok(parser.atBoundary)
 })
 
-test('[frame.file-lying-name] the bytes of a length that lies come as data', () => {
+test('[frame.file-lying-name] the bytes of a length that does not fit are data', () => {
   const { parser, seen } = recorder()
   parser.push(fromHex('00000004000000040003'))
   parser.push(fromHex('aabb'))
@@ -66,12 +66,12 @@ test('[frame.cap-early] a length over the cap is an error at the last byte of th
   assert.deepEqual(seen, [])
 })
 
-test('[frame.file-name-length] a name that is too long is an error before it has come', () => {
+test('[frame.file-name-length] a name that is too long is an error before it has arrived', () => {
   const { parser } = recorder()
   assert.throws(() => parser.push(fromHex('00000004000001020100')), { code: 'FILENAME_TOO_LONG' })
 })
 
-test('data are views of what was pushed', () => {
+test('data are views of the pushed chunk', () => {
   const chunk = fromHex(FILE)
   const pieces: Uint8Array[] = []
   new FrameParser({ start() {}, data: piece => pieces.push(piece), end() {} }).push(chunk)
@@ -103,7 +103,7 @@ test('[frame.clean-end] the end at a boundary is clean, and final', () => {
   assert.throws(() => parser.push(fromHex('00')), { code: 'DECODER_FAILED' })
 })
 
-test('[frame.truncated] the end after any other byte is an error that says where', () => {
+test('[frame.truncated] the end after any other byte is an error that names the position', () => {
   const whole = fromHex(FILE)
   for (let cut = 1; cut < whole.length; cut++) {
     const { parser } = recorder()
@@ -117,7 +117,7 @@ test('[frame.truncated] the end after any other byte is an error that says where
   }
 })
 
-test('after an error nothing is taken', () => {
+test('after an error no bytes are accepted', () => {
   const { parser } = recorder({ maxFrameSize: 0 })
   assert.throws(() => parser.push(fromHex('0000000100000001')), { code: 'FRAME_TOO_LARGE' })
   assert.throws(() => parser.push(fromHex('0000000100000000')), { code: 'DECODER_FAILED' })
@@ -125,7 +125,7 @@ test('after an error nothing is taken', () => {
   assert.equal(parser.state, 'failed')
 })
 
-test('an error of the sink fails the parser, and reaches who pushed', () => {
+test('an error of the sink fails the parser and is thrown by push', () => {
   const fault = new Error('sink')
   const parser = new FrameParser({
     start() {

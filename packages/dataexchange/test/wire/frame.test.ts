@@ -17,7 +17,7 @@ test('[frame.types] the types have the numbers and names of the protocol', () =>
   ])
 })
 
-test('[frame.types] [frame.unknown-name] names are those that the original gives', () => {
+test('[frame.types] [frame.unknown-name] the names are those of the original', () => {
   for (const { type, type_name } of frameVectors.encode) assert.equal(typeName(type), type_name)
 })
 

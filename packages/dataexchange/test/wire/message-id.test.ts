@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { checkMessageId, isMessageId, newMessageId } from '#lib/wire/message-id.js'
 
-test('[tagged.new-id] a fresh id is 32 lower-case hex digits, and another one each time', () => {
+test('[tagged.new-id] a new id is 32 lower-case hex digits, and different each time', () => {
   const ids = Array.from({ length: 1000 }, newMessageId)
   for (const id of ids) assert.match(id, /^[0-9a-f]{32}$/)
   assert.equal(new Set(ids).size, ids.length)
@@ -19,7 +19,7 @@ test('[tagged.id-form] an id has 1 to 128 characters of a small set', () => {
   }
 })
 
-test('the message about a wrong id is short, whatever the id', () => {
+test('the message about an invalid id is short for any id', () => {
   assert.throws(
     () => checkMessageId('x '.repeat(100_000)),
     (error: Error) => error.message.length < 300,

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import { ChunkReader, readChunk } from '#lib/wire/read-chunk.js'
 
-test('a wait that is ended takes nothing, and what is closed leaves no listener', async () => {
+test('a stopped wait consumes nothing, and a closed reader has no listener', async () => {
   const stream = new PassThrough()
   const reader = new ChunkReader(stream)
   const chunk = reader.next()
@@ -21,7 +21,7 @@ test('a wait that is ended takes nothing, and what is closed leaves no listener'
   assert.deepEqual(stream.eventNames(), new PassThrough().eventNames())
 })
 
-test('many reads of one reader get every byte, in pieces of the size asked for at most', async () => {
+test('many reads of one reader get every byte, in pieces of at most the requested size', async () => {
   const stream = new PassThrough()
   const reader = new ChunkReader(stream)
   const read: string[] = []
@@ -41,7 +41,7 @@ test('many reads of one reader get every byte, in pieces of the size asked for a
   )
 })
 
-test('a stream that was closed without an error is at its end, whatever its close event tells', async () => {
+test('a stream that was closed without an error is at its end, for any argument of its close event', async () => {
   const stream = new PassThrough()
   const reader = new ChunkReader(stream)
   const chunk = reader.next()

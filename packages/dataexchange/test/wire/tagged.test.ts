@@ -31,7 +31,7 @@ function tagged(payload: Uint8Array): Frame {
   return { type: FrameType.Tagged, payload }
 }
 
-test('[tagged.layout] is written as header length, header, inner type, and what the inner type sends', () => {
+test('[tagged.layout] is written as header length, header, inner type and inner payload', () => {
   const text = encodeTaggedHeader({ type: 1, length: 5 }, { messageId: 'a1', replyTo: 'b2' })
   const json = '{"message_id":"a1","reply_to":"b2"}'
   const payload = payloadOf(json, 1)
@@ -42,17 +42,17 @@ test('[tagged.layout] is written as header length, header, inner type, and what 
   assert.equal(hex(file), `0000000a${hex(Buffer.from([0, 0, 0, inner.length + 3]))}${hex(inner)}`)
 })
 
-test('[tagged.header-keys] both ids are read where they are there, and other keys passed over', () => {
+test('[tagged.header-keys] both ids are read if present, and other keys are ignored', () => {
   assert.deepEqual(read('{"message_id":"a","reply_to":"b"}'), { messageId: 'a', replyTo: 'b' })
   assert.deepEqual(read('{"reply_to":"b","x":[{"message_id":"c"}],"y":null}'), { replyTo: 'b' })
   assert.deepEqual(read(' {} '), {})
 })
 
-test('[tagged.empty-id] an id that is null or empty is none', () => {
+test('[tagged.empty-id] a null or empty id counts as absent', () => {
   assert.deepEqual(read('{"message_id":null,"reply_to":""}'), {})
 })
 
-test('[tagged.malformed] what cannot be a header, an inner type or an id is an error', () => {
+test('[tagged.malformed] an invalid header, inner type or id is an error', () => {
   const invalid = [
     Buffer.alloc(0),
     Buffer.alloc(1),
@@ -97,7 +97,7 @@ test('[tagged.untagged] a frame without either id is written untagged', () => {
   }
 })
 
-test('[tagged.inner-type] a TAGGED frame inside, and an id that is none, are not written', () => {
+test('[tagged.inner-type] an inner TAGGED frame and an invalid id are not written', () => {
   assert.throws(() => encodeTaggedHeader({ type: 10, length: 0 }, { messageId: 'a' }), {
     code: 'TAGGED_INVALID',
   })
@@ -119,7 +119,7 @@ test('[tagged.cap] the whole wrapped frame must fit the cap', () => {
   })
 })
 
-test('[tagged.layout] what is written is read: any ids, type and payload', () => {
+test('[tagged.layout] any ids, type and payload are read as they were written', () => {
   const id = fc.option(fc.stringMatching(/^[A-Za-z0-9\-_.:]{1,128}$/), { nil: undefined })
   const type = fc.integer({ min: 0, max: 2 ** 32 - 1 }).filter(n => n !== 10 && n !== 4)
   fc.assert(

@@ -21,14 +21,14 @@ for (const { name, inner_type, sent_at_ns, payload_hex, wire_hex } of frameVecto
   })
 }
 
-test('[frame.trace-layout] a time is signed and may be any of 64 bits', () => {
+test('[frame.trace-layout] a time is a signed 64-bit number', () => {
   for (const sentAtNs of [0n, -1n, 2n ** 63n - 1n, -(2n ** 63n)]) {
     const frame = traceToFrame({ innerType: 1, sentAtNs, payload: new Uint8Array(0) })
     assert.equal(readTracePayload(frame).sentAtNs, sentAtNs)
   }
 })
 
-test('a trace whose numbers do not fit is not written as another one', () => {
+test('a trace whose numbers do not fit is not written', () => {
   const payload = new Uint8Array(0)
   for (const sentAtNs of [2n ** 63n, -(2n ** 63n) - 1n]) {
     assert.throws(() => traceToFrame({ innerType: 1, sentAtNs, payload }), { code: 'FRAME_INVALID' })
@@ -65,14 +65,14 @@ test('[ack.trace-fields] [ack.trace-exact] an answer has the original’s fields
   assert.deepEqual(decodeTraceAnswer(json), answer)
 })
 
-test('[ack.trace-inner] numbers and quotes in the inner answer are left alone', () => {
+test('[ack.trace-inner] numbers and quotes in the inner answer are not changed', () => {
   for (const innerAck of ['ERR TEXT save failed: "disk 1" \\ \n 2', '"', '\\', '\\"1', '', '日1']) {
     const answer = { sentAtNs: 1n, receivedAtNs: 2n, inboxWrittenAtNs: 3n, ackSentAtNs: 4n, innerAck }
     assert.deepEqual(decodeTraceAnswer(Buffer.from(encodeTraceAnswer(answer)).toString()), answer)
   }
 })
 
-test('an answer may have blanks, other fields and another order', () => {
+test('an answer may have spaces, other fields and another order', () => {
   const json = `{ "more": [1, "2", {"3": null}], "inner_ack" : "a", ${FIELDS.replaceAll(':', ' :\n ')} }`
   assert.deepEqual(decodeTraceAnswer(json), {
     sentAtNs: 1n,
@@ -99,12 +99,12 @@ for (const json of [
   `{${FIELDS.replace('1', '9'.repeat(400))},"inner_ack":"a"}`,
   `{${FIELDS},"inner_ack":"a"`,
 ]) {
-  test(`is no answer to a trace: ${json.slice(0, 90) || 'nothing'}`, () => {
+  test(`is not an answer to a trace: ${json.slice(0, 90) || 'nothing'}`, () => {
     assert.throws(() => decodeTraceAnswer(json), { name: 'WireError', code: 'TRACE_ANSWER_INVALID' })
   })
 }
 
-test('a hostile answer is refused in time that grows with its length only', () => {
+test('a hostile answer is refused in linear time', () => {
   const started = performance.now()
   const json = `"${'\\"'.repeat(200_000)}`
   assert.throws(() => decodeTraceAnswer(json), { code: 'TRACE_ANSWER_INVALID' })
