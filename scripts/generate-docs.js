@@ -38,7 +38,7 @@ as in the original.
 These are \`LIMITS\` of the library, from \`packages/dataexchange/src/limits.ts\`.
 
 ${table(
-  ['limit', 'default', 'what it bounds, and what happens at it', 'set by'],
+  ['limit', 'default', 'effect', 'set by'],
   Object.entries(LIMITS).map(([name, { value, unit, about, option }]) => [
     `\`${name}\``,
     limitText({ value, unit }),
@@ -52,7 +52,7 @@ ${table(
 No option changes these. The last column is the source file below \`packages\`.
 
 ${table(
-  ['limit', 'value', 'what it bounds, and what happens at it', 'defined in'],
+  ['limit', 'value', 'effect', 'defined in'],
   [
     ...Object.entries(FIXED_LIMITS).map(([name, { value, unit, about }]) => [
       `\`${name}\``,

@@ -71,7 +71,7 @@ test('what the command prints is the reply; it knows who asks', { timeout: 30_00
     size: 8,
     reply_size: 8,
   })
-  const line = JSON.parse(await serving.errorLine(/the answer command says/))
+  const line = JSON.parse(await serving.errorLine(/stderr of the answer command/))
   assert.equal(line.stderr, `from ${address}`)
   assert.equal((await box.ok(['inbox'])).total, 0)
 })
@@ -149,7 +149,7 @@ for (const [what, signals] of [
 test('options that cannot be right', { timeout: 30_000 }, async t => {
   const box = new Sandbox(t)
   const cases: [string[], RegExp][] = [
-    [['--answer', ' '], /the command of --answer is empty/],
+    [['--answer', ' '], /--answer needs a command, and got an empty text/],
     [['--answer-timeout', '5s'], /goes with --answer/],
     [['--answer', 'cat', '--answer-timeout', '41s'], /40s or less/],
     [['--answer', 'cat', '--answer-timeout', '5'], /Say the unit/],

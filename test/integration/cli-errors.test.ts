@@ -159,7 +159,7 @@ test('status without a daemon still tells of the folders', async () => {
 test('status lists the limits with an option as docs/limits.md does, also without a daemon', async () => {
   const args = ['status', '--socket', join(dir, 'none.sock')]
   const plain = await box.run(args)
-  assert.match(plain.stdout, /^limits: +pilot-dx status --limits has them all$/m)
+  assert.match(plain.stdout, /^limits: +pilot-dx status --limits lists all$/m)
   const { data } = JSON.parse((await box.run([...args, '--json'])).stdout)
   assert.deepEqual(
     data.limits,

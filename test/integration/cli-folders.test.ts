@@ -125,7 +125,10 @@ test('records of the original, and of newer versions without data, are read', as
   )
   const [{ id, preview }] = (await box.ok(['inbox'])).messages
   assert.equal(preview, '<2 bytes, base64>')
-  assert.match((await box.run(['inbox', '--full'])).stdout, /<2 bytes that are no text: pilot-dx inbox read /)
+  assert.match(
+    (await box.run(['inbox', '--full'])).stdout,
+    /<2 bytes that are not text: pilot-dx inbox read /,
+  )
   assert.equal((await box.ok(['inbox', 'read', id])).data_b64, 'AP8=')
 })
 

@@ -168,7 +168,7 @@ test('received tells where a file came from', async t => {
   writeFileSync(join(dir, 'other.txt'), 'x')
   writeFileSync(join(dir, '.records', `${name}.json`), '{')
   const full = (await box.run(['received', '--full'])).stdout
-  assert.match(full, /other\.txt\n {4}from: +not known/)
+  assert.match(full, /other\.txt\n {4}from: +unknown/)
   assert.match(full, /no record: +/)
   const damaged = (await box.ok(['received'])).files.find((f: { name: string }) => f.name === name)
   assert.equal(damaged.from, undefined)

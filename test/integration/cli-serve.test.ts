@@ -229,7 +229,7 @@ test('serve refuses an invalid rule or share', async t => {
   const box = new Sandbox(t)
   for (const [args, why] of [
     [['--deny', 'alice'], /"alice" is neither an address .* nor a network/],
-    [['--inbox-share', '2'], /part of 1/],
+    [['--inbox-share', '2'], /fraction of 1/],
     [['--when-full', 'explode'], /evict, refuse/],
   ] as const) {
     const { code, stderr } = await box.run(['serve', ...args])

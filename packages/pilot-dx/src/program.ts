@@ -34,7 +34,7 @@ export async function createProgram(args: readonly string[]): Promise<Command> {
       '--home <dir>',
       'folder of inbox/, received/, outbox/ and the identity (default: PILOT_HOME, else ~/.pilot)',
     )
-    .option('--json', 'one line of JSON on stdout, errors as one line of JSON on stderr')
+    .option('--json', 'print one line of JSON on stdout, and errors as one line of JSON on stderr')
     .option('--quiet', 'print results and errors only')
     .configureHelp({
       showGlobalOptions: true,

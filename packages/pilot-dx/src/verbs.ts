@@ -34,31 +34,31 @@ export const VERBS: readonly Verb[] = [
   {
     name: 'inbox',
     usage: '[options]',
-    summary: 'list, read, watch, work through or clear the messages received',
+    summary: 'list, read, watch, process or clear received messages',
     load: async () => (await import('./inbox/command.ts')).describeInbox,
   },
   {
     name: 'received',
     usage: '[options]',
-    summary: 'list, watch or clear the files received',
+    summary: 'list, watch or clear received files',
     load: async () => (await import('./received/command.ts')).describeReceived,
   },
   {
     name: 'outbox',
     usage: '[options]',
-    summary: 'list, retry, cancel or send what waits to be sent',
+    summary: 'list, retry, cancel or send queued messages',
     load: async () => (await import('./outbox/command.ts')).describeOutbox,
   },
   {
     name: 'trace',
     usage: '[options] <target>',
-    summary: 'measure the way to a peer and back',
+    summary: 'measure the round trip to a peer',
     load: async () => (await import('./trace/command.ts')).describeTrace,
   },
   {
     name: 'status',
     usage: '[options]',
-    summary: 'tell what runs here and what has been received',
+    summary: 'print the state of the daemon, this node and its folders',
     load: async () => (await import('./status/command.ts')).describeStatus,
   },
   {

@@ -9,43 +9,47 @@ import type { WorkOptions } from './work.ts'
 /** `pilot-dx inbox` and `pilot-dx inbox read` */
 export function describeInbox(inbox: Command): void {
   inbox
-    .description('Lists the messages received, newest first; or hands them out, each to one worker.')
+    .description('Lists received messages, newest first; or leases them, each to one worker.')
     // Arguments after `read` belong to it alone.
     .enablePositionalOptions()
-    .option('--limit <n>', 'how many to list, 0 for all (default: 10)', count(0))
+    .option('--limit <n>', 'number to list, 0 for all (default: 10)', count(0))
     .option('--from <address>', 'only from this address')
-    .option('--since <when>', 'only those of the last 1h, or since a time in RFC 3339', moment)
+    .option('--since <when>', 'only the last 1h, or since a time in RFC 3339', moment)
     .addOption(new Option('--latest', 'only the newest one').conflicts('limit'))
-    .option('--full', 'whole messages, not their beginnings')
+    .option('--full', 'whole messages instead of previews')
     .addOption(
       new Option('--clear', 'remove all messages').conflicts(['limit', 'from', 'since', 'latest', 'full']),
     )
-    .option('--before <when>', 'with --clear: only those older than 7d, or than a time in RFC 3339', moment)
+    .option('--before <when>', 'with --clear: only items older than 7d, or than a time in RFC 3339', moment)
     .addOption(
-      new Option('--watch', 'print messages as they come, until Ctrl-C').conflicts([
+      new Option('--watch', 'print messages as they arrive, until Ctrl-C').conflicts([
         'clear',
         'limit',
         'since',
         'latest',
       ]),
     )
-    .addOption(new Option('--next', 'take the oldest message that nobody works on').conflicts(LISTING))
-    .option('--wait [duration]', 'with --next: wait for a message, for 30s, or as long as it takes', duration)
-    .option('--lease <duration>', 'with --next: how long nobody else gets it (default: 1m)', positiveDuration)
-    .addOption(new Option('--ack <id>', 'this message has been handled').conflicts([...LISTING, 'next']))
+    .addOption(new Option('--next', 'lease the oldest message that no worker has').conflicts(LISTING))
+    .option('--wait [duration]', 'with --next: wait for a message, for 30s, or without a limit', duration)
+    .option(
+      '--lease <duration>',
+      'with --next: time for which no other worker gets it (default: 1m)',
+      positiveDuration,
+    )
+    .addOption(new Option('--ack <id>', 'acknowledge this message').conflicts([...LISTING, 'next']))
     .option('--remove', 'with --ack: remove it from the inbox as well')
     .addOption(
-      new Option('--nack <id>', 'give this message back, a dead one too').conflicts([
+      new Option('--nack <id>', 'give this message back, also a dead one').conflicts([
         ...LISTING,
         'next',
         'ack',
       ]),
     )
-    .option('--delay <duration>', 'with --nack: when it is to come again (default: at once)', duration)
+    .option('--delay <duration>', 'with --nack: time until it is leased again (default: at once)', duration)
     .addOption(
       new Option(
         '--dead',
-        'list the messages that were handed out five times and never acknowledged',
+        'list the dead letters: messages leased five times and never acknowledged',
       ).conflicts([...LISTING, 'next', 'ack', 'nack']),
     )
     .option('--group <name>', 'the workers who share the messages (default: default)')
@@ -74,7 +78,7 @@ export function describeInbox(inbox: Command): void {
   inbox
     .command('read')
     .summary('print one message')
-    .description('Prints the data of one message, byte for byte; on a terminal, made safe to look at.')
+    .description('Prints the data of one message, byte for byte. On a terminal, makes it safe to look at.')
     .argument('<id>', 'id of the message, as inbox lists it')
     .option('--dir <dir>', 'the folder (default: inbox/ in the home folder)')
     .addHelpText(

@@ -135,7 +135,7 @@ export function fullText(message: InboxMessage | DamagedMessage): string {
   ]
   const data =
     message.encoding === 'base64'
-      ? `<${plural(size, 'byte')} that are no text: pilot-dx inbox read ${safeLine(id)}>`
+      ? `<${plural(size, 'byte')} that are not text: pilot-dx inbox read ${safeLine(id)}>`
       : safeBlock(message.data)
   return [
     ...head,

@@ -86,7 +86,7 @@ async function dead({ output }: Context, consumer: InboxConsumer, full?: boolean
   const total = messages.length
   const data = { messages: messages.map(message => messageData(message, full)), total, group, dir }
   output.result(data, () => {
-    const footer = `${plural(total, 'message')} of the group ${group} that failed too often, in ${safeLine(dir)}`
+    const footer = `${plural(total, 'message')} of the group ${group} that are dead letters, in ${safeLine(dir)}`
     return [full ? messages.map(fullText).join('\n\n') : listText(messages), footer]
       .filter(text => text !== '')
       .join('\n\n')

@@ -8,13 +8,13 @@ import type { OutboxListOptions, OutboxOptions, OutboxRunOptions } from './list.
 export function describeOutbox(outbox: Command): void {
   outbox
     .description(
-      'Lists what send-message --queue and send-file --queue have added and is not delivered, the oldest first. ' +
+      'Lists the undelivered messages of send-message --queue and send-file --queue, oldest first. ' +
         'serve sends it.',
     )
     // Arguments after a subcommand belong to it alone.
     .enablePositionalOptions()
-    .option('--limit <n>', 'how many to list, 0 for all (default: 20)', count(0))
-    .option('--failed', 'only what is not tried any more')
+    .option('--limit <n>', 'number to list, 0 for all (default: 20)', count(0))
+    .option('--failed', 'only failed messages')
     .option('--outbox <dir>', DIR)
     .addHelpText(
       'after',
@@ -35,9 +35,9 @@ export function describeOutbox(outbox: Command): void {
 
   outbox
     .command('retry')
-    .summary('try messages at once, also those that have failed')
-    .description('Has messages tried at once; those that have failed get their whole time again.')
-    .argument('[id...]', 'ids of messages (default: all that have failed)')
+    .summary('retry messages at once, also failed ones')
+    .description('Retries messages at once. Failed messages get their whole time again.')
+    .argument('[id...]', 'ids of messages (default: all failed ones)')
     .option('--outbox <dir>', DIR)
     .addHelpText('after', examples(['pilot-dx outbox retry', `pilot-dx outbox retry ${EXAMPLE_ID}`]))
     .action((ids: string[], _options: unknown, command: Command) =>
@@ -48,7 +48,7 @@ export function describeOutbox(outbox: Command): void {
     )
   outbox
     .command('cancel')
-    .summary('remove messages that wait')
+    .summary('remove queued messages')
     .description(
       'Removes messages that are not delivered; one that is being sent is given up. Tells of each whether the ' +
         'peer may have it all the same.',
@@ -64,8 +64,8 @@ export function describeOutbox(outbox: Command): void {
     )
   outbox
     .command('clear')
-    .summary('remove messages that have failed')
-    .description('Removes all messages that are not tried any more; those that wait stay.')
+    .summary('remove failed messages')
+    .description('Removes all failed messages. Queued messages stay.')
     .option('--outbox <dir>', DIR)
     .addHelpText('after', examples(['pilot-dx outbox clear']))
     .action((_options: unknown, command: Command) =>
@@ -76,13 +76,13 @@ export function describeOutbox(outbox: Command): void {
     )
   outbox
     .command('run')
-    .summary('send what waits, without receiving')
+    .summary('send the outbox without receiving')
     .description(
-      'Sends what waits until Ctrl-C, through the Pilot daemon that answers on the socket, now or later. Where ' +
-        'another process does so already, as serve does, it waits for that one to end.',
+      'Sends the outbox until Ctrl-C, through the Pilot daemon that answers on the socket, now or later. If ' +
+        'another process, such as serve, sends it already, waits for that process to end.',
     )
     .option('--outbox <dir>', DIR)
-    .option('--until-empty', 'end when nothing is left to be tried; exit code 1 where messages have failed')
+    .option('--until-empty', 'end when the outbox is empty; exit code 1 if messages have failed')
     .addOption(
       new Option('--timeout <duration>', 'with --until-empty: give up after that (default: never)').argParser(
         positiveDuration,

@@ -40,7 +40,7 @@ export async function listOutbox(context: Context, options: OutboxListOptions): 
     return [
       ...(shown.length > 0 ? [table(shown.map(rowOf)), ''] : []),
       `${plural(wanted.length, 'message')} in ${safeLine(outbox.dir)}${shown.length < wanted.length ? `, ${shown.length} shown` : ''}`,
-      ...(isUnsent ? ['nobody sends them: start pilot-dx serve, or pilot-dx outbox run'] : []),
+      ...(isUnsent ? ['no process sends them: start pilot-dx serve, or pilot-dx outbox run'] : []),
     ].join('\n')
   })
 }
@@ -51,7 +51,7 @@ export async function retryOutbox(context: Context, ids: readonly string[], dir?
   const failed = async () => (await outbox.list()).filter(({ status }) => status === 'failed')
   const wanted = ids.length > 0 ? ids : (await failed()).map(({ id }) => id)
   for (const id of wanted) await outbox.retry(id)
-  context.output.confirm({ retried: wanted }, () => `${plural(wanted.length, 'message')} to be tried again`)
+  context.output.confirm({ retried: wanted }, () => `${plural(wanted.length, 'message')} will be retried`)
 }
 
 /** Removes queued messages. */

@@ -69,7 +69,7 @@ async function tellEnd(
     throw new CliError(`${plural(failed, 'message')} failed, ${delivered} delivered`, {
       exitCode: ExitCode.Failed,
       envelopeCode: 'internal',
-      hint: 'pilot-dx outbox --failed tells why',
+      hint: 'pilot-dx outbox --failed shows why',
       details,
     })
   }

@@ -7,16 +7,20 @@ import type { ReceivedOptions } from './run.ts'
 /** `pilot-dx received` */
 export function describeReceived(verb: Command): void {
   verb
-    .description('Lists the files received, and folders, which end in a slash; newest first.')
-    .option('--limit <n>', 'how many to list, 0 for all (default: 10)', count(0))
-    .option('--since <when>', 'only those of the last 1h, or since a time in RFC 3339', moment)
-    .option('--full', 'also who sent each, its own name, its SHA-256')
+    .description('Lists received files and folders, newest first. Folders end in a slash.')
+    .option('--limit <n>', 'number to list, 0 for all (default: 10)', count(0))
+    .option('--since <when>', 'only the last 1h, or since a time in RFC 3339', moment)
+    .option('--full', 'also the sender, the original name and the SHA-256')
     .addOption(
       new Option('--clear', 'remove all files, partial ones too').conflicts(['limit', 'since', 'full']),
     )
-    .option('--before <when>', 'with --clear: only those older than 7d, or than a time in RFC 3339', moment)
+    .option('--before <when>', 'with --clear: only items older than 7d, or than a time in RFC 3339', moment)
     .addOption(
-      new Option('--watch', 'print files as they come, until Ctrl-C').conflicts(['clear', 'limit', 'since']),
+      new Option('--watch', 'print files as they arrive, until Ctrl-C').conflicts([
+        'clear',
+        'limit',
+        'since',
+      ]),
     )
     .option('--dir <dir>', 'the folder (default: received/ in the home folder)')
     .addHelpText(

@@ -109,6 +109,6 @@ function fullText(file: ReceivedFile): string {
   const known = pairs.flatMap(([name, value]) =>
     value === undefined ? [] : [[name, safeLine(value)] as const],
   )
-  const origin = known.length === 0 ? [['from', 'not known: another program put it there'] as const] : known
+  const origin = known.length === 0 ? [['from', 'unknown: another program wrote the file'] as const] : known
   return [listText([file]), facts(origin).replace(/^/gm, '    ')].join('\n')
 }

@@ -11,7 +11,7 @@ export async function replyToId(dir: string, text: string): Promise<string> {
   const message = await readMessage(dir, text.replace(/\.json$/, ''))
   if (message === undefined) {
     if (isMessageId(text) && !INBOX_ID.test(text)) return text
-    throw new CliError(`${JSON.stringify(text)} is no message of ${dir}, and no message id`, {
+    throw new CliError(`${JSON.stringify(text)} is not a message of ${dir}, and no message id`, {
       envelopeCode: 'not_found',
       hint: 'pilot-dx inbox lists the messages; --inbox names another folder',
     })

@@ -6,21 +6,21 @@ import { resultOf, type SendResult } from './result.ts'
 
 /** Options of {@link Sending}. */
 export interface SendingOptions {
-  /** Whether each message gets an id of its own. */
+  /** True: each message gets its own id. */
   hasIds: boolean
-  /** The id of the message that they answer. */
+  /** Id of the message that they reply to. */
   replyTo: string | undefined
-  /** Told of every message that was acknowledged. */
+  /** Called for every acknowledged message. */
   onSent: (result: SendResult) => void
 }
 
-/** What is sent to one peer, and the reply to it. */
+/** The sends to one peer, and the reply. */
 export class Sending {
-  /** What was acknowledged. */
+  /** The acknowledged messages. */
   readonly results: SendResult[] = []
-  /** The reply, where one has come. */
+  /** The reply, if one has come. */
   reply: Reply | undefined
-  /** Milliseconds from the ACK to the reply. */
+  /** Time in ms from the ACK to the reply. */
   replyAfterMs = 0
   readonly #options: SendingOptions
   #receipt: Receipt | undefined
@@ -39,7 +39,7 @@ export class Sending {
     }
   }
 
-  /** Asks over `client` for a reply on its connection; a peer that gives none has stored the request. */
+  /** Requests a reply on the connection of `client`. A peer that gives none has stored the request. */
   async ask(text: string, client: Client, timeoutMs: number): Promise<void> {
     try {
       const { receipt, replyBytes } = await client.request(text, {
@@ -57,7 +57,7 @@ export class Sending {
     }
   }
 
-  /** Waits in the inbox for the reply to what was sent. */
+  /** Waits in the inbox for the reply. */
   async wait(watch: ReplyWatch, timeoutMs: number): Promise<void> {
     const { messageId, tagged } = this.#receipt ?? {}
     const message = await watch.reply({ messageId, tagged, timeoutMs })

@@ -23,7 +23,8 @@ export function answerCommand(command: string, logger: Logger): AnswerHook {
     signal.addEventListener('abort', stop, { once: true })
     child.stdin.end(request.text)
     return run.output.then(({ reply, complaint }) => {
-      if (complaint !== '') logger.info({ from: request.from, stderr: complaint }, 'the answer command says')
+      if (complaint !== '')
+        logger.info({ from: request.from, stderr: complaint }, 'stderr of the answer command')
       return reply
     })
   }

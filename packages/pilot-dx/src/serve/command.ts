@@ -9,40 +9,44 @@ export function describeServe(verb: Command): void {
   verb
     .description(
       'Receives messages and files until Ctrl-C. Attaches to the Pilot daemon that answers on the socket; ' +
-        'where none does, starts an embedded one, for this machine only.',
+        'if none answers, starts an embedded one for this machine only.',
     )
     .option('--inbox <dir>', 'folder of the messages (default: inbox/ in the home folder)')
     .option('--received <dir>', 'folder of the files (default: received/ in the home folder)')
-    .option('--outbox <dir>', 'folder of what waits to be sent (default: outbox/ in the home folder)')
-    .option('--no-outbox', 'do not send what waits in the outbox')
+    .option('--outbox <dir>', 'folder of queued messages (default: outbox/ in the home folder)')
+    .option('--no-outbox', 'do not send the outbox')
     .option('--include-base64', 'write data_b64 into every message')
-    .option('--inbox-max-files <n>', 'messages kept; past that the oldest go (default: 10000)', count(1))
+    .option(
+      '--inbox-max-files <n>',
+      'messages kept; beyond it the oldest are removed (default: 10000)',
+      count(1),
+    )
     .option('--inbox-max-bytes <size>', 'bytes of messages kept, or off (default: 256MiB)', orOff(size))
     .addOption(
-      new Option('--when-full <way>', 'past these limits remove the oldest messages, or refuse new ones')
+      new Option('--when-full <way>', 'beyond these limits, remove the oldest messages or refuse new ones')
         .choices(['evict', 'refuse'])
         .default('evict'),
     )
-    .option('--inbox-share <part>', 'what one sender may take of the inbox, such as 0.2 (default: 1)', part)
+    .option('--inbox-share <part>', 'share of the inbox for one sender, such as 0.2 (default: 1)', part)
     .option('--received-max-bytes <size>', 'bytes of files kept, or off (default: 2GiB)', orOff(size))
     .option('--received-max-files <n>', 'files kept, or off (default: 200000)', orOff(count(1)))
     .option(
       '--partial-timeout <duration>',
-      'keep what came of a file whose sender was cut off for so long, or off (default: 1h)',
+      'time to keep an interrupted file for a resume, or off (default: 1h)',
       orOff(positiveDuration),
     )
     .option(
       '--idle-timeout <duration>',
-      'close a connection without a frame for so long, or off (default: 2m)',
+      'close a connection after this time without a frame, or off (default: 2m)',
       orOff(positiveDuration),
     )
     .option(
       '--frame-timeout <duration>',
-      'time for one frame, and what has come of it at 4 KiB a second on top, or off (default: 1m)',
+      'time for one frame, plus one second for every 4 KiB received, or off (default: 1m)',
       orOff(positiveDuration),
     )
-    .option('--max-connections <n>', 'connections at once (default: 1000)', count(1))
-    .option('--max-connections-per-peer <n>', 'connections of one peer at once (default: 64)', count(1))
+    .option('--max-connections <n>', 'open connections (default: 1000)', count(1))
+    .option('--max-connections-per-peer <n>', 'open connections of one peer (default: 64)', count(1))
     .option('--allow <who...>', 'addresses and networks (N:*) that may send (default: all)')
     .option('--deny <who...>', 'addresses and networks (N:*) that may not send')
     .option('--rate-frames <n>', 'frames a second that one peer may send (default: no limit)', count(1))
@@ -51,21 +55,21 @@ export function describeServe(verb: Command): void {
     .addOption(
       new Option(
         '--durability <level>',
-        'what an ACK survives: full, a power cut; os, the death of this process',
+        'what an ACK survives: full means a power cut, os the death of this process',
       )
         .choices(['full', 'os'])
         .default('full'),
     )
     .option(
       '--answer <command>',
-      'answer requests (send-message --reply-on-conn) with what this command prints',
+      'answer requests (send-message --reply-on-conn) with the output of this command',
     )
     .option(
       '--answer-timeout <duration>',
       'time for one answer, at most 40s (default: 30s)',
       atMost(positiveDuration, '40s'),
     )
-    .option('--no-unpack', 'keep folders as the archives that they come in')
+    .option('--no-unpack', 'keep folders as archives')
     .option('--hostname <name>', 'name of this node')
     .addOption(
       new Option('--log-level <level>', 'lines logged to stderr (default: info, warn with --quiet)').choices([
@@ -76,7 +80,7 @@ export function describeServe(verb: Command): void {
       ]),
     )
     .option('--embedded', 'start the embedded daemon, never attach')
-    .addOption(new Option('--no-embedded', 'attach only: fail where no daemon answers'))
+    .addOption(new Option('--no-embedded', 'attach only: fail if no daemon answers'))
     .addHelpText(
       'after',
       `

@@ -21,7 +21,7 @@ export async function serveOutbox(
   const ending = new AbortController()
   const run = outbox
     .run({ driver, events, logger, signal: ending.signal })
-    .catch((err: unknown) => logger.error({ err }, 'the outbox is not sent from here'))
+    .catch((err: unknown) => logger.error({ err }, 'this process does not send the outbox'))
   // A peer that has just sent a frame is reachable.
   const unsubscribe = events.subscribe('message.received', ({ payload }) => {
     outbox.wake(payload.from)

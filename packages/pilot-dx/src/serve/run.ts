@@ -100,7 +100,7 @@ export async function serve(context: Context, options: ServeOptions): Promise<vo
 }
 
 function checkAnswer({ answer, answerTimeout }: ServeOptions): void {
-  if (answer?.trim() === '') throw new CliError('the command of --answer is empty')
+  if (answer?.trim() === '') throw new CliError('--answer needs a command, and got an empty text')
   if (answer === undefined && answerTimeout !== undefined) {
     throw new CliError('--answer-timeout goes with --answer')
   }

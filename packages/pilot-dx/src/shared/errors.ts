@@ -102,8 +102,8 @@ interface Row {
 
 const UNEXPECTED: Row = { exitCode: ExitCode.Failed, code: 'internal' }
 
-const NO_DAEMON_HINT = 'start one with: pilot-dx serve; or name the socket of a running one with --socket'
-const MAYBE_STORED_HINT = 'the receiver may have stored it all the same: look before sending it again'
+const NO_DAEMON_HINT = 'start one with pilot-dx serve, or name the socket of a running one with --socket'
+const MAYBE_STORED_HINT = 'the receiver may have stored it: check before you send it again'
 
 /** Exit code, word of the envelope and hint for each code of the library. */
 const TABLE: Partial<Record<ErrorCode, Row>> = {
@@ -129,7 +129,11 @@ const TABLE: Partial<Record<ErrorCode, Row>> = {
     hint: 'give the name alone, without folders: --name report.pdf',
   },
   SOURCE_UNREADABLE: { exitCode: ExitCode.Usage, code: 'invalid_argument' },
-  SOURCE_CHANGED: { exitCode: ExitCode.Failed, code: 'internal', hint: 'send it again once it is at rest' },
+  SOURCE_CHANGED: {
+    exitCode: ExitCode.Failed,
+    code: 'internal',
+    hint: 'send it again when no program changes it',
+  },
   DAEMON_UNAVAILABLE: { exitCode: ExitCode.NoDaemon, code: 'not_running', hint: NO_DAEMON_HINT },
   DAEMON_NOT_PILOT: {
     exitCode: ExitCode.NoDaemon,
@@ -150,7 +154,7 @@ const TABLE: Partial<Record<ErrorCode, Row>> = {
   REPLY_TIMED_OUT: {
     exitCode: ExitCode.TimedOut,
     code: 'timeout',
-    hint: 'wait longer; see pilot-dx inbox for what came later, and that pilot-dx serve receives for this node',
+    hint: 'wait longer, check pilot-dx inbox for a later reply, and check that pilot-dx serve runs for this node',
   },
   REPLY_FAILED: {
     exitCode: ExitCode.Failed,
@@ -170,7 +174,7 @@ const TABLE: Partial<Record<ErrorCode, Row>> = {
   OUTBOX_FULL: {
     exitCode: ExitCode.Failed,
     code: 'internal',
-    hint: 'nothing was added; pilot-dx outbox shows what waits, pilot-dx outbox clear removes what has failed',
+    hint: 'nothing was added; pilot-dx outbox lists the queue, pilot-dx outbox clear removes failed messages',
   },
   OUTBOX_UNKNOWN: {
     exitCode: ExitCode.Usage,

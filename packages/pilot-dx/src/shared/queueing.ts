@@ -58,5 +58,5 @@ export async function queueMessage(
   output.confirm({ target, ...facts, queued: true, ...told, running, outbox: outbox.dir }, () =>
     ids.map(id => `queued ${safeLine(id)}`).join('\n'),
   )
-  if (!running) output.note('nobody sends it yet: start pilot-dx serve, or pilot-dx outbox run')
+  if (!running) output.note('no process sends it yet: start pilot-dx serve, or pilot-dx outbox run')
 }

@@ -14,7 +14,7 @@ export function duration(text: string): number {
 export function positiveDuration(text: string): number {
   const ms = duration(text)
   if (ms > 0) return ms
-  throw new InvalidArgumentError('It must be more than zero.')
+  throw new InvalidArgumentError('The value must be more than zero.')
 }
 
 /** Parses a duration of at most `longest`. */
@@ -22,7 +22,7 @@ export function atMost(read: (text: string) => number, longest: string): (text: 
   return text => {
     const ms = read(text)
     if (ms <= duration(longest)) return ms
-    throw new InvalidArgumentError(`It must be ${longest} or less.`)
+    throw new InvalidArgumentError(`The value must be ${longest} or less.`)
   }
 }
 
@@ -54,7 +54,7 @@ export function count(min: number): (text: string) => number {
   return text => {
     const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
     if (value >= min) return value
-    throw new InvalidArgumentError(`It is a whole number, ${min} or more.`)
+    throw new InvalidArgumentError(`The value must be a whole number, ${min} or more.`)
   }
 }
 
@@ -62,7 +62,7 @@ export function count(min: number): (text: string) => number {
 export function part(text: string): number {
   const value = /^\d?\.?\d+$/.test(text) ? Number(text) : Number.NaN
   if (value > 0 && value <= 1) return value
-  throw new InvalidArgumentError('It is a part of 1, such as 0.2.')
+  throw new InvalidArgumentError('The value must be a fraction of 1, such as 0.2.')
 }
 
 const DURATION_FORM = 'A duration looks like 90s, 15m, 1h30m or 7d.'

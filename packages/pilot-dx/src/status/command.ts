@@ -7,8 +7,8 @@ import type { StatusOptions } from './run.ts'
 export function describeStatus(verb: Command): void {
   verb
     .description(
-      'Tells whether a daemon answers, who this node is, whether its data exchange answers, and what the ' +
-        'folders hold. Exit code 3 where no daemon answers.',
+      'Prints whether a daemon answers, the address of this node, whether its data exchange answers, and the ' +
+        'content of the folders. Exit code 3 if no daemon answers.',
     )
     .option('--limits', 'also the limits that an option sets, and their defaults; --json always has them')
     .addHelpText('after', examples(['pilot-dx status', 'pilot-dx status --limits', 'pilot-dx status --json']))

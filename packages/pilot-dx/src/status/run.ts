@@ -38,24 +38,21 @@ export async function status(context: Context, options: StatusOptions): Promise<
       ['inbox', `${plural(inbox.messages, 'message')}, ${bytesText(inbox.bytes)}, ${safeLine(inbox.dir)}`],
       [
         '',
-        `unless serve is told otherwise: at most ${inbox.max_messages}, ${bytesText(inbox.max_bytes)}; then the oldest go`,
+        `by default at most ${inbox.max_messages}, ${bytesText(inbox.max_bytes)}; beyond it the oldest are removed`,
       ],
       [
         'received',
         `${plural(received.files, 'file')}, ${bytesText(received.bytes)}, ${safeLine(received.dir)}`,
       ],
-      [
-        '',
-        `unless serve is told otherwise: at most ${bytesText(received.max_bytes)}; then files are refused`,
-      ],
+      ['', `by default at most ${bytesText(received.max_bytes)}; beyond it files are refused`],
       [
         'outbox',
         `${plural(outbox.queued, 'message')} waiting, ${outbox.failed} failed, ${bytesText(outbox.bytes)}, ${safeLine(outbox.dir)}`,
       ],
       ...(outbox.running || outbox.queued === 0
         ? []
-        : ([['', 'nobody sends it: start pilot-dx serve, or pilot-dx outbox run']] as const)),
-      ...(options.limits ? [] : ([['limits', 'pilot-dx status --limits has them all']] as const)),
+        : ([['', 'no process sends it: start pilot-dx serve, or pilot-dx outbox run']] as const)),
+      ...(options.limits ? [] : ([['limits', 'pilot-dx status --limits lists all']] as const)),
     ])
     return options.limits ? `${told}\n\n${limitsTable()}` : told
   })
@@ -139,7 +136,7 @@ async function lookIntoFolders(context: Context) {
 /** The table of limits, with the longest column last. */
 function limitsTable(): string {
   return table([
-    ['limit', 'default', 'set by', 'what it bounds, and what happens at it'],
+    ['limit', 'default', 'set by', 'effect'],
     ...Object.entries(LIMITS).map(([name, limit]) => [
       name,
       limitText(limit),

@@ -8,7 +8,7 @@ import type { TraceOptions } from './run.ts'
 export function describeTrace(verb: Command): void {
   verb
     .description(
-      'Sends probes and prints how long each leg of their way took. A probe is a message: each one is stored ' +
+      'Sends probes and prints the duration of each leg. A probe is a message: each one is stored ' +
         'in the peer’s inbox.',
     )
     .argument('<target>', 'address, node id or hostname')

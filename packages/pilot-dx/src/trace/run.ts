@@ -68,7 +68,7 @@ const LEG_NAMES: Record<keyof Legs, string> = {
 async function probe(client: Client, size: number, timeoutMs?: number): Promise<Legs> {
   const receipt = await client.deliver({ trace: Buffer.alloc(size, '.') }, { timeoutMs })
   if (receipt.trace !== undefined) return legsOf(receipt.trace, wallClockNs())
-  throw new DeliveryError('ANSWER_INVALID', 'the peer acknowledged the probe but told no times', {
+  throw new DeliveryError('ANSWER_INVALID', 'the peer acknowledged the probe without times', {
     answer: receipt.answer,
   })
 }

@@ -15,7 +15,7 @@ test('durations are read with their units', () => {
   for (const [text, ms] of cases) assert.equal(duration(text), ms, text)
 })
 
-test('what is no duration is refused, a bare number with a word on units', () => {
+test('an invalid duration is refused, a bare number with a hint on units', () => {
   for (const text of ['', ' ', '-5s', '5x', '5 s', 'soon', '1h30', '5s later', '1e3s', '1M', '∞']) {
     assert.throws(() => duration(text), /90s, 15m/, text)
   }
@@ -49,7 +49,7 @@ test('sizes are read in bytes, in decimal and in binary units', () => {
   }
 })
 
-test('off is no limit, and counts have a least value', () => {
+test('off means no limit, and counts have a minimum', () => {
   assert.equal(orOff(size)('off'), -1)
   assert.equal(orOff(size)('1KiB'), 1024)
   assert.equal(count(0)('0'), 0)
