@@ -79,7 +79,9 @@ test('what is queued while nothing runs is sent once both nodes do', { timeout: 
   const { stdout: text } = await box.run(['outbox', '--limit', '1'])
   assert.match(
     text,
-    new RegExp(`^${id}  bob  TEXT  5  \\d+s  not tried  queued\n\n5 messages in .*, 1 shown\nno process sends`),
+    new RegExp(
+      `^${id}  bob  TEXT  5  \\d+s  not tried  queued\n\n5 messages in .*, 1 shown\nno process sends`,
+    ),
   )
   const { stdout: status } = await box.run(['status'])
   assert.match(status, /outbox: +5 messages waiting, 0 failed, .*outbox\n +no process sends it/)
