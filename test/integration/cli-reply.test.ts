@@ -244,7 +244,7 @@ test('options that cannot be right', TIMEOUT, async t => {
     [['--reply-on-conn', '--trace'], /does not go with --trace/],
     [['--reply-on-conn', '--type', 'binary'], /does not go with --type binary/],
     [['--reply-to', 'not an id'], /is not a message of .*, and no message id/],
-    [['--reply-to', 'TEXT-20260131-120000.000-000001'], /is no message of/],
+    [['--reply-to', 'TEXT-20260131-120000.000-000001'], /is not a message of/],
     [['--reply-to', id], /has no message id: its sender gave it none/],
     [['--reply-to', `${id}.json`], /has no message id/],
   ]
