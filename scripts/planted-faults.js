@@ -31,8 +31,8 @@ export const PLANTED_FAULTS = [
     edits: [
       [
         'disk/durable-folder.js',
-        'this.durable ? this.#commit(companion) : undefined',
-        'void setTimeout(() => this.#commit(companion).catch(() => {}), 20)',
+        'this.durable ? this.#commit(sidecar) : undefined',
+        'void setTimeout(() => this.#commit(sidecar).catch(() => {}), 20)',
       ],
     ],
     foundBy: POWER,

@@ -36,9 +36,9 @@ export class EntryChecker {
   /** @throws {MailboxError} ARCHIVE_INVALID if the manifest exceeds a limit */
   constructor(manifest: FolderManifest) {
     const { root, files, folders } = manifest
-    const most = FIXED_LIMITS.folderEntries.value
-    if (files + folders > most)
-      throw archiveError(`it has ${files + folders} entries; at most ${most} are allowed`)
+    const max = FIXED_LIMITS.folderEntries.value
+    if (files + folders > max)
+      throw archiveError(`it has ${files + folders} entries; at most ${max} are allowed`)
     checkPath(root, root.split('/'))
     this.#manifest = manifest
   }
@@ -98,10 +98,10 @@ function unlikeManifest(): Error {
 function checkPath(path: string, names: readonly string[]): void {
   const problem = pathExcess(path) ?? names.map(problemOf).find(found => found !== undefined)
   // The path itself may be too long for a message.
-  if (problem !== undefined) throw archiveError(`${JSON.stringify(path.slice(0, MOST_SHOWN))} ${problem}`)
+  if (problem !== undefined) throw archiveError(`${JSON.stringify(path.slice(0, MAX_SHOWN))} ${problem}`)
 }
 
-const MOST_SHOWN = 200
+const MAX_SHOWN = 200
 
 function problemOf(name: string): string | undefined {
   if (name === '') return 'begins with a slash, or has an empty name in it'

@@ -33,7 +33,7 @@ export async function* readTar(source: TarSource): AsyncGenerator<FoundEntry, vo
     if (header === undefined) break
     if (header.type === 'x') {
       if (extended !== undefined) throw archiveError('two extended headers follow each other')
-      if (header.size > LONGEST_EXTENDED) throw archiveError('an extended header is too long')
+      if (header.size > MAX_EXTENDED) throw archiveError('an extended header is too long')
       extended = decodePax(await part(source, at, header.size))
       at += inBlocks(header.size)
       continue
@@ -49,7 +49,7 @@ export async function* readTar(source: TarSource): AsyncGenerator<FoundEntry, vo
 }
 
 /** Enough for the longest path. */
-const LONGEST_EXTENDED = 64 * 1024
+const MAX_EXTENDED = 64 * 1024
 const PIECE = 64 * 1024
 /** Records that do not apply to a copy on another machine, and comments. */
 const IGNORED: ReadonlySet<string> = new Set([

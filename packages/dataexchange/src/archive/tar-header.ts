@@ -22,14 +22,14 @@ export function encodeTarHeader({ path, kind, size, mode, mtime }: TarEntry): Ui
   const place = split(name)
   const records: [string, string][] = []
   if (place === undefined) records.push(['path', name])
-  if (size > LARGEST_OCTAL) records.push(['size', String(size)])
-  if (mtime < 0 || mtime > LARGEST_OCTAL) records.push(['mtime', String(mtime)])
+  if (size > MAX_OCTAL) records.push(['size', String(size)])
+  if (mtime < 0 || mtime > MAX_OCTAL) records.push(['mtime', String(mtime)])
   const head = block({
     ...(place ?? { name: asciiName(name), prefix: '' }),
     type: kind === 'folder' ? '5' : '0',
-    size: size > LARGEST_OCTAL ? 0 : size,
+    size: size > MAX_OCTAL ? 0 : size,
     mode,
-    mtime: Math.min(Math.max(mtime, 0), LARGEST_OCTAL),
+    mtime: Math.min(Math.max(mtime, 0), MAX_OCTAL),
   })
   if (records.length === 0) return head
   const body = encodePax(records)
@@ -69,7 +69,7 @@ interface Fields {
 }
 
 /** The largest number in eleven octal digits. */
-const LARGEST_OCTAL = 0o77777777777
+const MAX_OCTAL = 0o77777777777
 const NAME_SIZE = 100
 const PREFIX_SIZE = 155
 const ZERO = 0x30

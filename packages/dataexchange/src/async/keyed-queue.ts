@@ -1,7 +1,7 @@
 /** One place in a queue. */
 export interface Turn {
   /** Resolves when all earlier turns of the same key have ended. */
-  readonly come: Promise<void>
+  readonly ready: Promise<void>
   /** Ends the turn: the next one of the same key comes. */
   end(): void
 }
@@ -16,20 +16,20 @@ export class KeyedQueue {
     const ended = new Promise<void>(resolve => {
       finish = resolve
     })
-    const come = this.#last.get(key) ?? Promise.resolve()
-    const last = come.then(() => ended)
+    const ready = this.#last.get(key) ?? Promise.resolve()
+    const last = ready.then(() => ended)
     this.#last.set(key, last)
     void last.then(() => {
       if (this.#last.get(key) === last) this.#last.delete(key)
     })
-    return { come, end: finish }
+    return { ready, end: finish }
   }
 
   /** Runs `task` when all earlier turns of `key` have ended; resolves or rejects as `task` does. */
   async run<T>(key: string, task: () => Promise<T>): Promise<T> {
     const turn = this.take(key)
     try {
-      await turn.come
+      await turn.ready
       return await task()
     } finally {
       turn.end()

@@ -2,7 +2,7 @@ import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { coalesce } from '../async/coalesce.ts'
 import { DirectorySync, makeFolder } from './directory-sync.ts'
-import { ifThere, removeFile, retryInFolder } from './if-exists.ts'
+import { ifExists, removeFile, retryInFolder } from './if-exists.ts'
 import { type FolderLayout, temporaryPath } from './layout.ts'
 import { publish } from './publish.ts'
 import { TemporaryFile } from './temporary-file.ts'
@@ -23,7 +23,7 @@ export interface WriteSource {
   /** Decides about the publishing, and is informed of it. @default none */
   readonly record?: PublishRecord | undefined
   /** Writes the file to be published together with this one, whose content is complete. @default none */
-  companion?(file: TemporaryFile): Promise<Companion>
+  sidecar?(file: TemporaryFile): Promise<Sidecar>
 }
 
 /** The record of a file that is being published. */
@@ -47,7 +47,7 @@ export interface Publishable {
 }
 
 /** A file that is published together with another one, and before it. Its content is already durable. */
-export interface Companion {
+export interface Sidecar {
   /** Publishes it for the file `name`; false if the name is taken. */
   publish(name: string): Promise<boolean>
   /** Reverts {@link publish}. Never rejects. */
@@ -106,11 +106,11 @@ export class DurableFolder {
 
   /**
    * Gives a file with durable content on this file system its final name; its hidden name is removed. Resolves when its
-   * name and that of its companion are durable. If it rejects, neither is visible.
+   * name and that of its sidecar are durable. If it rejects, neither is visible.
    */
-  async publish(choice: NameChoice, file: Publishable, companion?: Companion): Promise<void> {
-    await this.#giveName(choice, file, companion)
-    await this.#settle(choice, file, companion)
+  async publish(choice: NameChoice, file: Publishable, sidecar?: Sidecar): Promise<void> {
+    await this.#giveName(choice, file, sidecar)
+    await this.#settle(choice, file, sidecar)
   }
 
   /** Creates a temporary file, which the caller must discard. A missing folder is created, once. */
@@ -123,7 +123,7 @@ export class DurableFolder {
 
   /** Whether the folder contains the file `inode` under `name`. */
   async has(name: string, inode: number): Promise<boolean> {
-    const stats = await ifThere(lstat(join(this.layout.dir, name)), undefined)
+    const stats = await ifExists(lstat(join(this.layout.dir, name)), undefined)
     return stats?.ino === inode
   }
 
@@ -135,29 +135,29 @@ export class DurableFolder {
   async #writeOnce(choice: NameChoice, source: WriteSource): Promise<number | undefined> {
     const { record } = source
     const file = await this.createTemporary()
-    let companion: Companion | undefined
+    let sidecar: Sidecar | undefined
     try {
       await source.fill(file)
       if (record !== undefined && !(await record.shouldStore())) {
         await file.discard()
         return undefined
       }
-      companion = await this.#finish(file, choice, source)
+      sidecar = await this.#finish(file, choice, source)
     } catch (error) {
       await file.discard()
       throw error
     }
-    await this.#settle(choice, file, companion)
+    await this.#settle(choice, file, sidecar)
     await record?.committed()
     return file.size
   }
 
-  /** Completes the file and its companion, and gives them their names. */
+  /** Completes the file and its sidecar, and gives them their names. */
   async #finish(
     file: TemporaryFile,
     choice: NameChoice,
-    { record, companion: make }: WriteSource,
-  ): Promise<Companion | undefined> {
+    { record, sidecar: make }: WriteSource,
+  ): Promise<Sidecar | undefined> {
     const inode = record === undefined ? 0 : file.inode
     // Concurrent, and all are awaited: a file must not be discarded during its sync.
     const [made, ...others] = await Promise.allSettled([
@@ -166,55 +166,55 @@ export class DurableFolder {
       file.finish(this.durable),
     ])
     if (made.status === 'rejected') throw made.reason
-    const companion = made.value
+    const sidecar = made.value
     for (const result of others) {
       if (result.status === 'fulfilled') continue
-      await companion?.discard()
+      await sidecar?.discard()
       throw result.reason
     }
-    await this.#giveName(choice, file, companion, async () => record?.intent(choice.name, inode))
-    return companion
+    await this.#giveName(choice, file, sidecar, async () => record?.intent(choice.name, inode))
+    return sidecar
   }
 
   async #giveName(
     choice: NameChoice,
     file: Publishable,
-    companion: Companion | undefined,
+    sidecar: Sidecar | undefined,
     beforeNext?: () => Promise<void>,
   ): Promise<void> {
     try {
-      while (!(await this.#give(choice.name, file, companion))) {
+      while (!(await this.#give(choice.name, file, sidecar))) {
         choice.next()
         await beforeNext?.()
       }
     } catch (error) {
-      await companion?.discard()
+      await sidecar?.discard()
       throw error
     }
   }
 
-  /** Publishes the companion first, so that a visible file always has its companion. */
-  async #give(name: string, file: Publishable, companion: Companion | undefined): Promise<boolean> {
-    if (companion !== undefined && !(await companion.publish(name))) return false
+  /** Publishes the sidecar first, so that a visible file always has its sidecar. */
+  async #give(name: string, file: Publishable, sidecar: Sidecar | undefined): Promise<boolean> {
+    if (sidecar !== undefined && !(await sidecar.publish(name))) return false
     try {
       if (await publish(this.layout, file.path, name)) return true
     } catch (error) {
-      await companion?.withdraw(name)
+      await sidecar?.withdraw(name)
       throw error
     }
-    await companion?.withdraw(name)
+    await sidecar?.withdraw(name)
     return false
   }
 
   /** Makes the final name durable, and removes the hidden names. */
-  async #settle(choice: NameChoice, file: Publishable, companion: Companion | undefined): Promise<void> {
+  async #settle(choice: NameChoice, file: Publishable, sidecar: Sidecar | undefined): Promise<void> {
     const [synced] = await Promise.allSettled([
-      this.durable ? this.#commit(companion) : undefined,
+      this.durable ? this.#commit(sidecar) : undefined,
       file.discard(),
-      companion?.discard(),
+      sidecar?.discard(),
     ])
     if (synced.status === 'rejected') {
-      await this.#takeBack(choice.name, companion)
+      await this.#takeBack(choice.name, sidecar)
       throw synced.reason
     }
   }
@@ -223,15 +223,15 @@ export class DurableFolder {
    * Removes a published file that could not be synced. The failed sync may have written the new name to the disk, so
    * the removal is synced, too, as far as possible.
    */
-  async #takeBack(name: string, companion: Companion | undefined): Promise<void> {
+  async #takeBack(name: string, sidecar: Sidecar | undefined): Promise<void> {
     await removeFile(join(this.layout.dir, name)).catch(() => undefined)
-    await companion?.withdraw(name)
+    await sidecar?.withdraw(name)
     await this.#directory.sync().catch(() => undefined)
   }
 
-  async #commit(companion?: Companion): Promise<void> {
+  async #commit(sidecar?: Sidecar): Promise<void> {
     // A folder that another store is creating again is visible before it is durable.
     await this.#making
-    await Promise.all([this.#directory.sync(), companion?.sync()])
+    await Promise.all([this.#directory.sync(), sidecar?.sync()])
   }
 }

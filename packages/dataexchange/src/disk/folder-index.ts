@@ -1,8 +1,8 @@
 import { lstat, opendir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { NameChoice } from './durable-folder.ts'
-import { ifThere } from './if-exists.ts'
-import { countOf, measureTree } from './measure-tree.ts'
+import { ifExists } from './if-exists.ts'
+import { measureTree, usageOf } from './measure-tree.ts'
 
 /** One file of a folder, or a subfolder that is counted as one entry. */
 export interface FolderEntry {
@@ -29,7 +29,7 @@ export class FolderIndex {
   readonly #acceptsFolder: (name: string) => boolean
   readonly #entries = new Map<string, FolderEntry>()
   /** Names of files that are being written. A listing may see them, but their writer counts them. */
-  readonly #claims = new Set<string>()
+  readonly #reserved = new Set<string>()
   #files = 0
   #bytes = 0
   #listings = 0
@@ -88,9 +88,9 @@ export class FolderIndex {
     if (entry !== undefined) this.forget(entry)
   }
 
-  /** Returns a name from `make` for a file to be written. Listings ignore it until {@link NameClaim.release}. */
-  claim(make: () => string): NameClaim {
-    return new NameClaim(this.#claims, make)
+  /** Returns a name from `make` for a file to be written. Listings ignore it until {@link ReservedName.release}. */
+  reserveName(make: () => string): ReservedName {
+    return new ReservedName(this.#reserved, make)
   }
 
   /**
@@ -106,7 +106,7 @@ export class FolderIndex {
       // The listing may have missed a file that was added during it.
       if (!seen.has(entry.name) && entry.listing !== this.#listings) this.forget(entry)
     }
-    return this.#look(unknown)
+    return this.#statAll(unknown)
   }
 
   async #list(): Promise<Set<string>> {
@@ -120,16 +120,16 @@ export class FolderIndex {
       return names
     }
     // A removed folder is empty; the next store creates it again.
-    return ifThere(read(), new Set())
+    return ifExists(read(), new Set())
   }
 
-  async #look(names: readonly string[]): Promise<FolderEntry[]> {
+  async #statAll(names: readonly string[]): Promise<FolderEntry[]> {
     const found: FolderEntry[] = []
-    for (let i = 0; i < names.length; i += LOOKS_AT_ONCE) {
-      const some = names.slice(i, i + LOOKS_AT_ONCE)
+    for (let i = 0; i < names.length; i += STATS_AT_ONCE) {
+      const some = names.slice(i, i + STATS_AT_ONCE)
       const entries = await Promise.all(some.map(name => this.#stat(name)))
       for (const entry of entries) {
-        if (entry === undefined || this.#claims.has(entry.name) || this.#entries.has(entry.name)) continue
+        if (entry === undefined || this.#reserved.has(entry.name) || this.#entries.has(entry.name)) continue
         found.push(this.#insert(entry))
       }
     }
@@ -138,10 +138,10 @@ export class FolderIndex {
 
   async #stat(name: string): Promise<FolderEntry | undefined> {
     const path = join(this.#dir, name)
-    const stats = await ifThere(lstat(path), undefined)
+    const stats = await ifExists(lstat(path), undefined)
     if (stats === undefined) return undefined
     const { files, bytes } = stats.isDirectory()
-      ? countOf(await measureTree(path))
+      ? usageOf(await measureTree(path))
       : { files: 1, bytes: stats.size }
     return { name, size: bytes, files, mtimeMs: stats.mtimeMs, listing: this.#listings, gone: false }
   }
@@ -157,28 +157,28 @@ export class FolderIndex {
 }
 
 /** The reserved name of a file that is being written. */
-export class NameClaim implements NameChoice {
-  readonly #claims: Set<string>
+export class ReservedName implements NameChoice {
+  readonly #reserved: Set<string>
   readonly #make: () => string
   name: string
 
-  constructor(claims: Set<string>, make: () => string) {
-    this.#claims = claims
+  constructor(reserved: Set<string>, make: () => string) {
+    this.#reserved = reserved
     this.#make = make
     this.name = make()
-    claims.add(this.name)
+    reserved.add(this.name)
   }
 
   next(): void {
     this.release()
     this.name = this.#make()
-    this.#claims.add(this.name)
+    this.#reserved.add(this.name)
   }
 
   release(): void {
-    this.#claims.delete(this.name)
+    this.#reserved.delete(this.name)
   }
 }
 
 const LISTING_BUFFER = 512
-const LOOKS_AT_ONCE = 64
+const STATS_AT_ONCE = 64

@@ -13,7 +13,7 @@ export interface Changes {
  * no notifications. The folder need not exist, and may be removed and created again. Only one caller may wait at a
  * time; a change without a waiting caller is kept for the next.
  */
-export class FolderBell {
+export class FolderWatcher {
   readonly #dir: string
   readonly #timer: NodeJS.Timeout
   #watcher: FSWatcher | undefined
@@ -29,20 +29,20 @@ export class FolderBell {
     this.#rewatch()
     this.#timer = setInterval(() => {
       this.#rewatch()
-      this.ring()
-    }, LOOK_EVERY_MS)
+      this.notify()
+    }, POLL_INTERVAL_MS)
   }
 
   /** Reports a possible change of the file `name`, or of the whole folder. */
-  ring(name?: string): void {
-    if (name === undefined || this.#names.size >= MOST_NAMES) this.#list = true
+  notify(name?: string): void {
+    if (name === undefined || this.#names.size >= MAX_NAMES) this.#list = true
     else this.#names.add(name)
     this.#pending = true
     this.#wake?.()
   }
 
   /** Resolves on the first possible change since the last call, after `ms` milliseconds, or when `signal` fires. */
-  async rung({ ms, signal }: { ms?: number; signal?: AbortSignal } = {}): Promise<void> {
+  async changed({ ms, signal }: { ms?: number; signal?: AbortSignal } = {}): Promise<void> {
     if (!this.#pending && !signal?.aborted) {
       let timer: NodeJS.Timeout | undefined
       let wake = () => {}
@@ -85,15 +85,15 @@ export class FolderBell {
   /** Undefined if the folder is missing or the system has no watch left: then only the poll finds changes. */
   #openWatcher(): FSWatcher | undefined {
     try {
-      return watch(this.#dir, (_, name) => this.ring(name ?? undefined)).on('error', () => this.ring())
+      return watch(this.#dir, (_, name) => this.notify(name ?? undefined)).on('error', () => this.notify())
     } catch {
       return undefined
     }
   }
 }
 
-const LOOK_EVERY_MS = 2_000
-const MOST_NAMES = 1_000
+const POLL_INTERVAL_MS = 2_000
+const MAX_NAMES = 1_000
 
 function inodeOf(dir: string): number | undefined {
   return statSync(dir, { throwIfNoEntry: false })?.ino

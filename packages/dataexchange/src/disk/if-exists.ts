@@ -2,7 +2,7 @@ import { unlink } from 'node:fs/promises'
 import { systemCode } from '../system-errors.ts'
 
 /** Resolves as `work` does, or with `otherwise` if the file or folder is missing (ENOENT). */
-export async function ifThere<T, U>(work: Promise<T>, otherwise: U): Promise<T | U> {
+export async function ifExists<T, U>(work: Promise<T>, otherwise: U): Promise<T | U> {
   try {
     return await work
   } catch (error) {
@@ -13,7 +13,7 @@ export async function ifThere<T, U>(work: Promise<T>, otherwise: U): Promise<T |
 
 /** Removes the file at `path`; false if it is already gone. */
 export function removeFile(path: string): Promise<boolean> {
-  return ifThere(
+  return ifExists(
     unlink(path).then(() => true),
     false,
   )

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { OwnNames, ownerIn } from './unique-names.ts'
+import { ownerIn, UniqueNames } from './unique-names.ts'
 
 /** The paths of one folder of the mailbox. */
 export interface FolderLayout {
@@ -29,8 +29,8 @@ export function temporaryPath(layout: FolderLayout): string {
 }
 
 /** Returns the path that reserves the final name `name` on a file system without hard links. */
-export function claimPath(layout: FolderLayout, name: string): string {
-  return join(layout.temporaries, `${name}${CLAIM}`)
+export function reservationPath(layout: FolderLayout, name: string): string {
+  return join(layout.temporaries, `${name}${RESERVATION}`)
 }
 
 /**
@@ -44,6 +44,6 @@ export function temporaryOwner(name: string): { pid: number; ours: boolean } | u
 
 const TEMPORARY = '.tmp'
 
-const CLAIM = '.claim'
+const RESERVATION = '.claim'
 
-const temporaryNames = new OwnNames(TEMPORARY)
+const temporaryNames = new UniqueNames(TEMPORARY)

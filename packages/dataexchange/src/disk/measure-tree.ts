@@ -1,7 +1,7 @@
 import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ifThere } from './if-exists.ts'
-import type { Count } from './usage.ts'
+import { ifExists } from './if-exists.ts'
+import type { Usage } from './usage.ts'
 
 /** The contents of a folder and all its subfolders. Only files and folders count. */
 export interface TreeSize {
@@ -20,11 +20,11 @@ export async function measureTree(dir: string): Promise<TreeSize> {
   const waiting = [dir]
   for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
     const parent = at
-    const entries = await ifThere(readdir(parent, { withFileTypes: true }), [])
+    const entries = await ifExists(readdir(parent, { withFileTypes: true }), [])
     const paths = entries.filter(entry => entry.isFile()).map(({ name }) => join(parent, name))
-    for (let i = 0; i < paths.length; i += LOOKS_AT_ONCE) {
-      const some = paths.slice(i, i + LOOKS_AT_ONCE)
-      for (const stats of await Promise.all(some.map(path => ifThere(lstat(path), undefined)))) {
+    for (let i = 0; i < paths.length; i += STATS_AT_ONCE) {
+      const some = paths.slice(i, i + STATS_AT_ONCE)
+      for (const stats of await Promise.all(some.map(path => ifExists(lstat(path), undefined)))) {
         if (stats === undefined) continue
         files++
         bytes += stats.size
@@ -38,8 +38,8 @@ export async function measureTree(dir: string): Promise<TreeSize> {
 }
 
 /** Returns what a folder counts for in a limit of files: each file and each folder, including itself. */
-export function countOf({ files, folders, bytes }: TreeSize): Count {
+export function usageOf({ files, folders, bytes }: TreeSize): Usage {
   return { files: files + folders + 1, bytes }
 }
 
-const LOOKS_AT_ONCE = 64
+const STATS_AT_ONCE = 64

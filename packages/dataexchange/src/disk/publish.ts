@@ -1,8 +1,8 @@
 import { link, lstat, open, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCode } from '../system-errors.ts'
-import { ifThere } from './if-exists.ts'
-import { claimPath, FILE_MODE, type FolderLayout } from './layout.ts'
+import { ifExists } from './if-exists.ts'
+import { FILE_MODE, type FolderLayout, reservationPath } from './layout.ts'
 
 /**
  * Gives the finished file at `temporary` the name `name` in the folder, atomically and without overwriting: resolves
@@ -34,7 +34,7 @@ export async function publishFolder(layout: FolderLayout, temporary: string, nam
     await rename(temporary, join(layout.dir, name))
     return true
   } catch (error) {
-    const isTaken = (await ifThere(lstat(join(layout.dir, name)), undefined)) !== undefined
+    const isTaken = (await ifExists(lstat(join(layout.dir, name)), undefined)) !== undefined
     if (!isTaken || !TAKEN.has(systemCode(error) ?? '')) throw error
     return false
   }
@@ -51,19 +51,19 @@ const NO_HARD_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTS
  * would leave it behind.
  */
 async function publishByRename(layout: FolderLayout, temporary: string, name: string): Promise<boolean> {
-  const claim = claimPath(layout, name)
+  const reservation = reservationPath(layout, name)
   try {
-    await (await open(claim, 'wx', FILE_MODE)).close()
+    await (await open(reservation, 'wx', FILE_MODE)).close()
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return false
     throw error
   }
   try {
     const path = join(layout.dir, name)
-    if ((await ifThere(lstat(path), undefined)) !== undefined) return false
+    if ((await ifExists(lstat(path), undefined)) !== undefined) return false
     await rename(temporary, path)
     return true
   } finally {
-    await unlink(claim).catch(() => undefined)
+    await unlink(reservation).catch(() => undefined)
   }
 }

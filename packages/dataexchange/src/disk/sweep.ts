@@ -1,7 +1,7 @@
 import { lstat, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCode } from '../system-errors.ts'
-import { ifThere, removeFile } from './if-exists.ts'
+import { ifExists, removeFile } from './if-exists.ts'
 import { type FolderLayout, temporaryOwner } from './layout.ts'
 
 /**
@@ -25,7 +25,7 @@ async function isAbandoned(path: string, name: string): Promise<boolean> {
   const owner = temporaryOwner(name)
   if (owner?.ours) return false
   if (owner !== undefined && !isAlive(owner.pid)) return true
-  const stats = await ifThere(lstat(path), undefined)
+  const stats = await ifExists(lstat(path), undefined)
   // A folder was being unpacked or removed.
   const isOurs = stats?.isFile() === true || (owner !== undefined && stats?.isDirectory() === true)
   return isOurs && Date.now() - (stats?.mtimeMs ?? 0) > ABANDONED_AFTER_MS

@@ -72,7 +72,7 @@ export class TemporaryFile {
           writeNext()
         })
     }
-    const mustWait = () => bytes >= MOST_GATHERED || unwritten > FIXED_LIMITS.unwrittenBytes.value
+    const mustWait = () => bytes >= MAX_GATHERED || unwritten > FIXED_LIMITS.unwrittenBytes.value
     try {
       for await (const piece of source) {
         gathered.push(piece)
@@ -136,6 +136,6 @@ export class TemporaryFile {
 }
 
 /** Bytes that one file gathers during a write. */
-const MOST_GATHERED = 512 * 1024
+const MAX_GATHERED = 512 * 1024
 /** Bytes gathered or being written, of all mailboxes in the process: they share its memory. */
 let unwritten = 0

@@ -11,7 +11,7 @@ export interface NameOwner {
 }
 
 /** Generates unique file names: `<pid>-<16 hex digits of this object>-<number>` and a suffix. */
-export class OwnNames {
+export class UniqueNames {
   readonly token: string = randomBytes(8).toString('hex')
   readonly #suffix: string
   #count = 0
@@ -28,9 +28,9 @@ export class OwnNames {
 /** Returns the owner of the file `name` with the suffix `suffix`; undefined if the name has another form. */
 export function ownerIn(name: string, suffix: string): NameOwner | undefined {
   if (!name.endsWith(suffix)) return undefined
-  const [, pid, token, number] = OWN_NAME.exec(name.slice(0, -suffix.length)) ?? []
+  const [, pid, token, number] = UNIQUE_NAME.exec(name.slice(0, -suffix.length)) ?? []
   if (pid === undefined || token === undefined) return undefined
   return { pid: Number(pid), token, number: Number(number) }
 }
 
-const OWN_NAME = /^(\d{1,10})-([0-9a-f]{16})-(\d+)$/
+const UNIQUE_NAME = /^(\d{1,10})-([0-9a-f]{16})-(\d+)$/

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
-import { FolderBell } from './folder-watcher.ts'
-import { ifThere } from './if-exists.ts'
+import { FolderWatcher } from './folder-watcher.ts'
+import { ifExists } from './if-exists.ts'
 
 /** Options of {@link watchFolder}. */
 export interface WatchOptions {
@@ -21,12 +21,12 @@ export async function* watchFolder(
   options: WatchOptions,
 ): AsyncGenerator<string[], void, undefined> {
   const { accepts, onReady, signal } = options
-  const bell = new FolderBell(dir)
+  const watcher = new FolderWatcher(dir)
   try {
     let known = new Set(await namesIn(dir))
     onReady?.()
     while (!signal?.aborted) {
-      await bell.rung({ signal })
+      await watcher.changed({ signal })
       if (signal?.aborted) return
       const names = await namesIn(dir)
       const fresh = names.filter(name => !known.has(name) && accepts(name))
@@ -34,10 +34,10 @@ export async function* watchFolder(
       if (fresh.length > 0) yield fresh
     }
   } finally {
-    bell.close()
+    watcher.close()
   }
 }
 
 async function namesIn(dir: string): Promise<string[]> {
-  return ifThere(readdir(dir), [])
+  return ifExists(readdir(dir), [])
 }

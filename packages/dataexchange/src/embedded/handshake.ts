@@ -4,7 +4,7 @@ import { concat, decodeUtf8, utf8, viewOf } from '../bytes.ts'
 import { DriverError } from '../errors.ts'
 import { ADDRESS_SIZE, decodeAddress, encodeAddress, type SocketAddress } from '../pilot/address.ts'
 import { encodePort } from '../pilot/ipc-messages.ts'
-import { makeSturdy } from '../socket/half-open-socket.ts'
+import { keepReadable } from '../socket/half-open-socket.ts'
 
 /*
  * One connection between two nodes is one stream. The dialling node sends its own address and port and the dialled
@@ -27,7 +27,7 @@ export interface Hello {
  * of `signal`.
  */
 export async function requestStream(path: string, hello: Hello, signal: AbortSignal): Promise<Socket> {
-  const socket = makeSturdy(createConnection({ path, allowHalfOpen: true }))
+  const socket = keepReadable(createConnection({ path, allowHalfOpen: true }))
   const onAbort = () => socket.destroy()
   signal.addEventListener('abort', onAbort, { once: true })
   try {

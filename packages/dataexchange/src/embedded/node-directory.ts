@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PluginError } from '../errors.ts'
 import { type Address, decodeAddress, encodeAddress } from '../pilot/address.ts'
-import { takeName } from '../socket/exclusive-name.ts'
+import { acquireName } from '../socket/exclusive-name.ts'
 import { isListening } from '../socket/socket-file.ts'
 import { systemCode } from '../system-errors.ts'
 
@@ -80,7 +80,7 @@ export class NodeDirectory {
 
   /** Acquires `hostname` for the node with `address`. Resolves with false if another running node has it. */
   acquireHostname(hostname: string, address: Address): Promise<boolean> {
-    return takeName(this.#nameLink(hostname), {
+    return acquireName(this.#nameLink(hostname), {
       place: path => symlink(socketName(address), path),
       withdraw: path => unlink(path),
       isLive: path => this.#isLiveName(path),

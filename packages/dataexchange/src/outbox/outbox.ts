@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path'
 import { Semaphore } from '../async/semaphore.ts'
 import type { Message } from '../client/outgoing.ts'
-import { FolderBell } from '../disk/folder-watcher.ts'
+import { FolderWatcher } from '../disk/folder-watcher.ts'
 import { OutboxError, PilotError, PluginError } from '../errors.ts'
 import { defaultHome } from '../home.ts'
 import { configuredLimit, LIMITS } from '../limits.ts'
@@ -76,7 +76,7 @@ export class Outbox {
   readonly #adder: Adder
   readonly #maxFrameSize: number | undefined
   #isRun = false
-  #bell: FolderBell | undefined
+  #watcher: FolderWatcher | undefined
   #runner: Runner | undefined
 
   private constructor(store: EntryStore, lastSeq: number, options: OutboxOptions) {
@@ -115,7 +115,7 @@ export class Outbox {
    */
   async add(target: Address | string, message: Message, options: AddOptions = {}): Promise<string> {
     const id = await explained(() => this.#adder.add(target.toString(), message, options))
-    this.#bell?.ring()
+    this.#watcher?.notify()
     return id
   }
 
@@ -153,7 +153,7 @@ export class Outbox {
         throw systemCode(error) === 'ENOENT' ? unknown(id) : error
       })
     })
-    this.#bell?.ring()
+    this.#watcher?.notify()
   }
 
   /**
@@ -168,7 +168,7 @@ export class Outbox {
       const maybeStored = await this.#store.take(stem)
       if (maybeStored === undefined) throw unknown(id)
       await this.#store.sync()
-      this.#bell?.ring()
+      this.#watcher?.notify()
       return { maybeStored }
     })
   }
@@ -219,23 +219,23 @@ export class Outbox {
   async #run(options: RunOptions): Promise<void> {
     const { signal = new AbortController().signal, untilEmpty = false } = options
     await this.#store.make()
-    const bell = new FolderBell(this.dir)
-    this.#bell = bell
+    const watcher = new FolderWatcher(this.dir)
+    this.#watcher = watcher
     try {
       const isDone = async () => untilEmpty && (await this.counts()).queued === 0
-      const lock = await waitForLock(this.dir, { bell, signal, isDone })
+      const lock = await waitForLock(this.dir, { watcher, signal, isDone })
       if (lock === undefined) return
       try {
         await this.#store.sweep()
-        this.#runner = new Runner({ ...this.#runnerOptions(options), bell })
+        this.#runner = new Runner({ ...this.#runnerOptions(options), watcher })
         await this.#runner.run(signal, untilEmpty)
       } finally {
         this.#runner = undefined
         await lock.release()
       }
     } finally {
-      this.#bell = undefined
-      bell.close()
+      this.#watcher = undefined
+      watcher.close()
     }
   }
 
@@ -249,7 +249,7 @@ export class Outbox {
     return found
   }
 
-  #runnerOptions(options: RunOptions): Omit<RunnerOptions, 'bell'> {
+  #runnerOptions(options: RunOptions): Omit<RunnerOptions, 'watcher'> {
     const { driver, events, logger = silentLogger, retryMin, retryMax, peersAtOnce, timeoutMs } = options
     return {
       store: this.#store,

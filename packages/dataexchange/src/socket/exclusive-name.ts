@@ -25,7 +25,7 @@ export const CLAIM_SUFFIX_LENGTH = 7
  * and the name itself last. The later of two concurrent claims sees the earlier one alive. A process that sees a
  * rival withdraws its claim, waits for a random time, and tries again.
  */
-export async function takeName(path: string, claim: Claim): Promise<boolean> {
+export async function acquireName(path: string, claim: Claim): Promise<boolean> {
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     if (await claim.isLive(path)) return false
     const claimPath = `${path}-${randomBytes(3).toString('hex')}`

@@ -7,14 +7,14 @@ import { systemCode } from '../system-errors.ts'
  * be lost. Here a write that the other side can no longer read is dropped, and a reset ends the stream after all
  * received bytes.
  */
-export function makeSturdy(socket: Socket): Socket {
-  return Object.assign(socket, STURDY)
+export function keepReadable(socket: Socket): Socket {
+  return Object.assign(socket, OVERRIDES)
 }
 
 type Done = (error?: Error | null) => void
 
 /** Shared by all sockets: closures for each socket would add memory to every idle stream. */
-const STURDY = {
+const OVERRIDES = {
   _write(this: Socket, chunk: unknown, encoding: BufferEncoding, done: Done): void {
     Socket.prototype._write.call(this, chunk, encoding, forgiving(done))
   },

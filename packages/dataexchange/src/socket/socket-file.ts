@@ -4,8 +4,8 @@ import { createConnection, createServer, type Server, type Socket } from 'node:n
 import { dirname, join, resolve } from 'node:path'
 import { DriverError, PluginError } from '../errors.ts'
 import { systemCode } from '../system-errors.ts'
-import { CLAIM_SUFFIX_LENGTH, takeName } from './exclusive-name.ts'
-import { makeSturdy } from './half-open-socket.ts'
+import { acquireName, CLAIM_SUFFIX_LENGTH } from './exclusive-name.ts'
+import { keepReadable } from './half-open-socket.ts'
 
 /** A listening Unix socket that owns its name. */
 export interface PublishedSocket {
@@ -18,7 +18,7 @@ export interface PublishedSocket {
 /**
  * Listens on `wanted` with mode 0600. The socket appears there atomically. The socket of a dead process is replaced,
  * that of a live one never. A missing parent folder is created with mode 0700. Connections are half-open and stay
- * readable, see {@link makeSturdy}.
+ * readable, see {@link keepReadable}.
  *
  * @throws {DriverError} SOCKET_IN_USE if a live process listens there
  * @throws {PluginError} CONFIG_INVALID if the path is too long for a socket, is not a socket, or cannot be written
@@ -28,7 +28,7 @@ export async function publishSocket(
   onConnection: (socket: Socket) => void,
 ): Promise<PublishedSocket> {
   const path = checkedPath(wanted)
-  const server = createServer({ allowHalfOpen: true }, socket => onConnection(makeSturdy(socket)))
+  const server = createServer({ allowHalfOpen: true }, socket => onConnection(keepReadable(socket)))
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     await checkKind(path)
@@ -81,7 +81,7 @@ async function listenAs(server: Server, path: string): Promise<boolean> {
     server.listen(born)
     await once(server, 'listening')
     await chmod(born, 0o600)
-    return await takeName(path, {
+    return await acquireName(path, {
       place: claim => rename(born, claim),
       withdraw: claim => rename(claim, born),
       isLive: isListening,
@@ -96,12 +96,12 @@ const MAX_SOCKET_PATH = process.platform === 'linux' ? 107 : 103
 
 function checkedPath(wanted: string): string {
   const path = resolve(wanted)
-  const most = MAX_SOCKET_PATH - CLAIM_SUFFIX_LENGTH
+  const max = MAX_SOCKET_PATH - CLAIM_SUFFIX_LENGTH
   const length = Buffer.byteLength(path)
-  if (length <= most) return path
+  if (length <= max) return path
   throw new PluginError(
     'CONFIG_INVALID',
-    `the socket path ${path} has ${length} bytes, at most ${most} are possible; use a folder with a shorter path`,
+    `the socket path ${path} has ${length} bytes, at most ${max} are possible; use a folder with a shorter path`,
   )
 }
 

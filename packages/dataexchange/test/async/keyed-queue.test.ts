@@ -25,14 +25,14 @@ test('runs of one key wait for each other, even if one fails; runs of another ke
 test('turns of one key come in the order they were taken, also if they end early', async () => {
   const queue = new KeyedQueue()
   const [first, second, third] = [queue.take('a'), queue.take('a'), queue.take('a')]
-  await first.come
+  await first.ready
   second.end()
   let hasCome = false
-  void third.come.then(() => {
+  void third.ready.then(() => {
     hasCome = true
   })
   await new Promise(resolve => setImmediate(resolve))
   assert.equal(hasCome, false)
   first.end()
-  await third.come
+  await third.ready
 })

@@ -28,7 +28,7 @@ test('a file that is being written is counted once, by its writer', async t => {
   const dir = await tempDir(t)
   const index = new FolderIndex(dir, () => true)
   let seq = 0
-  const claim = index.claim(() => `${++seq}`)
+  const claim = index.reserveName(() => `${++seq}`)
   claim.next()
   await writeFile(join(dir, '2'), 'four')
   assert.deepEqual(await index.refresh(), [])

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { FolderBell } from '../../disk/folder-watcher.ts'
+import { FolderWatcher } from '../../disk/folder-watcher.ts'
 import { removeFile } from '../../disk/if-exists.ts'
 import { MailboxError } from '../../errors.ts'
 import { systemCode } from '../../system-errors.ts'
@@ -48,7 +48,7 @@ export class InboxConsumer {
   readonly #leases: LeaseFolder
   readonly #queue: ReadyQueue
   /** One for each wait that is under way. */
-  readonly #watchers = new Set<FolderBell>()
+  readonly #watchers = new Set<FolderWatcher>()
 
   private constructor(options: ConsumerOptions) {
     this.#options = checkOptions(options)
@@ -161,7 +161,7 @@ export class InboxConsumer {
   }
 
   async #next(
-    watcher: FolderBell,
+    watcher: FolderWatcher,
     deadline: number,
     signal?: AbortSignal,
   ): Promise<LeasedMessage | undefined> {
@@ -172,7 +172,7 @@ export class InboxConsumer {
       if (message !== undefined) return message
       const ms = Math.min(deadline, this.#queue.nextDue) - Date.now()
       if (deadline <= Date.now()) return undefined
-      await watcher.rung({ signal, ...(Number.isFinite(ms) && { ms: Math.max(ms, 0) }) })
+      await watcher.changed({ signal, ...(Number.isFinite(ms) && { ms: Math.max(ms, 0) }) })
       await this.#queue.refresh(watcher.take())
     }
   }
@@ -270,19 +270,19 @@ export class InboxConsumer {
     return isMoved
   }
 
-  #openWatcher(): FolderBell {
-    const watcher = new FolderBell(this.dir)
+  #openWatcher(): FolderWatcher {
+    const watcher = new FolderWatcher(this.dir)
     this.#watchers.add(watcher)
     return watcher
   }
 
-  #closeWatcher(watcher: FolderBell): void {
+  #closeWatcher(watcher: FolderWatcher): void {
     watcher.close()
     this.#watchers.delete(watcher)
   }
 
   #wakeWaiting(): void {
-    for (const watcher of this.#watchers) watcher.ring('')
+    for (const watcher of this.#watchers) watcher.notify('')
   }
 
   /** Runs `work`, and turns errors of the file system into a MailboxError. */

@@ -36,7 +36,7 @@ import { lstat, open, readdir, rename, unlink, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { coalesce } from '../../async/coalesce.ts'
 import { DirectorySync, makeFolder } from '../../disk/directory-sync.ts'
-import { ifThere, removeFile, retryInFolder } from '../../disk/if-exists.ts'
+import { ifExists, removeFile, retryInFolder } from '../../disk/if-exists.ts'
 import { FILE_MODE, type FolderLayout, folderLayout, temporaryPath } from '../../disk/layout.ts'
 import { publish } from '../../disk/publish.ts'
 import { sweepTemporaries } from '../../disk/sweep.ts'
@@ -84,7 +84,7 @@ export class LeaseFolder {
   /** The states of all messages that the group has files of. Their `until` is not read and is 0. */
   async readAll(): Promise<Map<string, LeaseState>> {
     const states = new Map<string, LeaseState>()
-    for (const name of await ifThere(readdir(this.#layout.dir), [])) {
+    for (const name of await ifExists(readdir(this.#layout.dir), [])) {
       const [, id, kind] = STATE_NAME.exec(name) ?? []
       if (id === undefined || kind === undefined) continue
       const { done, dead, attempt } = states.get(id) ?? NO_STATE
@@ -133,7 +133,7 @@ export class LeaseFolder {
   async setUntil(id: string, attempt: number, until: number): Promise<boolean> {
     const seconds = until / 1000
     const isThere = utimes(this.#path(id, attempt), seconds, seconds).then(() => true)
-    return (await ifThere(isThere, false)) && !(await this.#has(id, attempt + 1))
+    return (await ifExists(isThere, false)) && !(await this.#has(id, attempt + 1))
   }
 
   /** Acknowledges the message; resolves when that is durable. */
@@ -151,7 +151,7 @@ export class LeaseFolder {
 
   /** Turns the expired lease number `attempt` into a dead letter. */
   async setDead(id: string, attempt: number): Promise<void> {
-    await ifThere(rename(this.#path(id, attempt), this.#path(id, 'dead')), undefined)
+    await ifExists(rename(this.#path(id, attempt), this.#path(id, 'dead')), undefined)
   }
 
   /** Resets a dead letter, as if it had never been handed out. */
@@ -165,7 +165,7 @@ export class LeaseFolder {
     const gone = new Set(ids)
     if (gone.size === 0) return
     await this.syncRemoval([...gone])
-    for (const name of await ifThere(readdir(this.#layout.dir), [])) {
+    for (const name of await ifExists(readdir(this.#layout.dir), [])) {
       const [, id = ''] = STATE_NAME.exec(name) ?? []
       if (gone.has(id)) await removeFile(join(this.#layout.dir, name))
     }
@@ -183,7 +183,7 @@ export class LeaseFolder {
   }
 
   async #endOf(id: string, attempt: number): Promise<number | undefined> {
-    const stats = await ifThere(lstat(this.#path(id, attempt)), undefined)
+    const stats = await ifExists(lstat(this.#path(id, attempt)), undefined)
     if (stats === undefined) return undefined
     // Rounded up, since fractions of a second come back slightly smaller.
     return stats.mtimeMs > Date.now() + CLOCK_SET_BACK_MS ? 0 : Math.ceil(stats.mtimeMs)
@@ -212,7 +212,7 @@ export class LeaseFolder {
   }
 
   async #has(id: string, kind: StateKind): Promise<boolean> {
-    return (await ifThere(lstat(this.#path(id, kind)), undefined)) !== undefined
+    return (await ifExists(lstat(this.#path(id, kind)), undefined)) !== undefined
   }
 
   async #remove(id: string, kind: StateKind): Promise<boolean> {

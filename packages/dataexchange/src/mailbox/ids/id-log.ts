@@ -4,7 +4,7 @@ import { coalesce } from '../../async/coalesce.ts'
 import { DirectorySync, makeFolder } from '../../disk/directory-sync.ts'
 import { retryInFolder } from '../../disk/if-exists.ts'
 import { isAlive } from '../../disk/sweep.ts'
-import { OwnNames, ownerIn } from '../../disk/unique-names.ts'
+import { ownerIn, UniqueNames } from '../../disk/unique-names.ts'
 import { FIXED_LIMITS } from '../../limits.ts'
 import type { Logger } from '../../logger.ts'
 import { systemCode } from '../../system-errors.ts'
@@ -134,7 +134,7 @@ export class IdLog {
 }
 
 const SUFFIX = '.ids'
-const fileNames = new OwnNames(SUFFIX)
+const fileNames = new UniqueNames(SUFFIX)
 
 /** Whether the writer of the file has died or closed its log, or all records in it have expired. */
 async function isAbandoned(path: string, name: string): Promise<boolean> {

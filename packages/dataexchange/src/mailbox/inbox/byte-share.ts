@@ -1,10 +1,10 @@
-import { Tally } from '../../disk/usage.ts'
+import { UsageBySender } from '../../disk/usage.ts'
 
 /** A budget of bytes for all senders, of which one sender can take a fraction: one over `senders`. */
 export class ByteShare {
   readonly #max: number
   readonly #senders: number
-  readonly #taken = new Tally()
+  readonly #taken = new UsageBySender()
 
   constructor(max: number, senders: number) {
     this.#max = max

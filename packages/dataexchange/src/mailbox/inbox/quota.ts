@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { coalesce } from '../../async/coalesce.ts'
 import { Fifo } from '../../async/queue.ts'
-import { type FolderEntry, FolderIndex, type NameClaim } from '../../disk/folder-index.ts'
-import { type Count, sum, Tally } from '../../disk/usage.ts'
+import { type FolderEntry, FolderIndex, type ReservedName } from '../../disk/folder-index.ts'
+import { sum, type Usage, UsageBySender } from '../../disk/usage.ts'
 import { MailboxError } from '../../errors.ts'
 import type { Logger } from '../../logger.ts'
 import { systemCode } from '../../system-errors.ts'
@@ -44,7 +44,7 @@ export class InboxQuota {
   /** Senders that may be past their share. */
   readonly #suspects = new Set<string>()
   /** The reservations of messages being written, if new messages are refused. */
-  readonly #writing = new Tally()
+  readonly #writing = new UsageBySender()
   #unreported = 0
   #reportedAt = Number.NEGATIVE_INFINITY
 
@@ -62,8 +62,8 @@ export class InboxQuota {
   }
 
   /** Reserves a name for a message, see `FolderIndex.claim`. */
-  claim(make: () => string): NameClaim {
-    return this.#index.claim(make)
+  claim(make: () => string): ReservedName {
+    return this.#index.reserveName(make)
   }
 
   /** Lists the inbox and takes up the changes of other programs. */
@@ -163,7 +163,7 @@ export class InboxQuota {
     return victims
   }
 
-  #isPastShare({ files, bytes }: Count): boolean {
+  #isPastShare({ files, bytes }: Usage): boolean {
     const { maxFiles, maxBytes, share } = this.#limits
     return share < 1 && (files > maxFiles * share || bytes > maxBytes * share)
   }

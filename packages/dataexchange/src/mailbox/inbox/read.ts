@@ -1,6 +1,6 @@
 import { lstat, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ifThere, removeFile } from '../../disk/if-exists.ts'
+import { ifExists, removeFile } from '../../disk/if-exists.ts'
 import { folderLayout } from '../../disk/layout.ts'
 import { DeliveryError } from '../../errors.ts'
 import { addTombstones } from '../journal/tombstones.ts'
@@ -96,7 +96,7 @@ export async function readMessage(
 ): Promise<InboxMessage | DamagedMessage | undefined> {
   if (!isMessageName(`${id}${MESSAGE_SUFFIX}`) || /[/\\]/.test(id)) return undefined
   try {
-    const json = await ifThere(readFile(messagePath(dir, id), 'utf8'), undefined)
+    const json = await ifExists(readFile(messagePath(dir, id), 'utf8'), undefined)
     return json === undefined ? undefined : parseMessage(id, json)
   } catch (error) {
     return { id, damaged: error instanceof Error ? error.message : String(error) }
@@ -190,7 +190,7 @@ export async function messageIds(dir: string): Promise<string[]> {
 
 /** The file names of all messages in the inbox `dir`, newest first. A name without a time counts as oldest. */
 export async function messageNames(dir: string): Promise<string[]> {
-  const entries = await ifThere(readdir(dir, { withFileTypes: true }), [])
+  const entries = await ifExists(readdir(dir, { withFileTypes: true }), [])
   return entries
     .filter(entry => entry.isFile() && isMessageName(entry.name))
     .map(({ name }) => ({ name, age: messageAge(name, 0) }))

@@ -2,7 +2,7 @@ import { closeSync, openSync } from 'node:fs'
 import { lstat, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { bootId, isSameBoot } from '../../disk/boot-id.ts'
-import { ifThere } from '../../disk/if-exists.ts'
+import { ifExists } from '../../disk/if-exists.ts'
 import { isAlive } from '../../disk/sweep.ts'
 import { writeAllSync } from '../../disk/write-all.ts'
 import { FIXED_LIMITS } from '../../limits.ts'
@@ -85,13 +85,13 @@ export function adopt({ path, boot }: AbandonedSegment): void {
 
 /** Reads the file at `path`. Undefined if it does not exist, `other` if it is not a file or larger than `maxSize`. */
 export async function readSmall(path: string, maxSize: number): Promise<Uint8Array | 'other' | undefined> {
-  const stats = await ifThere(lstat(path), undefined)
+  const stats = await ifExists(lstat(path), undefined)
   if (stats === undefined) return undefined
-  return stats.isFile() && stats.size <= maxSize ? ifThere(readFile(path), undefined) : 'other'
+  return stats.isFile() && stats.size <= maxSize ? ifExists(readFile(path), undefined) : 'other'
 }
 
 async function hasFailed(path: string): Promise<boolean> {
-  return (await ifThere(lstat(failedPath(path)), undefined)) !== undefined
+  return (await ifExists(lstat(failedPath(path)), undefined)) !== undefined
 }
 
 /** More than a full segment with its last batch. */
@@ -105,7 +105,7 @@ async function isAbandoned(path: string, { pid, ours }: SegmentOwner, boot: stri
   // A segment that is just being created has no header yet.
   if (boot !== '' && !isSameBoot(boot, bootId())) return true
   // Another process may have the id now. If the owner is merely slow, taking its segment does no harm.
-  const stats = await ifThere(lstat(path), undefined)
+  const stats = await ifExists(lstat(path), undefined)
   return stats !== undefined && Date.now() - stats.mtimeMs > ABANDONED_AFTER * FIXED_LIMITS.journalAge.value
 }
 

@@ -1,6 +1,6 @@
 import { unlink, writeFile } from 'node:fs/promises'
 import { syncDirectory } from '../../disk/directory-sync.ts'
-import { ifThere } from '../../disk/if-exists.ts'
+import { ifExists } from '../../disk/if-exists.ts'
 import { FILE_MODE } from '../../disk/layout.ts'
 import type { Logger } from '../../logger.ts'
 import {
@@ -94,10 +94,10 @@ export class Checkpoints {
         await writeFile(failedPath(path), '', { mode: FILE_MODE })
         await writeMessages(layout.dir, path, signal)
       })
-    await ifThere(syncDirectory(layout.dir), undefined)
-    await ifThere(unlink(path), undefined)
+    await ifExists(syncDirectory(layout.dir), undefined)
+    await ifExists(unlink(path), undefined)
     // A segment that a power cut brought back would bring back messages that were removed since.
-    await ifThere(syncDirectory(dir), undefined)
-    for (const sidecar of [tombstonesPath(path), failedPath(path)]) await ifThere(unlink(sidecar), undefined)
+    await ifExists(syncDirectory(dir), undefined)
+    for (const sidecar of [tombstonesPath(path), failedPath(path)]) await ifExists(unlink(sidecar), undefined)
   }
 }

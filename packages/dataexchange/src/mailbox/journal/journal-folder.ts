@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { FolderLayout } from '../../disk/layout.ts'
-import { OwnNames, ownerIn } from '../../disk/unique-names.ts'
+import { ownerIn, UniqueNames } from '../../disk/unique-names.ts'
 import { journalDir } from '../layout.ts'
 
 /** A retired segment, as the checkpoints take it. */
@@ -24,7 +24,7 @@ export class JournalFolder {
   readonly dir: string
   /** The id of this journal, in the names of its segments. */
   readonly journal: string
-  readonly #names = new OwnNames(SEGMENT_SUFFIX)
+  readonly #names = new UniqueNames(SEGMENT_SUFFIX)
 
   constructor(layout: FolderLayout) {
     this.layout = layout

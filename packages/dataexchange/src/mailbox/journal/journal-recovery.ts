@@ -3,7 +3,7 @@ import { lstat, readdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { bootId, isSameBoot } from '../../disk/boot-id.ts'
 import { syncDirectory } from '../../disk/directory-sync.ts'
-import { ifThere, removeFile } from '../../disk/if-exists.ts'
+import { ifExists, removeFile } from '../../disk/if-exists.ts'
 import { SmallFile } from '../../disk/small-file.ts'
 import type { Logger } from '../../logger.ts'
 import { type AbandonedSegment, abandonedSegments, readSmall } from './abandoned-segments.ts'
@@ -51,7 +51,7 @@ export async function recoverJournal(folder: JournalFolder, logger: Logger): Pro
 
 async function list({ dir }: JournalFolder, logger: Logger): Promise<string[]> {
   try {
-    return await ifThere(readdir(dir), [])
+    return await ifExists(readdir(dir), [])
   } catch (err) {
     logger.warn({ err, dir }, 'the journal cannot be read')
     return []
@@ -142,7 +142,7 @@ async function buryMissing(
 async function removeStraySidecars({ dir }: JournalFolder, listed: readonly string[]): Promise<void> {
   for (const name of listed) {
     const segment = segmentOfSidecar(name)
-    if (segment === undefined || (await ifThere(lstat(join(dir, segment)), undefined))) continue
+    if (segment === undefined || (await ifExists(lstat(join(dir, segment)), undefined))) continue
     await unlink(join(dir, name)).catch(() => undefined)
   }
 }

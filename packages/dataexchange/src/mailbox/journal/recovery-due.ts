@@ -1,7 +1,7 @@
 import { lstat, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { bootId, isSameBoot } from '../../disk/boot-id.ts'
-import { ifThere } from '../../disk/if-exists.ts'
+import { ifExists } from '../../disk/if-exists.ts'
 import type { FolderLayout } from '../../disk/layout.ts'
 import { journalDir } from '../layout.ts'
 import { segmentOwner } from './journal-folder.ts'
@@ -15,9 +15,9 @@ export async function isRecoveryDue(layout: FolderLayout): Promise<boolean> {
   const dir = journalDir(layout)
   const current = bootId()
   try {
-    const names = await ifThere(readdir(dir), [])
+    const names = await ifExists(readdir(dir), [])
     const segments = names.filter(name => segmentOwner(name) !== undefined)
-    const boots = await Promise.all(segments.map(name => ifThere(bootOf(join(dir, name)), '')))
+    const boots = await Promise.all(segments.map(name => ifExists(bootOf(join(dir, name)), '')))
     return boots.some(boot => boot !== '' && !isSameBoot(boot, current))
   } catch {
     return true

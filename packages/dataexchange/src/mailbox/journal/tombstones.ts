@@ -1,7 +1,7 @@
 import { open, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { syncDirectory } from '../../disk/directory-sync.ts'
-import { ifThere } from '../../disk/if-exists.ts'
+import { ifExists } from '../../disk/if-exists.ts'
 import { FILE_MODE, type FolderLayout } from '../../disk/layout.ts'
 import { journalDir } from '../layout.ts'
 import { segmentOwner, tombstonesPath } from './journal-folder.ts'
@@ -21,7 +21,7 @@ export async function addTombstones(
 ): Promise<void> {
   if (names.length === 0) return
   const dir = journalDir(layout)
-  const segments = (await ifThere(readdir(dir), [])).filter(name => {
+  const segments = (await ifExists(readdir(dir), [])).filter(name => {
     const owner = segmentOwner(name)
     return owner !== undefined && (journal === undefined || owner.journal === journal)
   })
@@ -45,7 +45,7 @@ export async function appendTombstones(path: string, names: readonly string[]): 
 
 /** The names that have a tombstone beside the segment at `path`. */
 export async function readTombstones(path: string): Promise<string[]> {
-  const text = await ifThere(readFile(tombstonesPath(path), 'utf8'), '')
+  const text = await ifExists(readFile(tombstonesPath(path), 'utf8'), '')
   // The last line is empty, or torn.
   return text
     .split('\n')

@@ -33,7 +33,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open, readdir, readFile, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { coalesce } from '../../async/coalesce.ts'
-import { ifThere, retryInFolder } from '../../disk/if-exists.ts'
+import { ifExists, retryInFolder } from '../../disk/if-exists.ts'
 import { FILE_MODE, FOLDER_MODE } from '../../disk/layout.ts'
 import { isOwnerFileName, ownedPartialName, ownerFileName, parsePartialName } from './partial-names.ts'
 
@@ -247,7 +247,7 @@ export class PartialFolder {
   }
 
   #names(): Promise<string[]> {
-    return ifThere(readdir(this.#dir), [])
+    return ifExists(readdir(this.#dir), [])
   }
 
   async #openFile(path: string): Promise<FileHandle> {

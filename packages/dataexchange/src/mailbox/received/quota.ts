@@ -1,7 +1,7 @@
 import { coalesce } from '../../async/coalesce.ts'
 import type { DurableFolder } from '../../disk/durable-folder.ts'
 import { FolderIndex } from '../../disk/folder-index.ts'
-import { type Count, NOTHING, sum } from '../../disk/usage.ts'
+import { NO_USAGE, sum, type Usage } from '../../disk/usage.ts'
 import { MailboxError } from '../../errors.ts'
 import { partialDir } from '../layout.ts'
 import { isUnpackedName } from '../names.ts'
@@ -32,7 +32,7 @@ export class ReceivedQuota {
   readonly refresh: () => Promise<void>
   readonly #limits: ReceivedLimits
   /** Reserved by {@link reserve}. */
-  #reserved: Count = { files: 0, bytes: 0 }
+  #reserved: Usage = { files: 0, bytes: 0 }
   /** Reserved by {@link open}. */
   readonly #open: Reservations
 
@@ -58,14 +58,14 @@ export class ReceivedQuota {
    *
    * @throws {MailboxError} RECEIVED_FULL
    */
-  async reserve(usage: Count): Promise<void> {
+  async reserve(usage: Usage): Promise<void> {
     // A loop, not an `if`: nothing may be awaited between the last check and the reservation.
     while (!this.#fits(usage)) await this.#makeRoom(usage)
     this.#reserved = sum(this.#reserved, usage)
   }
 
   /** Gives back a reservation of {@link reserve}. */
-  release({ files, bytes }: Count): void {
+  release({ files, bytes }: Usage): void {
     this.#reserved = sum(this.#reserved, { files: -files, bytes: -bytes })
   }
 
@@ -103,12 +103,12 @@ export class ReceivedQuota {
    *
    * @throws {MailboxError} RECEIVED_FULL
    */
-  async check(more: Count = NOTHING): Promise<void> {
+  async check(more: Usage = NO_USAGE): Promise<void> {
     if (!this.#fits(more)) await this.#makeRoom(more)
   }
 
   /** Lists the folder again, then removes idle partial files if that is enough for `more`. Throws if it is not. */
-  async #makeRoom(more: Count): Promise<void> {
+  async #makeRoom(more: Usage): Promise<void> {
     await this.#refreshFor(more)
     while (!this.#fits(more) && this.#fits(this.#withoutIdle(more))) {
       const idle = this.partials.leastValuable()
@@ -117,16 +117,16 @@ export class ReceivedQuota {
     this.#assertFits(more)
   }
 
-  #withoutIdle({ files, bytes }: Count): Count {
+  #withoutIdle({ files, bytes }: Usage): Usage {
     return { files, bytes: bytes - this.partials.idleBytes }
   }
 
   /** Lists the folder before anything is refused, since other programs remove files. */
-  async #refreshFor({ bytes }: Count): Promise<void> {
+  async #refreshFor({ bytes }: Usage): Promise<void> {
     if (bytes <= this.#limits.maxBytes) await this.refresh()
   }
 
-  #assertFits(more: Count): void {
+  #assertFits(more: Usage): void {
     if (this.#fits(more)) return
     const { files, bytes } = this.#used
     const { maxFiles, maxBytes } = this.#limits
@@ -137,16 +137,16 @@ export class ReceivedQuota {
     )
   }
 
-  #fits(more: Count): boolean {
+  #fits(more: Usage): boolean {
     const { files, bytes } = sum(this.#used, more)
     // A file that has begun counts as one already, so it may be completed even if there are too many.
     return bytes <= this.#limits.maxBytes && (more.files === 0 || files <= this.#limits.maxFiles)
   }
 
   /** Partial files count only with their bytes: their number has a limit of its own. */
-  get #used(): Count {
+  get #used(): Usage {
     const { index, partials } = this
     const partial = { files: 0, bytes: partials.bytes }
-    return [index, partial, this.#reserved, this.#open].reduce<Count>(sum, NOTHING)
+    return [index, partial, this.#reserved, this.#open].reduce<Usage>(sum, NO_USAGE)
   }
 }

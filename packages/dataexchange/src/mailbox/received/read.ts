@@ -1,6 +1,6 @@
 import { lstat, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ifThere, removeFile } from '../../disk/if-exists.ts'
+import { ifExists, removeFile } from '../../disk/if-exists.ts'
 import { folderLayout, temporaryPath } from '../../disk/layout.ts'
 import { measureTree } from '../../disk/measure-tree.ts'
 import { partialDir } from '../layout.ts'
@@ -116,7 +116,7 @@ export async function clearReceived(
 export async function clearPartials(dir: string, before: number = Number.POSITIVE_INFINITY): Promise<number> {
   const partials = partialDir(dir)
   let cleared = 0
-  for (const name of await ifThere(readdir(partials), [])) {
+  for (const name of await ifExists(readdir(partials), [])) {
     const isPartial = parsePartialName(name) !== undefined
     if (!isPartial && !isOwnerFileName(name)) continue
     const file = await findFile(partials, name)
@@ -149,7 +149,7 @@ interface FoundFile {
 }
 
 async function findFiles(dir: string): Promise<FoundFile[]> {
-  const names = await ifThere(readdir(dir), [])
+  const names = await ifExists(readdir(dir), [])
   const files: FoundFile[] = []
   for (const name of names.filter(isReceivedName)) {
     const file = await findFile(dir, name)

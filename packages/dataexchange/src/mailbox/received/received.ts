@@ -106,8 +106,8 @@ export class Received {
   async publish(file: FileInput, finished: FinishedFile): Promise<StoredFile> {
     const write = async (choice: NameChoice, receivedAt: string) => {
       const record = recordOf({ ...file, receivedAt }, finished.sha256)
-      const companion = await this.#records.write(record, finished.modifiedMs)
-      await this.#folder.publish(choice, finished, companion)
+      const sidecar = await this.#records.write(record, finished.modifiedMs)
+      await this.#folder.publish(choice, finished, sidecar)
       return file.length
     }
     const name = (await this.#named(file, write)) ?? ''
@@ -121,7 +121,7 @@ export class Received {
   ): Promise<string | undefined> {
     const atNs = wallClockNs()
     const { index } = this.#options.quota
-    const claim = index.claim(() => receivedFileName(filename, atNs, ++this.#seq))
+    const claim = index.reserveName(() => receivedFileName(filename, atNs, ++this.#seq))
     try {
       const size = await write(claim, rfc3339(atNs))
       if (size === undefined) return undefined
@@ -172,7 +172,7 @@ export class Received {
         const update = (piece: Uint8Array) => hash.update(piece)
         return temporary.writeAll(delivery === undefined ? watched(content(), update) : content())
       },
-      companion: temporary => {
+      sidecar: temporary => {
         const sha256 = delivery?.payloadSha256 ?? hash.digest('hex')
         return this.#records.write(recordOf(file, sha256), temporary.modifiedMs)
       },

@@ -2,8 +2,8 @@ import { lstat, readdir, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { utf8 } from '../../bytes.ts'
 import { DirectorySync, makeFolder } from '../../disk/directory-sync.ts'
-import type { Companion } from '../../disk/durable-folder.ts'
-import { ifThere, retryInFolder } from '../../disk/if-exists.ts'
+import type { Sidecar } from '../../disk/durable-folder.ts'
+import { ifExists, retryInFolder } from '../../disk/if-exists.ts'
 import { type FolderLayout, temporaryPath } from '../../disk/layout.ts'
 import { publish } from '../../disk/publish.ts'
 import { TemporaryFile } from '../../disk/temporary-file.ts'
@@ -76,7 +76,7 @@ export class FileRecords {
    * Writes the record of a file whose last write was at `modifiedMs`. The record is then published with the file. Its
    * sync runs beside the sync of the file, so that the file system can combine them.
    */
-  async write(record: FileRecord, modifiedMs: number): Promise<Companion> {
+  async write(record: FileRecord, modifiedMs: number): Promise<Sidecar> {
     const file = await TemporaryFile.create(temporaryPath(this.#layout))
     try {
       await file.write([utf8(JSON.stringify(toJson(record, modifiedMs)))])
@@ -209,7 +209,7 @@ function fromJson(json: unknown): (FileRecord & { modifiedMs: number }) | Damage
 }
 
 function statOf(path: string): Promise<Awaited<ReturnType<typeof lstat>> | undefined> {
-  return ifThere(lstat(path), undefined)
+  return ifExists(lstat(path), undefined)
 }
 
 function messageOf(error: unknown): string {

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ifThere, removeFile } from '../../disk/if-exists.ts'
+import { ifExists, removeFile } from '../../disk/if-exists.ts'
 import { FILE_MODE, FOLDER_MODE } from '../../disk/layout.ts'
 import { unpackingDir } from '../layout.ts'
 
@@ -18,12 +18,12 @@ export class UnpackQueue {
 
   /** Names of the queued archives. */
   names(): Promise<string[]> {
-    return ifThere(readdir(this.#dir), [])
+    return ifExists(readdir(this.#dir), [])
   }
 
   /** The number of attempts to unpack `archive`; undefined if it is not queued. */
   async attempts(archive: string): Promise<number | undefined> {
-    const text = await ifThere(readFile(join(this.#dir, archive), 'latin1'), undefined)
+    const text = await ifExists(readFile(join(this.#dir, archive), 'latin1'), undefined)
     // A crash may have left the file empty.
     return text === undefined ? undefined : Number(text) || 0
   }

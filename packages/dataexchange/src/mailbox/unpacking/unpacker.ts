@@ -4,11 +4,11 @@ import { archiveError } from '../../archive/archive-error.ts'
 import type { FolderManifest } from '../../archive/manifest.ts'
 import type { DurableFolder } from '../../disk/durable-folder.ts'
 import { checkDisk } from '../../disk/free-space.ts'
-import { ifThere, removeFile } from '../../disk/if-exists.ts'
+import { ifExists, removeFile } from '../../disk/if-exists.ts'
 import { temporaryPath } from '../../disk/layout.ts'
-import { countOf, measureTree } from '../../disk/measure-tree.ts'
+import { measureTree, usageOf } from '../../disk/measure-tree.ts'
 import { publishFolder } from '../../disk/publish.ts'
-import type { Count } from '../../disk/usage.ts'
+import type { Usage } from '../../disk/usage.ts'
 import { MailboxError } from '../../errors.ts'
 import type { Logger } from '../../logger.ts'
 import { reasonForPeer } from '../../system-errors.ts'
@@ -115,7 +115,7 @@ export class Unpacker {
     if (signal.aborted) return
     const { logger, onOutcome } = this.#options
     const archive = this.#path(name)
-    const stats = await ifThere(lstat(archive), undefined)
+    const stats = await ifExists(lstat(archive), undefined)
     const attempts = await this.#queue.attempts(name)
     // The archive was removed, or another process has unpacked it.
     if (stats === undefined || attempts === undefined) return this.#queue.remove(name)
@@ -149,10 +149,10 @@ export class Unpacker {
     const { quota } = this.#options
     const target = unpackedName(name) ?? ''
     const temporary = temporaryPath(layout)
-    const claim = quota.index.claim(() => target)
-    let reserved: Count = { files: 0, bytes: 0 }
+    const claim = quota.index.reserveName(() => target)
+    let reserved: Usage = { files: 0, bytes: 0 }
     const prepare = async (manifest: FolderManifest) => {
-      const count = countOf(manifest)
+      const count = usageOf(manifest)
       await quota.reserve(count)
       reserved = count
       await checkDisk(layout.dir, manifest.bytes)
@@ -163,7 +163,7 @@ export class Unpacker {
         unpack(archive, temporary, { durable, prepare, signal }),
       )
       await this.#publish(temporary, target, manifest, record)
-      quota.index.add(target, manifest.bytes, countOf(manifest).files)
+      quota.index.add(target, manifest.bytes, usageOf(manifest).files)
       await removeFile(this.#path(name))
       quota.index.remove(name)
       await removeRecord(layout.dir, name)

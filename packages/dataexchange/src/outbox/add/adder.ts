@@ -93,7 +93,7 @@ export class Adder {
         seq,
         payload: payload(),
         beforePublish: async bytes => {
-          await turn.come
+          await turn.ready
           await room.take(bytes)
         },
         onPublished: () => turn.end(),

@@ -17,7 +17,7 @@ export const STATE_SUFFIX = '.try'
 /** Why it is not tried any more. */
 export const FAILED_SUFFIX = '.failed'
 
-/** The name to ring a bell with where no file has changed. */
+/** The name to ring a watcher with where no file has changed. */
 export const NO_FILE = ''
 
 /** The name without its suffix: the three files of an entry share it. */

@@ -2,7 +2,7 @@ import { lstat, readdir, readFile, rename, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { utf8 } from '../../bytes.ts'
 import { DurableFolder } from '../../disk/durable-folder.ts'
-import { ifThere, removeFile } from '../../disk/if-exists.ts'
+import { ifExists, removeFile } from '../../disk/if-exists.ts'
 import { folderLayout } from '../../disk/layout.ts'
 import { publish } from '../../disk/publish.ts'
 import { sweepTemporaries } from '../../disk/sweep.ts'
@@ -70,7 +70,7 @@ export class EntryStore {
   /** The entries in the folder, in their order, and the stems of leftovers that belong to none. */
   async look(): Promise<{ entries: Seen[]; orphans: string[] }> {
     const suffixes = new Map<string, Set<string>>()
-    for (const name of await ifThere(readdir(this.dir), [])) {
+    for (const name of await ifExists(readdir(this.dir), [])) {
       const { stem, suffix } = splitName(name) ?? {}
       if (stem === undefined || suffix === undefined) continue
       const known = suffixes.get(stem)
@@ -119,7 +119,7 @@ export class EntryStore {
 
   /** Whether the entry is there. */
   async has(stem: string): Promise<boolean> {
-    return (await ifThere(lstat(this.#path(stem, ENTRY_SUFFIX)), undefined)) !== undefined
+    return (await ifExists(lstat(this.#path(stem, ENTRY_SUFFIX)), undefined)) !== undefined
   }
 
   /** Removes an entry. Resolves with false where it had gone already. {@link sync} makes it durable. */
@@ -190,7 +190,7 @@ export class EntryStore {
   }
 
   async #stateIn(path: string): Promise<EntryState | undefined> {
-    const text = await ifThere(readFile(path, 'utf8'), undefined)
+    const text = await ifExists(readFile(path, 'utf8'), undefined)
     return text === undefined ? undefined : decodeState(text)
   }
 

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { FolderBell } from '../../disk/folder-watcher.ts'
+import type { FolderWatcher } from '../../disk/folder-watcher.ts'
 import { DriverError } from '../../errors.ts'
 import { isListening, type PublishedSocket, publishSocket } from '../../socket/socket-file.ts'
 
@@ -54,7 +54,7 @@ export function isRunning(dir: string): Promise<boolean> {
 
 /** How {@link waitForLock} waits. */
 export interface LockWait {
-  readonly bell: FolderBell
+  readonly watcher: FolderWatcher
   readonly signal: AbortSignal
   /** Whether there is nothing to wait for any more; asked when something in the folder has changed. */
   isDone(): Promise<boolean>
@@ -67,7 +67,7 @@ export interface LockWait {
  */
 export async function waitForLock(
   dir: string,
-  { bell, signal, isDone }: LockWait,
+  { watcher, signal, isDone }: LockWait,
 ): Promise<RunnerLock | undefined> {
   while (!signal.aborted) {
     const lock = await RunnerLock.take(dir)
@@ -76,9 +76,9 @@ export async function waitForLock(
     let isFree = false
     const endWait = whenFree(dir, () => {
       isFree = true
-      bell.ring()
+      watcher.notify()
     })
-    do await bell.rung({ signal })
+    do await watcher.changed({ signal })
     while (!isFree && !signal.aborted && !(await isDone()))
     endWait()
     // All that wait are woken at once.

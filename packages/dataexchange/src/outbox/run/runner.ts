@@ -1,5 +1,5 @@
 import { backoffMs } from '../../async/backoff.ts'
-import type { FolderBell } from '../../disk/folder-watcher.ts'
+import type { FolderWatcher } from '../../disk/folder-watcher.ts'
 import { NO_FILE, splitName } from '../entry/name.ts'
 import { attempt, Connection } from './attempt.ts'
 import { Backlog } from './backlog.ts'
@@ -13,7 +13,7 @@ const TURN_MS = 5_000
 
 /** What a {@link Runner} works with. */
 export interface RunnerOptions extends OutcomesOptions {
-  readonly bell: FolderBell
+  readonly watcher: FolderWatcher
   readonly driver: Network
   readonly peersAtOnce: number
   readonly maxFrameSize: number | undefined
@@ -41,10 +41,10 @@ export class Runner {
 
   /** Runs until `signal` fires or, with `untilEmpty`, until nothing is left to be tried. */
   async run(signal: AbortSignal, untilEmpty: boolean): Promise<void> {
-    const { bell, store, logger } = this.#options
+    const { watcher, store, logger } = this.#options
     const stop = () => {
       this.#stopped = true
-      bell.ring(NO_FILE)
+      watcher.notify(NO_FILE)
     }
     signal.addEventListener('abort', stop, { once: true })
     if (signal.aborted) stop()
@@ -52,7 +52,7 @@ export class Runner {
     let nextLook = 0
     try {
       while (!this.#stopped) {
-        const { names, list } = bell.take()
+        const { names, list } = watcher.take()
         mustLook ||= list || names.some(name => splitName(name) !== undefined)
         if (mustLook && performance.now() >= nextLook) {
           try {
@@ -69,7 +69,7 @@ export class Runner {
         if (untilEmpty && isEmpty && !mustLook) return
         const lookIn = mustLook ? nextLook - performance.now() : this.#backlog.expiresAt - now
         const ms = Math.min(lookIn, this.#nextAt(now) - now, LONGEST_WAIT_MS)
-        await bell.rung({ ms: Math.max(0, ms) })
+        await watcher.changed({ ms: Math.max(0, ms) })
         mustLook ||= this.#backlog.expiresAt <= Date.now()
       }
     } finally {
@@ -83,11 +83,11 @@ export class Runner {
 
   /** Tries the peer with this address soon, and those whose names did not lead to any; or all peers at once. */
   wake(address?: string): void {
-    const { bell } = this.#options
+    const { watcher } = this.#options
     for (const lane of this.#backlog.lanes.values()) {
       if (address === undefined) lane.wake()
       else if ((lane.address ?? address) !== address || !lane.hint()) continue
-      bell.ring(NO_FILE)
+      watcher.notify(NO_FILE)
     }
   }
 
@@ -125,7 +125,7 @@ export class Runner {
       this.#failing -= failing
       this.#serving.delete(serving)
       this.#backlog.release(lane)
-      this.#options.bell.ring(NO_FILE)
+      this.#options.watcher.notify(NO_FILE)
     })
     this.#serving.add(serving)
   }

@@ -99,7 +99,7 @@ test('a name is not used if it is taken, or if its record exists', async t => {
   }
   const taken: string[] = []
   const withdrawn: string[] = []
-  const companion = {
+  const sidecar = {
     publish: async (name: string) => {
       taken.push(name)
       return name !== 'a'
@@ -112,7 +112,7 @@ test('a name is not used if it is taken, or if its record exists', async t => {
   }
   await writeFile(join(layout.dir, 'b'), 'of another program')
   const fill = () => Promise.resolve()
-  await folder.write(choice, { fill, repeatable: true, companion: async () => companion })
+  await folder.write(choice, { fill, repeatable: true, sidecar: async () => sidecar })
   assert.deepEqual([taken, withdrawn], [['a', 'b', 'c'], ['b']])
   assert.equal(await readFile(join(layout.dir, 'b'), 'utf8'), 'of another program')
 })
