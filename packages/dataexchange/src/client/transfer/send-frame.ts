@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { Client } from '../client.ts'
-import type { Job } from './job.ts'
+import type { Job } from './upload-types.ts'
 
 /**
  * Sends a file as one FILE frame, and resolves with the peer’s ACK. Not tried again where the connection is lost:

@@ -4,10 +4,9 @@ import { DATA_EXCHANGE_PORT, type Stream } from '../../pilot/transport.ts'
 import { closedError } from '../pending-answers.ts'
 import { hashSource } from '../source/hash-source.ts'
 import { isLost } from './answers.ts'
-import type { Job } from './job.ts'
 import { Retries } from './retries.ts'
 import { upload } from './upload.ts'
-import type { UploadListener, UploadOutcome } from './upload-types.ts'
+import type { Job, UploadListener, UploadOutcome } from './upload-types.ts'
 
 /** How sending by FILESTREAM ended that did not fail. */
 export type StreamResult =

@@ -10,11 +10,11 @@ import type { FileSource } from '../source/file-source.ts'
 import { hashSource } from '../source/hash-source.ts'
 import { openToSend, type ToSend } from '../source/open-to-send.ts'
 import { resolveTarget } from '../target.ts'
-import type { Job } from './job.ts'
 import { ProgressFeed, type TransferProgress } from './progress.ts'
 import { sendByFrame } from './send-frame.ts'
 import { sendByStream } from './send-stream.ts'
 import type { FileReceipt, FileTransfer, TransferOptions } from './transfer-types.ts'
+import type { Job } from './upload-types.ts'
 import { Watchdog } from './watchdog.ts'
 
 /**

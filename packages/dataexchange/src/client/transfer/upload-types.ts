@@ -1,4 +1,8 @@
+import type { Address } from '../../pilot/address.ts'
+import type { Streams } from '../../pilot/transport.ts'
 import type { SeekableSource } from '../source/file-source.ts'
+import type { ProgressFeed } from './progress.ts'
+import type { Watchdog } from './watchdog.ts'
 
 /** A file that is to be sent, on one connection or on several. */
 export interface FileToSend {
@@ -29,3 +33,15 @@ export type UploadOutcome =
   | { kind: 'mismatch'; answer: string }
   /** INIT was answered with nothing of FILESTREAM, with nothing in time, or with the end of the connection. */
   | { kind: 'unsupported'; why: string; answered: 'other' | 'nothing' | 'close' }
+
+/** One transfer, as its parts share it. */
+export interface Job {
+  readonly driver: Pick<Streams, 'dial'>
+  readonly address: Address
+  readonly file: FileToSend
+  readonly maxFrameSize: number
+  /** Fires when the caller gives up, or the watchdog does. */
+  readonly signal: AbortSignal
+  readonly progress: ProgressFeed
+  readonly watchdog: Watchdog
+}

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { RateMeter } from '#lib/client/transfer/rate-meter.js'
+import { RateMeter } from '#lib/client/transfer/progress.js'
 
 test('the rate is that of the last seconds', () => {
   let now = 0
