@@ -15,7 +15,7 @@ import { checkMessageId } from '../wire/message-id.ts'
 import { encodeTaggedHeader, type MessageIds } from '../wire/tagged.ts'
 import { readTracePayload } from '../wire/trace.ts'
 import { type Message, type Outgoing, prepare } from './outgoing.ts'
-import { closedError, FrameInbox, type FrameWaiter } from './pending-answers.ts'
+import { closedError, type FrameWaiter, PendingAnswers } from './pending-answers.ts'
 import { type Receipt, readReceipt, sentIn } from './receipt.ts'
 import { isUnknownRequest, type RequestOptions, type RequestOutcome, readReply } from './reply-frame.ts'
 import type { FileSource } from './source/file-source.ts'
@@ -45,7 +45,7 @@ export interface DeliverOptions extends WaitOptions, MessageIds {
 export class Client {
   readonly #stream: Stream
   readonly #maxFrameSize: number
-  readonly #frames = new FrameInbox()
+  readonly #frames = new PendingAnswers()
   #lastWrite: Promise<unknown> = Promise.resolve()
   #reading = false
   #takesIds: boolean | undefined
@@ -306,7 +306,7 @@ export class Client {
     const options = { maxFrameSize: this.#maxFrameSize, ids }
     // Refuses what cannot be sent, before an answer is expected and before a byte is written.
     encodeTaggedHeader(head, ids, options)
-    this.#frames.expect(waiter ?? null)
+    this.#frames.expectAnswer(waiter ?? null)
     void this.#readWhileWanted()
     if (payload instanceof Uint8Array) {
       await writeFrame(this.#stream, { ...head, payload }, options)

@@ -15,7 +15,7 @@ export interface FrameWaiter {
  * Hands the frames that a peer sends to those who wait for them. A peer answers every frame in order, so
  * every frame that was written has one answer due: to the delivery that wrote it, or to `recv()`.
  */
-export class FrameInbox {
+export class PendingAnswers {
   /** Who gets the next answers: a delivery, or, null, whoever calls recv(). */
   #due: (FrameWaiter | null)[] = []
   #deliveries = 0
@@ -32,7 +32,7 @@ export class FrameInbox {
   }
 
   /** A frame is about to be written: its answer belongs to `delivery`, or to recv(). */
-  expect(delivery: FrameWaiter | null): void {
+  expectAnswer(delivery: FrameWaiter | null): void {
     if (this.#end !== undefined) {
       delivery?.reject(closedError(this.#end.error))
       return

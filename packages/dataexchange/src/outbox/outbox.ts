@@ -9,8 +9,8 @@ import { type Logger, silentLogger } from '../logger.ts'
 import type { Address } from '../pilot/address.ts'
 import { systemCode } from '../system-errors.ts'
 import { Adder, type AddOptions } from './add/adder.ts'
-import { describe, type OutboxEntry } from './entry/describe-entry.ts'
-import { EntryStore, type Seen } from './entry/store.ts'
+import { describeEntry, type OutboxEntry } from './entry/describe-entry.ts'
+import { EntryStore, type StoredEntry } from './entry/store.ts'
 import type { OutboxEvents } from './outbox-events.ts'
 import { LazyNetwork, type Network } from './run/lazy-network.ts'
 import { Runner, type RunnerOptions } from './run/runner.ts'
@@ -96,7 +96,7 @@ export class Outbox {
   static async open(options: OutboxOptions = {}): Promise<Outbox> {
     const store = new EntryStore(resolve(options.dir ?? join(defaultHome(), 'outbox')))
     return explained(async () => {
-      const { entries } = await store.look()
+      const { entries } = await store.list()
       return new Outbox(store, entries.at(-1)?.seq ?? 0, options)
     })
   }
@@ -122,10 +122,10 @@ export class Outbox {
   /** The entries, those that were added first at the front. Payloads are not read. */
   async list(): Promise<OutboxEntry[]> {
     return explained(async () => {
-      const [seen, running] = await Promise.all([this.#look(), isRunning(this.dir)])
+      const [seen, running] = await Promise.all([this.#list(), isRunning(this.dir)])
       const slots = new Semaphore(READS_AT_ONCE)
       const entries = await Promise.all(
-        seen.map(entry => slots.run('', () => describe(this.#store, entry, running))),
+        seen.map(entry => slots.run('', () => describeEntry(this.#store, entry, running))),
       )
       return entries.filter(entry => entry !== undefined)
     })
@@ -134,7 +134,7 @@ export class Outbox {
   /** How much it holds, by one look at the folder. */
   async counts(): Promise<OutboxCounts> {
     return explained(async () => {
-      const [seen, running] = await Promise.all([this.#look(), isRunning(this.dir)])
+      const [seen, running] = await Promise.all([this.#list(), isRunning(this.dir)])
       const failed = seen.filter(({ hasFailed }) => hasFailed).length
       const bytes = seen.reduce((sum, entry) => sum + entry.bytes, 0)
       return { queued: seen.length - failed, failed, bytes, running }
@@ -176,7 +176,7 @@ export class Outbox {
   /** Removes all messages that have failed, and resolves with how many that were. */
   async clearFailed(): Promise<number> {
     return explained(async () => {
-      const failed = (await this.#look()).filter(({ hasFailed }) => hasFailed)
+      const failed = (await this.#list()).filter(({ hasFailed }) => hasFailed)
       for (const { stem } of failed) await this.#store.remove(stem)
       if (failed.length > 0) await this.#store.sync()
       return failed.length
@@ -239,12 +239,12 @@ export class Outbox {
     }
   }
 
-  async #look(): Promise<readonly Seen[]> {
-    return (await this.#store.look()).entries
+  async #list(): Promise<readonly StoredEntry[]> {
+    return (await this.#store.list()).entries
   }
 
-  async #find(id: string): Promise<Seen> {
-    const found = (await this.#look()).find(entry => entry.id === id)
+  async #find(id: string): Promise<StoredEntry> {
+    const found = (await this.#list()).find(entry => entry.id === id)
     if (found === undefined) throw unknown(id)
     return found
   }

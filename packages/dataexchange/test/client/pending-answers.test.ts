@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { FrameInbox } from '#lib/client/pending-answers.js'
+import { PendingAnswers } from '#lib/client/pending-answers.js'
 import { text } from '../../../../test/helpers/service-harness.ts'
 
 function waiter(log: string[], name: string) {
@@ -16,10 +16,10 @@ function waiter(log: string[], name: string) {
 
 test('answers go to deliveries and to recv() in the order of the frames that they answer', () => {
   const log: string[] = []
-  const inbox = new FrameInbox()
-  inbox.expect(waiter(log, 'first'))
-  inbox.expect(null)
-  inbox.expect(waiter(log, 'third'))
+  const inbox = new PendingAnswers()
+  inbox.expectAnswer(waiter(log, 'first'))
+  inbox.expectAnswer(null)
+  inbox.expectAnswer(waiter(log, 'third'))
   inbox.receive(waiter(log, 'recv'))
   for (const answer of ['1', '2', '3']) inbox.arrived(text(answer))
   assert.deepEqual(log, ['first: 1', 'recv: 2', 'third: 3'])
@@ -27,7 +27,7 @@ test('answers go to deliveries and to recv() in the order of the frames that the
 
 test('a frame that answers nothing waits for recv()', () => {
   const log: string[] = []
-  const inbox = new FrameInbox()
+  const inbox = new PendingAnswers()
   inbox.arrived(text('early'))
   inbox.receive(waiter(log, 'recv'))
   assert.deepEqual(log, ['recv: early'])
@@ -35,7 +35,7 @@ test('a frame that answers nothing waits for recv()', () => {
 
 test('a receiver that gave up gets nothing; the next one does', () => {
   const log: string[] = []
-  const inbox = new FrameInbox()
+  const inbox = new PendingAnswers()
   const gone = waiter(log, 'gone')
   inbox.receive(gone)
   inbox.forget(gone)
@@ -46,12 +46,12 @@ test('a receiver that gave up gets nothing; the next one does', () => {
 
 test('at the end deliveries fail; recv() gets null after a clean end and the error after another', () => {
   const log: string[] = []
-  const clean = new FrameInbox()
-  clean.expect(waiter(log, 'delivery'))
+  const clean = new PendingAnswers()
+  clean.expectAnswer(waiter(log, 'delivery'))
   clean.receive(waiter(log, 'recv'))
   clean.ended()
   clean.receive(waiter(log, 'later'))
-  clean.expect(waiter(log, 'too late'))
+  clean.expectAnswer(waiter(log, 'too late'))
   assert.deepEqual(log, [
     'delivery: CONNECTION_CLOSED',
     'recv: end',
@@ -60,7 +60,7 @@ test('at the end deliveries fail; recv() gets null after a clean end and the err
   ])
 
   log.length = 0
-  const broken = new FrameInbox()
+  const broken = new PendingAnswers()
   broken.receive(waiter(log, 'recv'))
   broken.ended(Object.assign(new Error(), { code: 'EPIPE' }))
   broken.receive(waiter(log, 'later'))
@@ -68,15 +68,15 @@ test('at the end deliveries fail; recv() gets null after a clean end and the err
 })
 
 test('it wants frames only while somebody waits, and not past its bounds', () => {
-  const inbox = new FrameInbox()
+  const inbox = new PendingAnswers()
   assert.equal(inbox.wantsMore, false)
-  inbox.expect(null)
+  inbox.expectAnswer(null)
   assert.equal(inbox.wantsMore, false)
-  inbox.expect(waiter([], 'delivery'))
+  inbox.expectAnswer(waiter([], 'delivery'))
   assert.equal(inbox.wantsMore, true)
   for (let i = 0; i < 1_024; i++) {
-    inbox.expect(null)
-    inbox.expect(waiter([], 'delivery'))
+    inbox.expectAnswer(null)
+    inbox.expectAnswer(waiter([], 'delivery'))
   }
   inbox.arrived(text('for recv'))
   inbox.arrived(text('for the delivery'))

@@ -17,7 +17,7 @@ const REPLY_SCAN_SIZE = 64 * KiB
  * Whether the peer `from`, an address as text, has been seen to name the messages that it replies to: the
  * newest 1,000 messages of the inbox `dir` are looked at, up to 200 of that peer's. Large files are left out.
  */
-export async function echoesIds(dir: string, from: string, signal: AbortSignal): Promise<boolean> {
+export async function namesItsReplies(dir: string, from: string, signal: AbortSignal): Promise<boolean> {
   const names = (await messageNames(dir)).slice(0, REPLY_SCAN_FILES)
   let ofPeer = 0
   for (let at = 0; at < names.length && !signal.aborted; at += AT_ONCE) {

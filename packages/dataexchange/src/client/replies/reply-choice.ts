@@ -17,7 +17,7 @@ export class ReplyChoice {
   }
 
   /** A message has come; the order of the calls is the order in which they came. */
-  offer(message: InboxMessage): void {
+  add(message: InboxMessage): void {
     const { messageId, replyTo } = message
     // What was sent, where this node has sent it to itself.
     if (messageId !== undefined && this.#ids.has(messageId)) return

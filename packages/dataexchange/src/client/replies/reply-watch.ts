@@ -9,7 +9,7 @@ import { type InboxMessage, isMessageName, readMessage } from '../../mailbox/inb
 import { defaultInboxDir, MESSAGE_SUFFIX } from '../../mailbox/layout.ts'
 import { messageAge } from '../../mailbox/names.ts'
 import type { Address } from '../../pilot/address.ts'
-import { echoesIds } from './names-its-replies.ts'
+import { namesItsReplies } from './names-its-replies.ts'
 import { ReplyChoice } from './reply-choice.ts'
 
 /**
@@ -119,7 +119,7 @@ export class ReplyWatch {
 
   #search(choice: ReplyChoice, tagged: boolean, over: AbortSignal): Promise<InboxMessage> {
     // Begun at once: by the time that it matters it is done.
-    const echoes = tagged ? echoesIds(this.#dir, this.#from, over) : Promise.resolve(false)
+    const echoes = tagged ? namesItsReplies(this.#dir, this.#from, over) : Promise.resolve(false)
     return new Promise((found, failed) => {
       const holdBack = async () => {
         if (await echoes) await delay(REPLY_HOLD_MS, undefined, { signal: over })
@@ -128,7 +128,7 @@ export class ReplyWatch {
       const search = async () => {
         let isHeld = false
         for await (const messages of this.#arrivals()) {
-          for (const message of messages) choice.offer(message)
+          for (const message of messages) choice.add(message)
           if (choice.named !== undefined) return found(choice.named)
           if (choice.unnamed === undefined || isHeld) continue
           isHeld = true

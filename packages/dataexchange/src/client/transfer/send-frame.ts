@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { Client } from '../client.ts'
-import type { Job } from './upload-types.ts'
+import type { TransferJob } from './upload-types.ts'
 
 /**
  * Sends a file as one FILE frame, and resolves with the peer’s ACK. Not tried again where the connection is lost:
@@ -8,22 +8,22 @@ import type { Job } from './upload-types.ts'
  *
  * @throws what Client.dial() and Client.deliver() throw
  */
-export async function sendByFrame(job: Job): Promise<string> {
-  const { driver, address, file, maxFrameSize, signal, progress, watchdog } = job
+export async function sendByFrame(job: TransferJob): Promise<string> {
+  const { driver, address, file, maxFrameSize, signal, progress, stallTimer } = job
   const { source, name } = file
   const client = await Client.dial(driver, address, { signal, maxFrameSize })
   try {
-    watchdog.feed()
+    stallTimer.reset()
     const before = progress.state.bytesSent
     const advance = (written: number) => {
-      watchdog.feed()
+      stallTimer.reset()
       const phase = written === source.size ? 'finishing' : 'sending'
       progress.update({ phase, bytesDone: written, bytesSent: before + written, resumed: 0 })
     }
     advance(0)
     const data = Readable.from(source.pieces(), { highWaterMark: 1 })
     const message = { file: data, name, size: source.size }
-    // The watchdog is the only timeout.
+    // The stallTimer is the only timeout.
     const timeoutMs = Number.POSITIVE_INFINITY
     return (await client.deliver(message, { signal, timeoutMs, onProgress: advance })).answer
   } finally {

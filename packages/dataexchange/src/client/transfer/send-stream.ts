@@ -6,7 +6,7 @@ import { hashSource } from '../source/hash-source.ts'
 import { isLost } from './answers.ts'
 import { Retries } from './retries.ts'
 import { upload } from './upload.ts'
-import type { Job, UploadListener, UploadOutcome } from './upload-types.ts'
+import type { TransferJob, UploadListener, UploadOutcome } from './upload-types.ts'
 
 /** How sending by FILESTREAM ended that did not fail. */
 export type StreamResult =
@@ -21,12 +21,12 @@ export type StreamResult =
  * @throws {DeliveryError} as of upload(); CONNECTION_CLOSED after `FIXED_LIMITS.uploadTries` tries without progress
  * @throws {DriverError} what the first dial fails with; a later one is a lost connection
  */
-export function sendByStream(job: Job): Promise<StreamResult> {
+export function sendByStream(job: TransferJob): Promise<StreamResult> {
   return new StreamSender(job).run()
 }
 
 class StreamSender {
-  readonly #job: Job
+  readonly #job: TransferJob
   readonly #retries = new Retries()
   #isConnected = false
   /** INIT was answered once: the peer speaks FILESTREAM. */
@@ -36,7 +36,7 @@ class StreamSender {
   #closedAtInit = 0
   #mismatches = 0
 
-  constructor(job: Job) {
+  constructor(job: TransferJob) {
     this.#job = job
   }
 
@@ -45,7 +45,7 @@ class StreamSender {
       const { progress, signal } = this.#job
       progress.update({ phase: 'connecting' })
       try {
-        const result = await this.#judge(await this.#try())
+        const result = await this.#handleOutcome(await this.#try())
         if (result !== undefined) return result
       } catch (error) {
         if (!isLost(error) || signal.aborted) throw error
@@ -75,7 +75,7 @@ class StreamSender {
   }
 
   /** What an outcome means for the transfer; undefined where it is to be tried again. */
-  async #judge(outcome: UploadOutcome): Promise<StreamResult | undefined> {
+  async #handleOutcome(outcome: UploadOutcome): Promise<StreamResult | undefined> {
     if (outcome.kind === 'stored') return outcome
     if (outcome.kind === 'mismatch') return this.#mismatch(outcome.answer)
     const { why, answered } = outcome
@@ -93,7 +93,7 @@ class StreamSender {
    */
   async #mismatch(answer: string): Promise<StreamResult | undefined> {
     const { file, signal } = this.#job
-    this.#feedForHashing()
+    this.#resetForHashing()
     const now = await hashSource(file.source, signal)
     if (now.some((byte, at) => byte !== file.sha256[at])) {
       const message = 'the file changed while it was sent; send it again once it is at rest'
@@ -107,10 +107,10 @@ class StreamSender {
   }
 
   #listener(): UploadListener {
-    const { progress, watchdog } = this.#job
+    const { progress, stallTimer } = this.#job
     return {
       begun: offset => {
-        watchdog.feed()
+        stallTimer.reset()
         // Later the peer has what this transfer has sent.
         const resumed = this.#furthest === NOTHING_YET ? offset : progress.state.resumed
         this.#isKnown = true
@@ -120,21 +120,21 @@ class StreamSender {
       sent: bytes => progress.update({ bytesSent: progress.state.bytesSent + bytes }),
       acknowledged: offset => {
         // The last ones come after DONE has been written.
-        if (progress.state.phase === 'finishing') this.#feedForHashing()
-        else watchdog.feed()
+        if (progress.state.phase === 'finishing') this.#resetForHashing()
+        else stallTimer.reset()
         this.#advance(offset)
         progress.update({ bytesDone: offset })
       },
       finishing: () => {
-        this.#feedForHashing()
+        this.#resetForHashing()
         progress.update({ phase: 'finishing' })
       },
     }
   }
 
-  #feedForHashing(): void {
-    const { watchdog, file } = this.#job
-    watchdog.feed((file.source.size / FIXED_LIMITS.uploadHashRate.value) * 1000)
+  #resetForHashing(): void {
+    const { stallTimer, file } = this.#job
+    stallTimer.reset((file.source.size / FIXED_LIMITS.uploadHashRate.value) * 1000)
   }
 
   #advance(offset: number): void {

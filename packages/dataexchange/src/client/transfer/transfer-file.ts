@@ -13,9 +13,9 @@ import { resolveTarget } from '../target.ts'
 import { ProgressFeed, type TransferProgress } from './progress.ts'
 import { sendByFrame } from './send-frame.ts'
 import { sendByStream } from './send-stream.ts'
+import { StallTimer } from './stall-timer.ts'
 import type { FileReceipt, FileTransfer, TransferOptions } from './transfer-types.ts'
-import type { Job } from './upload-types.ts'
-import { Watchdog } from './watchdog.ts'
+import type { TransferJob } from './upload-types.ts'
 
 /**
  * Sends a file of any size (section 4): in chunks that the peer acknowledges and checks by its SHA-256. What the
@@ -74,7 +74,7 @@ async function run(
   const onAbort = () => {
     giveUp.abort(new AbortError('the transfer was aborted', { cause: options.signal?.reason }))
   }
-  const watchdog = new Watchdog(timeoutMs, () => giveUp.abort(stalled(progress.state, timeoutMs)))
+  const stallTimer = new StallTimer(timeoutMs, () => giveUp.abort(stalled(progress.state, timeoutMs)))
   if (options.signal?.aborted) onAbort()
   options.signal?.addEventListener('abort', onAbort, { once: true })
   try {
@@ -84,7 +84,7 @@ async function run(
     try {
       const address = typeof target === 'string' ? await resolveTarget(driver, target, { signal }) : target
       progress.update({ total: source.size })
-      const job = { driver, address, signal, progress, watchdog, ...capOf(options) }
+      const job = { driver, address, signal, progress, stallTimer, ...capOf(options) }
       return await sendOpened(job, opened, options)
     } finally {
       await source.close()
@@ -92,13 +92,13 @@ async function run(
   } catch (error) {
     throw signal.aborted ? signal.reason : error
   } finally {
-    watchdog.stop()
+    stallTimer.stop()
     options.signal?.removeEventListener('abort', onAbort)
   }
 }
 
 async function sendOpened(
-  parts: Omit<Job, 'file'>,
+  parts: Omit<TransferJob, 'file'>,
   { source, name, folder }: ToSend,
   { transport = 'stream', fallback = true }: TransferOptions,
 ): Promise<FileReceipt> {
@@ -111,7 +111,7 @@ async function sendOpened(
   const sha256 = await hashSource(source, parts.signal)
   const job = { ...parts, file: { source, name, sha256, id: sha256.subarray(0, TRANSFER_ID_SIZE) } }
   const startedAt = performance.now()
-  job.watchdog.feed()
+  job.stallTimer.reset()
   const receipt = (sentBy: 'stream' | 'file', answer: string): FileReceipt => {
     const { bytesSent, resumed, reconnects } = job.progress.state
     return {
@@ -141,7 +141,7 @@ async function sendOpened(
   return receipt('file', await sendByFrame(job))
 }
 
-function capOf({ maxFrameSize = defaultMaxFrameSize() }: TransferOptions): Pick<Job, 'maxFrameSize'> {
+function capOf({ maxFrameSize = defaultMaxFrameSize() }: TransferOptions): Pick<TransferJob, 'maxFrameSize'> {
   return { maxFrameSize }
 }
 

@@ -2,7 +2,7 @@ import type { Address } from '../../pilot/address.ts'
 import type { Streams } from '../../pilot/transport.ts'
 import type { SeekableSource } from '../source/file-source.ts'
 import type { ProgressFeed } from './progress.ts'
-import type { Watchdog } from './watchdog.ts'
+import type { StallTimer } from './stall-timer.ts'
 
 /** A file that is to be sent, on one connection or on several. */
 export interface FileToSend {
@@ -35,13 +35,13 @@ export type UploadOutcome =
   | { kind: 'unsupported'; why: string; answered: 'other' | 'nothing' | 'close' }
 
 /** One transfer, as its parts share it. */
-export interface Job {
+export interface TransferJob {
   readonly driver: Pick<Streams, 'dial'>
   readonly address: Address
   readonly file: FileToSend
   readonly maxFrameSize: number
-  /** Fires when the caller gives up, or the watchdog does. */
+  /** Fires when the caller gives up, or the stallTimer does. */
   readonly signal: AbortSignal
   readonly progress: ProgressFeed
-  readonly watchdog: Watchdog
+  readonly stallTimer: StallTimer
 }

@@ -9,7 +9,7 @@ import type { EntryHead } from '../entry/head.ts'
 import type { EntryStore } from '../entry/store.ts'
 import { peerKey } from '../peer-key.ts'
 import { compose } from './compose.ts'
-import { Room, type RoomLimits } from './quota.ts'
+import { OutboxQuota, type QuotaLimits } from './quota.ts'
 
 /** Options of `Outbox.add`. */
 export interface AddOptions {
@@ -29,8 +29,8 @@ export interface AddOptions {
 /** Writes new entries, in the order of the calls. */
 export class Adder {
   readonly #store: EntryStore
-  readonly #room: Room
-  readonly #limits: RoomLimits
+  readonly #quota: OutboxQuota
+  readonly #limits: QuotaLimits
   readonly #maxFrameSize: number | undefined
   readonly #turns = new KeyedQueue()
   readonly #slots = new Semaphore(WRITES_AT_ONCE)
@@ -40,12 +40,12 @@ export class Adder {
   /** `lastSeq` is that of the newest entry in the folder. */
   constructor(
     store: EntryStore,
-    limits: RoomLimits & { maxFrameSize?: number | undefined },
+    limits: QuotaLimits & { maxFrameSize?: number | undefined },
     lastSeq: number,
   ) {
     this.#store = store
     this.#limits = limits
-    this.#room = new Room(store, limits)
+    this.#quota = new OutboxQuota(store, limits)
     this.#maxFrameSize = limits.maxFrameSize
     this.#lastSeq = lastSeq
   }
@@ -78,12 +78,12 @@ export class Adder {
     const { maxBytes } = this.#limits
     const maxFrameSize = this.#maxFrameSize ?? defaultMaxFrameSize()
     const content = await compose(message, { copy, maxFrameSize, maxBytes })
-    const room = this.#room
+    const quota = this.#quota
     async function* payload() {
       let bytes = 0
       for await (const piece of content.payload()) {
         bytes += piece.length
-        room.checkBytes(bytes)
+        quota.checkBytes(bytes)
         yield piece
       }
     }
@@ -94,7 +94,7 @@ export class Adder {
         payload: payload(),
         beforePublish: async bytes => {
           await turn.ready
-          await room.take(bytes)
+          await quota.reserve(bytes)
         },
         onPublished: () => turn.end(),
       })
@@ -105,7 +105,7 @@ export class Adder {
 
   /** Random ids need no look; one that the caller chose may be there, in whatever state. */
   async #refuseKnown(id: string): Promise<void> {
-    const entries = await this.#room.look()
+    const entries = await this.#quota.recount()
     if (entries.some(entry => entry.id === id)) throw duplicate(id)
   }
 

@@ -1,9 +1,9 @@
 import { coalesce } from '../../async/coalesce.ts'
 import { OutboxError } from '../../errors.ts'
-import type { EntryStore, Seen } from '../entry/store.ts'
+import type { EntryStore, StoredEntry } from '../entry/store.ts'
 
 /** What an outbox may hold. */
-export interface RoomLimits {
+export interface QuotaLimits {
   readonly maxEntries: number
   readonly maxBytes: number
 }
@@ -12,26 +12,26 @@ export interface RoomLimits {
  * Counts what an outbox holds. Other processes add and remove too: the folder is looked at again when the last
  * look is a second old, and each time where it is nearly full.
  */
-export class Room {
-  readonly #limits: RoomLimits
-  readonly #look: () => Promise<readonly Seen[]>
+export class OutboxQuota {
+  readonly #limits: QuotaLimits
+  readonly #list: () => Promise<readonly StoredEntry[]>
   #lookedAt = Number.NEGATIVE_INFINITY
   #entries = 0
   #bytes = 0
   #failed = 0
 
-  constructor(store: EntryStore, limits: RoomLimits) {
+  constructor(store: EntryStore, limits: QuotaLimits) {
     this.#limits = limits
-    this.#look = coalesce(async () => {
-      const { entries } = await store.look()
+    this.#list = coalesce(async () => {
+      const { entries } = await store.list()
       this.#count(entries)
       return entries
     })
   }
 
   /** Looks at the folder now, and resolves with what is there. */
-  look(): Promise<readonly Seen[]> {
-    return this.#look()
+  recount(): Promise<readonly StoredEntry[]> {
+    return this.#list()
   }
 
   /** Refuses `bytes` that cannot fit any more, before they are written. */
@@ -44,8 +44,8 @@ export class Room {
    *
    * @throws {OutboxError} OUTBOX_FULL
    */
-  async take(bytes: number): Promise<void> {
-    if (performance.now() - this.#lookedAt > LOOK_AFTER_MS || this.#isNearlyFull(bytes)) await this.#look()
+  async reserve(bytes: number): Promise<void> {
+    if (performance.now() - this.#lookedAt > LOOK_AFTER_MS || this.#isNearlyFull(bytes)) await this.#list()
     const problem = this.#problem(bytes)
     if (problem !== undefined) throw this.#full(problem)
     this.#entries++
@@ -69,7 +69,7 @@ export class Room {
     return new OutboxError('OUTBOX_FULL', `the outbox is full: ${why}${failed}`)
   }
 
-  #count(entries: readonly Seen[]): void {
+  #count(entries: readonly StoredEntry[]): void {
     this.#lookedAt = performance.now()
     this.#entries = entries.length
     this.#bytes = entries.reduce((sum, { bytes }) => sum + bytes, 0)

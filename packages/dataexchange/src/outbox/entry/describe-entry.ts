@@ -1,10 +1,10 @@
 import { OutboxError } from '../../errors.ts'
 import { systemCode } from '../../system-errors.ts'
 import { typeName } from '../../wire/frame.ts'
-import { tryError } from '../run/retry.ts'
+import { tryError } from '../run/verdict.ts'
 import { EntryReader } from './file.ts'
 import { type EntryState, FRESH, type TryError } from './state.ts'
-import type { EntryStore, Seen } from './store.ts'
+import type { EntryStore, StoredEntry } from './store.ts'
 
 /** A message in the outbox, as it is listed. Times are ms since the Unix epoch. */
 export interface OutboxEntry {
@@ -36,9 +36,9 @@ export interface OutboxEntry {
 }
 
 /** Reads what is known of an entry; undefined where it has gone meanwhile. `running`: somebody runs the outbox. */
-export async function describe(
+export async function describeEntry(
   store: EntryStore,
-  seen: Seen,
+  seen: StoredEntry,
   running: boolean,
 ): Promise<OutboxEntry | undefined> {
   const { stem, id, hasFailed, hasState } = seen

@@ -21,7 +21,7 @@ import {
 import { decodeState, type EntryState, encodeState } from './state.ts'
 
 /** Which files of one entry are there. */
-export interface Seen extends EntryName {
+export interface StoredEntry extends EntryName {
   readonly stem: string
   readonly hasState: boolean
   readonly hasFailed: boolean
@@ -68,7 +68,7 @@ export class EntryStore {
   }
 
   /** The entries in the folder, in their order, and the stems of leftovers that belong to none. */
-  async look(): Promise<{ entries: Seen[]; orphans: string[] }> {
+  async list(): Promise<{ entries: StoredEntry[]; orphans: string[] }> {
     const suffixes = new Map<string, Set<string>>()
     for (const name of await ifExists(readdir(this.dir), [])) {
       const { stem, suffix } = splitName(name) ?? {}
@@ -77,7 +77,7 @@ export class EntryStore {
       if (known === undefined) suffixes.set(stem, new Set([suffix]))
       else known.add(suffix)
     }
-    const entries: Seen[] = []
+    const entries: StoredEntry[] = []
     const orphans: string[] = []
     for (const [stem, there] of suffixes) {
       const name = parseStem(stem)

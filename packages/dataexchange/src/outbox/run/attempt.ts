@@ -2,8 +2,8 @@ import { MiB } from '../../bytes.ts'
 import { Client } from '../../client/client.ts'
 import { resolveTarget } from '../../client/target.ts'
 import { defaultMaxFrameSize } from '../../max-frame-size.ts'
-import type { Lane, Waiting } from './lane.ts'
 import type { Network } from './lazy-network.ts'
+import type { PeerQueue, QueuedEntry } from './peer-queue.ts'
 import { checkFile, type Delivered, sendFrame, sendInChunks } from './send-entry.ts'
 
 /**
@@ -43,8 +43,8 @@ export class Connection {
 
 /** Tries to deliver one entry, once. Throws what hinders it. */
 export async function attempt(
-  lane: Lane,
-  entry: Waiting,
+  queue: PeerQueue,
+  entry: QueuedEntry,
   connection: Connection,
   options: AttemptOptions,
 ): Promise<Delivered> {
@@ -53,7 +53,7 @@ export async function attempt(
   if (hasFile) await checkFile(dir, stem)
   const resolve = async () => {
     const address = await resolveTarget(driver, target, { signal })
-    lane.address = address.toString()
+    queue.address = address.toString()
     return address
   }
   const send = { dir, stem, signal, timeoutMs }

@@ -4,21 +4,21 @@ import { systemCode } from '../../system-errors.ts'
 import { FrameType } from '../../wire/frame.ts'
 import { EntryReader } from '../entry/file.ts'
 import { FRESH } from '../entry/state.ts'
-import type { EntryStore, Seen } from '../entry/store.ts'
+import type { EntryStore, StoredEntry } from '../entry/store.ts'
 import { peerKey } from '../peer-key.ts'
-import { Lane, type Waiting } from './lane.ts'
-import { verdictOf } from './retry.ts'
+import { PeerQueue, type QueuedEntry } from './peer-queue.ts'
+import { verdictOf } from './verdict.ts'
 
 /** Told of an entry that can never be sent: its file is not as it was written. */
-export type OnBroken = (seen: Seen, error: unknown) => Promise<void>
+export type OnBroken = (seen: StoredEntry, error: unknown) => Promise<void>
 
 /** All that is to be sent, by peer: what the folder held at the last look. */
 export class Backlog {
-  readonly lanes: Map<string, Lane> = new Map()
+  readonly queues: Map<string, PeerQueue> = new Map()
   readonly #store: EntryStore
   readonly #logger: Logger
   readonly #onBroken: OnBroken
-  readonly #entries = new Map<string, { entry: Waiting; lane: Lane }>()
+  readonly #entries = new Map<string, { entry: QueuedEntry; queue: PeerQueue }>()
   readonly #unreadable = new Set<string>()
   readonly #slots = new Semaphore(FILES_AT_ONCE)
   /** The earliest time at which one expires, ms since the Unix epoch; may be too early. */
@@ -40,11 +40,11 @@ export class Backlog {
   }
 
   /** Takes over what has come, gone or been renewed in the folder since the last look. */
-  async look(): Promise<void> {
+  async refresh(): Promise<void> {
     const startedAt = performance.now()
-    const { entries, orphans } = await this.#store.look()
+    const { entries, orphans } = await this.#store.list()
     const open = new Map(entries.filter(({ hasFailed }) => !hasFailed).map(seen => [seen.stem, seen]))
-    for (const { entry, lane } of [...this.#entries.values()]) {
+    for (const { entry, queue } of [...this.#entries.values()]) {
       // What has changed here since the look began, the look may or may not have seen.
       if (entry.adoptedAt > startedAt) continue
       const seen = open.get(entry.stem)
@@ -52,7 +52,7 @@ export class Backlog {
         entry.sending?.abort()
         this.remove(entry)
       } else if (!seen.hasState && (entry.stateWrittenAt ?? startedAt) < startedAt) {
-        this.#renew(entry, lane)
+        this.#renew(entry, queue)
       }
     }
     await this.#adopt(await this.#inOrder([...open.values()]))
@@ -63,28 +63,28 @@ export class Backlog {
   }
 
   /** Whether the entry is still to be sent. */
-  has(entry: Waiting): boolean {
+  has(entry: QueuedEntry): boolean {
     return this.#entries.get(entry.stem)?.entry === entry
   }
 
   /** The entry is delivered, or has failed, or has gone. */
-  remove(entry: Waiting): void {
-    const lane = this.#entries.get(entry.stem)?.lane
-    if (lane === undefined) return
+  remove(entry: QueuedEntry): void {
+    const queue = this.#entries.get(entry.stem)?.queue
+    if (queue === undefined) return
     this.#entries.delete(entry.stem)
-    lane.remove(entry)
-    if (lane.entries.length === 0 && !lane.active) this.lanes.delete(lane.key)
+    queue.remove(entry)
+    if (queue.entries.length === 0 && !queue.active) this.queues.delete(queue.key)
   }
 
-  /** The lane is no longer served. */
-  release(lane: Lane): void {
-    lane.active = false
-    if (lane.entries.length === 0) this.lanes.delete(lane.key)
+  /** The queue is no longer served. */
+  release(queue: PeerQueue): void {
+    queue.active = false
+    if (queue.entries.length === 0) this.queues.delete(queue.key)
   }
 
   /** Those whose time is over and that are not being sent; {@link expiresAt} is right again after it. */
-  expired(now: number): Waiting[] {
-    const over: Waiting[] = []
+  expired(now: number): QueuedEntry[] {
+    const over: QueuedEntry[] = []
     let next = Number.POSITIVE_INFINITY
     for (const { entry } of this.#entries.values()) {
       if (entry.expiresAt > now || entry.sending !== undefined) {
@@ -104,31 +104,31 @@ export class Backlog {
    * A look is not one moment: of two entries that come meanwhile it may see the second alone. What came before
    * an entry that one look has seen, the next one sees.
    */
-  async #inOrder(seen: readonly Seen[]): Promise<Seen[]> {
+  async #inOrder(seen: readonly StoredEntry[]): Promise<StoredEntry[]> {
     const fresh = seen.filter(({ stem }) => !this.#entries.has(stem))
     const newest = fresh.at(-1)
     if (newest === undefined) return []
-    const { entries } = await this.#store.look()
+    const { entries } = await this.#store.list()
     return entries.filter(
       entry => !entry.hasFailed && !this.#entries.has(entry.stem) && entry.seq <= newest.seq,
     )
   }
 
-  async #adopt(fresh: readonly Seen[]): Promise<void> {
+  async #adopt(fresh: readonly StoredEntry[]): Promise<void> {
     const read = await Promise.all(fresh.map(seen => this.#slots.run('', () => this.#read(seen))))
     for (const found of read) {
       if (found === undefined) continue
       const { entry, key } = found
-      const lane = this.lanes.get(key) ?? new Lane(key)
-      this.lanes.set(key, lane)
-      lane.insert(entry)
-      this.#entries.set(entry.stem, { entry, lane })
+      const queue = this.queues.get(key) ?? new PeerQueue(key)
+      this.queues.set(key, queue)
+      queue.insert(entry)
+      this.#entries.set(entry.stem, { entry, queue })
       this.#unreadable.delete(entry.stem)
       this.expiresAt = Math.min(this.expiresAt, entry.expiresAt)
     }
   }
 
-  async #read(seen: Seen): Promise<{ entry: Waiting; key: string } | undefined> {
+  async #read(seen: StoredEntry): Promise<{ entry: QueuedEntry; key: string } | undefined> {
     const { stem, seq, id, hasState } = seen
     try {
       const reader = await EntryReader.open(this.#store.dir, stem)
@@ -136,7 +136,7 @@ export class Backlog {
       const { target, type, expiresIn, file } = reader.head
       const key = await peerKey(target)
       const state = (hasState ? await this.#store.readState(stem) : undefined) ?? FRESH
-      const entry: Waiting = {
+      const entry: QueuedEntry = {
         stem,
         seq,
         id,
@@ -164,10 +164,10 @@ export class Backlog {
   }
 
   /** Somebody wants it tried now, perhaps with its whole time again: it is read anew. */
-  #renew(entry: Waiting, lane: Lane): void {
+  #renew(entry: QueuedEntry, queue: PeerQueue): void {
     if (entry.sending !== undefined) return
     this.remove(entry)
-    lane.wake()
+    queue.retryNow()
   }
 }
 

@@ -1,13 +1,13 @@
 import { type Backoff, backoffMs } from '../../async/backoff.ts'
 import type { Logger } from '../../logger.ts'
 import { type EntryState, FRESH } from '../entry/state.ts'
-import type { EntryStore, Seen } from '../entry/store.ts'
+import type { EntryStore, StoredEntry } from '../entry/store.ts'
 import { expiredError, type OutboxEvents, type Publish } from '../outbox-events.ts'
 import type { Backlog } from './backlog.ts'
 import type { DaemonWatch } from './daemon-watch.ts'
-import type { Lane, Waiting } from './lane.ts'
-import { tryError, verdictOf } from './retry.ts'
+import type { PeerQueue, QueuedEntry } from './peer-queue.ts'
 import type { Delivered } from './send-entry.ts'
+import { tryError, verdictOf } from './verdict.ts'
 
 /** What {@link Outcomes} works with. */
 export interface OutcomesOptions {
@@ -33,22 +33,26 @@ export class Outcomes {
    * A try begins. Written before the entry is opened: who removes the entry, and then finds no such word, knows
    * that it was not sent.
    */
-  begin(entry: Waiting): Promise<void> {
+  begin(entry: QueuedEntry): Promise<void> {
     const { state } = entry
     return this.#note(entry, { ...state, tries: state.tries + 1, sending: true, maybeStored: true })
   }
 
   /** The peer has it. */
-  async delivered(lane: Lane, entry: Waiting, { type, bytes, duplicate }: Delivered): Promise<void> {
+  async delivered(
+    queue: PeerQueue,
+    entry: QueuedEntry,
+    { type, bytes, duplicate }: Delivered,
+  ): Promise<void> {
     const { store, logger, publish } = this.#options
     await store.remove(entry.stem)
     // Nobody waits for it: an entry that a power cut brings back is sent again with its id, and known there.
     void store.sync().catch(error => logger.warn({ err: error }, 'a removal may not be durable'))
     this.#backlog.remove(entry)
-    lane.failures = 0
+    queue.failures = 0
     this.#daemon.back()
     const { id, target, state } = entry
-    const to = lane.address ?? ''
+    const to = queue.address ?? ''
     const event: OutboxEvents['outbox.delivered'] = {
       id,
       target,
@@ -63,7 +67,7 @@ export class Outcomes {
   }
 
   /** A try ended with `error`; `before` is what was known of the entry when it began. */
-  async failed(lane: Lane, entry: Waiting, error: unknown, before: EntryState): Promise<void> {
+  async failed(queue: PeerQueue, entry: QueuedEntry, error: unknown, before: EntryState): Promise<void> {
     if (!this.#backlog.has(entry)) return
     if (!(await this.#options.store.has(entry.stem))) {
       // Removed meanwhile: there is nothing left to say of it.
@@ -83,60 +87,60 @@ export class Outcomes {
         return
       case 'never':
         this.#daemon.back()
-        await this.#fail(entry, tried, lane.address)
+        await this.#fail(entry, tried, queue.address)
         this.#backlog.remove(entry)
         return
       case 'refused': {
         // This time it was told that it is not stored.
         const refusals = before.refusals + 1
         const nextTryAt = Date.now() + backoffMs(refusals, this.#options.backoff)
-        await this.#putOff(lane, entry, { ...tried, maybeStored: before.maybeStored, refusals, nextTryAt })
+        await this.#putOff(queue, entry, { ...tried, maybeStored: before.maybeStored, refusals, nextTryAt })
         return
       }
       case 'peer': {
         // A transfer begins before it is connected.
         const maybeStored = lastError.code === 'DIAL_FAILED' ? before.maybeStored : tried.maybeStored
-        await this.#putOff(lane, entry, { ...tried, maybeStored, tries: before.tries + 1 })
+        await this.#putOff(queue, entry, { ...tried, maybeStored, tries: before.tries + 1 })
         return
       }
     }
   }
 
   /** The file of an entry is not as it was written. */
-  async broken({ stem, id }: Seen, error: unknown): Promise<void> {
+  async broken({ stem, id }: StoredEntry, error: unknown): Promise<void> {
     const state = (await this.#options.store.readState(stem)) ?? FRESH
     await this.#fail({ stem, id, target: '' }, { ...state, lastError: tryError(error) })
   }
 
   /** Its time is over. */
-  async expired(entry: Waiting): Promise<void> {
+  async expired(entry: QueuedEntry): Promise<void> {
     // First, so that nobody begins to send it meanwhile.
     this.#backlog.remove(entry)
     await this.#fail(entry, { ...entry.state, lastError: tryError(expiredError(entry.state)) })
   }
 
   /** All that is for the peer waits. */
-  async #putOff(lane: Lane, entry: Waiting, state: EntryState): Promise<void> {
+  async #putOff(queue: PeerQueue, entry: QueuedEntry, state: EntryState): Promise<void> {
     this.#daemon.back()
-    lane.failures++
-    lane.isRefused = state.lastError?.code === 'PEER_REFUSED'
-    lane.triedAt = Date.now()
-    lane.dueAt = lane.triedAt + backoffMs(lane.failures, this.#options.backoff)
-    await this.#note(entry, { ...state, nextTryAt: Math.max(state.nextTryAt, lane.dueAt) })
+    queue.failures++
+    queue.isRefused = state.lastError?.code === 'PEER_REFUSED'
+    queue.triedAt = Date.now()
+    queue.dueAt = queue.triedAt + backoffMs(queue.failures, this.#options.backoff)
+    await this.#note(entry, { ...state, nextTryAt: Math.max(state.nextTryAt, queue.dueAt) })
     const { id, target } = entry
     const { code, message: reason } = state.lastError ?? {}
-    const level = lane.failures === 1 ? 'info' : 'debug'
+    const level = queue.failures === 1 ? 'info' : 'debug'
     this.#options.logger[level]({ id, target, tries: state.tries, code, reason }, 'not delivered yet')
   }
 
-  async #note(entry: Waiting, state: EntryState): Promise<void> {
+  async #note(entry: QueuedEntry, state: EntryState): Promise<void> {
     await this.#options.store.writeState(entry.stem, state)
     entry.state = state
     entry.stateWrittenAt = performance.now()
   }
 
   async #fail(
-    { stem, id, target }: Pick<Waiting, 'stem' | 'id' | 'target'>,
+    { stem, id, target }: Pick<QueuedEntry, 'stem' | 'id' | 'target'>,
     state: EntryState,
     to = '',
   ): Promise<void> {

@@ -4,9 +4,9 @@ import { NO_FILE, splitName } from '../entry/name.ts'
 import { attempt, Connection } from './attempt.ts'
 import { Backlog } from './backlog.ts'
 import { DaemonWatch } from './daemon-watch.ts'
-import type { Lane, Waiting } from './lane.ts'
 import type { Network } from './lazy-network.ts'
 import { Outcomes, type OutcomesOptions } from './outcomes.ts'
+import type { PeerQueue, QueuedEntry } from './peer-queue.ts'
 
 /** Time after which a peer with more messages lets other peers go first. @limit ms */
 const TURN_MS = 5_000
@@ -56,7 +56,7 @@ export class Runner {
         mustLook ||= list || names.some(name => splitName(name) !== undefined)
         if (mustLook && performance.now() >= nextLook) {
           try {
-            nextLook = await this.#look()
+            nextLook = await this.#list()
             mustLook = false
           } catch (error) {
             logger.error({ err: error }, 'the outbox cannot be read or written')
@@ -84,17 +84,17 @@ export class Runner {
   /** Tries the peer with this address soon, and those whose names did not lead to any; or all peers at once. */
   wake(address?: string): void {
     const { watcher } = this.#options
-    for (const lane of this.#backlog.lanes.values()) {
-      if (address === undefined) lane.wake()
-      else if ((lane.address ?? address) !== address || !lane.hint()) continue
+    for (const queue of this.#backlog.queues.values()) {
+      if (address === undefined) queue.retryNow()
+      else if ((queue.address ?? address) !== address || !queue.markReachable()) continue
       watcher.notify(NO_FILE)
     }
   }
 
   /** Takes over what has changed in the folder, and what has expired. Resolves with when to do so again at the earliest. */
-  async #look(): Promise<number> {
+  async #list(): Promise<number> {
     const startedAt = performance.now()
-    await this.#backlog.look()
+    await this.#backlog.refresh()
     for (const entry of this.#backlog.expired(Date.now())) await this.#outcomes.expired(entry)
     // A look at a full outbox takes its time: it takes no more than a tenth of all.
     const took = performance.now() - startedAt
@@ -106,63 +106,63 @@ export class Runner {
     if (this.#daemon.isAway && (this.#daemon.nextAt > now || this.#serving.size > 0)) return
     const atOnce = this.#daemon.isAway ? 1 : this.#options.peersAtOnce
     if (this.#serving.size >= atOnce) return
-    const due = [...this.#backlog.lanes.values()]
-      .filter(lane => !lane.active && lane.next(now) !== undefined)
+    const due = [...this.#backlog.queues.values()]
+      .filter(queue => !queue.active && queue.next(now) !== undefined)
       .sort((a, b) => a.failures - b.failures || a.dueAt - b.dueAt)
-    for (const lane of due) {
+    for (const queue of due) {
       if (this.#serving.size >= atOnce) return
       // A peer that is away takes its whole timeout: the others must not wait for it.
-      if (lane.failures > 0 && this.#failing >= Math.max(1, atOnce / 2)) return
-      this.#start(lane)
+      if (queue.failures > 0 && this.#failing >= Math.max(1, atOnce / 2)) return
+      this.#start(queue)
     }
   }
 
-  #start(lane: Lane): void {
-    lane.active = true
-    const failing = lane.failures > 0 ? 1 : 0
+  #start(queue: PeerQueue): void {
+    queue.active = true
+    const failing = queue.failures > 0 ? 1 : 0
     this.#failing += failing
-    const serving = this.#serve(lane).finally(() => {
+    const serving = this.#serve(queue).finally(() => {
       this.#failing -= failing
       this.#serving.delete(serving)
-      this.#backlog.release(lane)
+      this.#backlog.release(queue)
       this.#options.watcher.notify(NO_FILE)
     })
     this.#serving.add(serving)
   }
 
   /** Sends to one peer, entry after entry, until none is due, one fails, or others have waited for long. */
-  async #serve(lane: Lane): Promise<void> {
+  async #serve(queue: PeerQueue): Promise<void> {
     const { backoff, logger, peersAtOnce } = this.#options
     const turnEndsAt = performance.now() + TURN_MS
     const connection = new Connection()
     try {
       for (;;) {
-        const entry = lane.next(Date.now())
+        const entry = queue.next(Date.now())
         if (entry === undefined || this.#stopped) return
         if (performance.now() > turnEndsAt && this.#serving.size >= peersAtOnce) {
-          lane.dueAt = Date.now()
+          queue.dueAt = Date.now()
           return
         }
-        if (!(await this.#try(lane, entry, connection))) return
+        if (!(await this.#try(queue, entry, connection))) return
       }
     } catch (error) {
       // The outbox’s own folder fails: nothing can be sent safely.
-      logger.error({ err: error, peer: lane.key }, 'the outbox cannot be written')
-      lane.failures++
-      lane.dueAt = Date.now() + backoffMs(lane.failures, backoff)
+      logger.error({ err: error, peer: queue.key }, 'the outbox cannot be written')
+      queue.failures++
+      queue.dueAt = Date.now() + backoffMs(queue.failures, backoff)
     } finally {
       await connection.close()
     }
   }
 
   /** Resolves with whether the entry was delivered. */
-  async #try(lane: Lane, entry: Waiting, connection: Connection): Promise<boolean> {
+  async #try(queue: PeerQueue, entry: QueuedEntry, connection: Connection): Promise<boolean> {
     const { store, driver, maxFrameSize, timeoutMs } = this.#options
     const before = entry.state
     const sending = new AbortController()
     entry.sending = sending
     try {
-      const said = await attempt(lane, entry, connection, {
+      const said = await attempt(queue, entry, connection, {
         dir: store.dir,
         driver,
         maxFrameSize,
@@ -170,12 +170,12 @@ export class Runner {
         signal: sending.signal,
         begin: () => this.#outcomes.begin(entry),
       })
-      await this.#outcomes.delivered(lane, entry, said)
+      await this.#outcomes.delivered(queue, entry, said)
       return true
     } catch (error) {
       // Before the next try, which may come at once.
       await connection.close()
-      await this.#outcomes.failed(lane, entry, error, before)
+      await this.#outcomes.failed(queue, entry, error, before)
       return false
     } finally {
       entry.sending = undefined
@@ -191,9 +191,9 @@ export class Runner {
     if (isWaitedFor) return Number.POSITIVE_INFINITY
     if (this.#daemon.isAway && this.#daemon.nextAt > now) return this.#daemon.nextAt
     let next = Number.POSITIVE_INFINITY
-    for (const lane of this.#backlog.lanes.values()) {
-      if (lane.active) continue
-      const at = lane.nextAt()
+    for (const queue of this.#backlog.queues.values()) {
+      if (queue.active) continue
+      const at = queue.nextAt()
       // One that is due already waits for a place, not for a time.
       if (at > now) next = Math.min(next, at)
     }

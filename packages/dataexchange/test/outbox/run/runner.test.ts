@@ -414,7 +414,7 @@ test('10,000 entries: memory follows their number, not their payloads', { timeou
 })
 
 test('errors of deliveries mean what they should', async () => {
-  const { verdictOf } = await import('#lib/outbox/run/retry.js')
+  const { verdictOf } = await import('#lib/outbox/run/verdict.js')
   const cases: [unknown, string][] = [
     [new DriverError('DAEMON_GONE', ''), 'daemon'],
     [new DriverError('DIAL_FAILED', ''), 'peer'],

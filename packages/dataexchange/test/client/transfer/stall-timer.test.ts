@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Watchdog } from '#lib/client/transfer/watchdog.js'
+import { StallTimer } from '#lib/client/transfer/stall-timer.js'
 
-test('a watchdog bites when it has not been fed, later where it was fed more, and not when it is stopped', t => {
+test('a stall timer fires unless it is reset or stopped; a reset may give extra time', t => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   let bites = 0
-  const dog = new Watchdog(100, () => bites++)
+  const dog = new StallTimer(100, () => bites++)
   t.mock.timers.tick(1_000)
-  dog.feed()
+  dog.reset()
   t.mock.timers.tick(99)
-  dog.feed(50)
+  dog.reset(50)
   t.mock.timers.tick(149)
   assert.equal(bites, 0)
   t.mock.timers.tick(1)
   assert.equal(bites, 1)
-  dog.feed()
+  dog.reset()
   dog.stop()
   t.mock.timers.tick(1_000)
   assert.equal(bites, 1)

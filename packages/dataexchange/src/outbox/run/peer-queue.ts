@@ -4,7 +4,7 @@ import type { EntryState } from '../entry/state.ts'
 const BLOCKING_REFUSALS = 5
 
 /** What the runner keeps in memory of an entry: nothing of what is to be sent. */
-export interface Waiting {
+export interface QueuedEntry {
   readonly stem: string
   readonly seq: number
   readonly id: string
@@ -28,7 +28,7 @@ export interface Waiting {
  * What waits for one peer, in its order. One entry is sent at a time. The first keeps the others waiting, unless
  * the peer refused it time and again: then the others may go before it, and it is tried now and then.
  */
-export class Lane {
+export class PeerQueue {
   readonly key: string
   /** Of the peer, once it has been resolved. */
   address: string | undefined
@@ -42,30 +42,30 @@ export class Lane {
   triedAt = 0
   /** Not before this, ms since the Unix epoch. */
   dueAt: number = Date.now()
-  readonly #entries: Waiting[] = []
+  readonly #entries: QueuedEntry[] = []
 
   constructor(key: string) {
     this.key = key
   }
 
-  get entries(): readonly Waiting[] {
+  get entries(): readonly QueuedEntry[] {
     return this.#entries
   }
 
   /** Puts an entry to its place in the order. */
-  insert(entry: Waiting): void {
+  insert(entry: QueuedEntry): void {
     let at = this.#entries.length
     while (at > 0 && (this.#entries[at - 1]?.seq ?? 0) > entry.seq) at--
     this.#entries.splice(at, 0, entry)
   }
 
-  remove(entry: Waiting): void {
+  remove(entry: QueuedEntry): void {
     const at = this.#entries.indexOf(entry)
     if (at >= 0) this.#entries.splice(at, 1)
   }
 
   /** The entry to be sent now, or undefined where none is due. */
-  next(now: number): Waiting | undefined {
+  next(now: number): QueuedEntry | undefined {
     if (this.dueAt > now) return undefined
     for (const entry of this.#candidates()) {
       if (entry.state.nextTryAt <= now) return entry
@@ -84,7 +84,7 @@ export class Lane {
    * There is a sign that the peer can be reached. Says whether that changes anything: it may come with each message of
    * a peer that sends all the time, so there is still a pause after the last try, and a refusal is not mended by it.
    */
-  hint(): boolean {
+  markReachable(): boolean {
     if (this.failures === 0 || this.isRefused) return false
     const at = this.triedAt + HINT_PAUSE_MS
     if (at >= this.nextAt()) return false
@@ -96,14 +96,14 @@ export class Lane {
   }
 
   /** Everything is due now. */
-  wake(): void {
+  retryNow(): void {
     this.failures = 0
     this.dueAt = 0
     for (const entry of this.#candidates()) entry.state = { ...entry.state, nextTryAt: 0 }
   }
 
   /** Those at the front that no longer keep others waiting, and the first that does. */
-  *#candidates(): Generator<Waiting, void, undefined> {
+  *#candidates(): Generator<QueuedEntry, void, undefined> {
     for (const entry of this.#entries) {
       yield entry
       if (entry.state.refusals < BLOCKING_REFUSALS) return

@@ -1,20 +1,20 @@
 import { afterMs } from '../../async/wait.ts'
 
-/** Calls `bite` once it has not been fed for a while. */
-export class Watchdog {
+/** Calls `onStall` once it has not been fed for a while. */
+export class StallTimer {
   readonly #timeoutMs: number
-  readonly #bite: () => void
+  readonly #onStall: () => void
   #timer: NodeJS.Timeout | undefined
 
-  constructor(timeoutMs: number, bite: () => void) {
+  constructor(timeoutMs: number, onStall: () => void) {
     this.#timeoutMs = timeoutMs
-    this.#bite = bite
+    this.#onStall = onStall
   }
 
   /** There was progress: the time begins again, `extraMs` longer this once. */
-  feed(extraMs = 0): void {
+  reset(extraMs = 0): void {
     clearTimeout(this.#timer)
-    this.#timer = afterMs(this.#timeoutMs + extraMs, this.#bite)
+    this.#timer = afterMs(this.#timeoutMs + extraMs, this.#onStall)
   }
 
   stop(): void {
