@@ -1,3 +1,5 @@
+import type { Deferred } from '../async/deferred.ts'
+import { deferred } from '../async/deferred.ts'
 import type { WaitOptions } from '../async/wait.ts'
 import { withWait } from '../async/wait.ts'
 import { decodeUtf8, utf8 } from '../bytes.ts'
@@ -5,20 +7,22 @@ import { DeliveryError, DriverError, PilotError } from '../errors.ts'
 import { frameCap } from '../frame-limits.ts'
 import { LIMITS } from '../limits.ts'
 import { defaultMaxFrameSize } from '../max-frame-size.ts'
-import { type Address, parseAddress, type SocketAddress } from '../pilot/address.ts'
+import type { Address, SocketAddress } from '../pilot/address.ts'
 import { endStream } from '../pilot/end-stream.ts'
-import { DATA_EXCHANGE_PORT, type Stream, type Streams } from '../pilot/transport.ts'
+import { DATA_EXCHANGE_PORT, type Resolver, type Stream, type Streams } from '../pilot/transport.ts'
 import { parseAnswer } from '../wire/ack.ts'
 import { type Frame, FrameType } from '../wire/frame.ts'
-import { readFrame, writeFrame, writeFrameFrom } from '../wire/frame-io.ts'
+import { readFrame } from '../wire/frame-io.ts'
 import { checkMessageId } from '../wire/message-id.ts'
-import { encodeTaggedHeader, type MessageIds } from '../wire/tagged.ts'
+import type { MessageIds } from '../wire/tagged.ts'
 import { readTracePayload } from '../wire/trace.ts'
-import { type Message, type Outgoing, prepare } from './outgoing.ts'
-import { closedError, type FrameWaiter, PendingAnswers } from './pending-answers.ts'
+import { FrameWriter } from './frame-writer.ts'
+import type { Message, Outgoing } from './outgoing.ts'
+import { closedError, PendingAnswers } from './pending-answers.ts'
 import { type Receipt, readReceipt, sentIn } from './receipt.ts'
 import { isUnknownRequest, type RequestOptions, type RequestOutcome, readReply } from './reply-frame.ts'
 import type { FileSource } from './source/file-source.ts'
+import { resolveTarget } from './target.ts'
 
 /** Options of {@link Client}. */
 export interface ClientOptions {
@@ -45,8 +49,8 @@ export interface DeliverOptions extends WaitOptions, MessageIds {
 export class Client {
   readonly #stream: Stream
   readonly #maxFrameSize: number
-  readonly #frames = new PendingAnswers()
-  #lastWrite: Promise<unknown> = Promise.resolve()
+  readonly #writer: FrameWriter
+  readonly #answers = new PendingAnswers()
   #reading = false
   #takesIds: boolean | undefined
 
@@ -54,6 +58,7 @@ export class Client {
   constructor(stream: Stream, options: ClientOptions = {}) {
     this.#stream = stream
     this.#maxFrameSize = frameCap(options.maxFrameSize, defaultMaxFrameSize())
+    this.#writer = new FrameWriter(stream, this.#maxFrameSize)
     // Reads and writes report errors to their callers; one in between must not end the process.
     stream.on('error', () => {})
   }
@@ -65,12 +70,13 @@ export class Client {
    * @throws {AddressError} where `address` is a text that is none
    */
   static async dial(
-    driver: Pick<Streams, 'dial'>,
-    address: Address | string,
+    driver: Pick<Streams, 'dial'> & Partial<Resolver>,
+    target: Address | string,
     options: ClientOptions & WaitOptions = {},
   ): Promise<Client> {
-    const to = typeof address === 'string' ? parseAddress(address) : address
-    return new Client(await driver.dial(to, DATA_EXCHANGE_PORT, options), options)
+    const { signal } = options
+    const address = await resolveTarget(driver, target, { signal })
+    return new Client(await driver.dial(address, DATA_EXCHANGE_PORT, options), options)
   }
 
   /** The peer's address and port. */
@@ -173,11 +179,11 @@ export class Client {
     const ids = checkedIds(options)
     try {
       return await withWait('the delivery', { signal }, async aborted => {
-        const exchange = await this.#exchange(message, ids, { ...options, signal: aborted })
-        const facts = readReceipt(sentIn(exchange.outgoing), await exchange.answer)
+        const written = await this.#writeMessage(message, ids, { ...options, signal: aborted })
+        const facts = readReceipt(sentIn(written.outgoing), await written.answer)
         const id = messageId !== undefined && { messageId }
-        const receipt = { ...facts, ...id, tagged: exchange.isTagged, resent: false }
-        return { receipt, reply: exchange.reply }
+        const receipt = { ...facts, ...id, tagged: written.isTagged, resent: false }
+        return { receipt, reply: written.reply }
       })
     } catch (error) {
       throw asDeliveryError(error)
@@ -195,12 +201,12 @@ export class Client {
     const receiver = deferred<Frame | null>()
     try {
       return await withWait('recv', options, () => {
-        this.#frames.receive(receiver)
+        this.#answers.receive(receiver)
         void this.#readWhileWanted()
         return receiver.promise
       })
     } finally {
-      this.#frames.forget(receiver)
+      this.#answers.forget(receiver)
     }
   }
 
@@ -214,8 +220,8 @@ export class Client {
    * that have no answer by then fail with CONNECTION_CLOSED: await them first.
    */
   async close(): Promise<void> {
-    await endStream(this.#stream, { after: this.#lastWrite })
-    this.#frames.ended()
+    await endStream(this.#stream, { after: this.#writer.idle })
+    this.#answers.ended()
   }
 
   /** The same as {@link close}: `await using client = await Client.dial(...)`. */
@@ -223,18 +229,11 @@ export class Client {
     await this.close()
   }
 
-  /** Writes one frame after the other, in the order of the calls; answers are expected in that order too. */
-  #inTurn<T>(write: () => Promise<T>): Promise<T> {
-    const written = this.#lastWrite.then(write)
-    this.#lastWrite = written.catch(() => {})
-    return written
-  }
-
   #write(message: Message, ids: MessageIds = {}): Promise<Outgoing> {
-    return this.#inTurn(async () => {
-      const outgoing = await this.#prepare(message, false)
+    return this.#writer.inTurn(async () => {
+      const outgoing = await this.#writer.prepare(message, false)
       try {
-        await this.#writeFrame(outgoing, { ids })
+        await this.#writer.write(outgoing, { ids, onStart: () => this.#expect(null) })
         return outgoing
       } finally {
         await outgoing.close()
@@ -243,19 +242,19 @@ export class Client {
   }
 
   /** Writes a message, and resolves with what was written and the answer to come. */
-  #exchange(message: Message, ids: MessageIds, options: DeliverOptions): Promise<Exchange> {
-    return this.#inTurn(async () => {
+  #writeMessage(message: Message, ids: MessageIds, options: DeliverOptions): Promise<Written> {
+    return this.#writer.inTurn(async () => {
       const isTrying = hasIds(ids) && this.#takesIds === undefined
-      const outgoing = await this.#prepare(message, isTrying, options.signal)
+      const outgoing = await this.#writer.prepare(message, isTrying, options.signal)
       try {
-        const exchange = await this.#ask(outgoing, this.#takesIds === false ? {} : ids, options)
-        if (!isTrying) return exchange
+        const written = await this.#writeAndWait(outgoing, this.#takesIds === false ? {} : ids, options)
+        if (!isTrying) return written
         // Nothing else is written meanwhile: it would arrive before what may have to be sent again.
-        this.#takesIds = !isUnknownTagged(await exchange.answer)
-        if (this.#takesIds) return exchange
+        this.#takesIds = !isUnknownTagged(await written.answer)
+        if (this.#takesIds) return written
         // A trace takes the time anew.
-        const again = 'trace' in message ? await this.#prepare(message, false) : outgoing
-        return await this.#ask(again, {}, options)
+        const again = 'trace' in message ? await this.#writer.prepare(message, false) : outgoing
+        return await this.#writeAndWait(again, {}, options)
       } finally {
         await outgoing.close()
       }
@@ -263,96 +262,47 @@ export class Client {
   }
 
   /** Writes one frame that gets its answer here. */
-  async #ask(outgoing: Outgoing, ids: MessageIds, options: DeliverOptions): Promise<Exchange> {
+  async #writeAndWait(outgoing: Outgoing, ids: MessageIds, options: DeliverOptions): Promise<Written> {
     const { signal, onProgress, timeoutMs = LIMITS.answerTimeout.value } = options
     signal?.throwIfAborted()
     const waiter = deferred<Frame>()
     const reply = deferred<Frame>()
     const resolve = (frame: Frame) => {
       // At once: the next frame is the reply, whatever else is due.
-      if (outgoing.head.type === FrameType.AutoAnswer && isAckReply(frame)) this.#frames.expectNext(reply)
+      if (outgoing.head.type === FrameType.AutoAnswer && isAckReply(frame)) this.#answers.expectNext(reply)
       waiter.resolve(frame)
     }
-    await this.#writeFrame(outgoing, { waiter: { ...waiter, resolve }, signal, onProgress, ids })
+    const onStart = () => this.#expect({ ...waiter, resolve })
+    await this.#writer.write(outgoing, { ids, signal, onProgress, onStart })
     const answer = withWait('the answer', { timeoutMs, signal }, () => waiter.promise)
     answer.catch(() => {})
     return { outgoing, answer, reply: reply.promise, isTagged: hasIds(ids) }
   }
 
-  /** A stream that is to be read first may never come to its end: it is given up with the connection too. */
-  async #prepare(message: Message, again: boolean, signal?: AbortSignal): Promise<Outgoing> {
-    const options = { maxFrameSize: this.#maxFrameSize, again }
-    if (!('file' in message)) return prepare(message, options)
-    const over = new AbortController()
-    const giveUp = () => over.abort()
-    this.#stream.once('close', giveUp)
-    signal?.addEventListener('abort', giveUp, { once: true })
-    if (this.#stream.closed || signal?.aborted) giveUp()
-    try {
-      return await prepare(message, { ...options, signal: over.signal })
-    } catch (error) {
-      if (!over.signal.aborted) throw error
-      throw new DriverError('STREAM_CLOSED', 'the stream was closed before the frame was written')
-    } finally {
-      this.#stream.off('close', giveUp)
-      signal?.removeEventListener('abort', giveUp)
-    }
-  }
-
-  async #writeFrame(
-    { head, payload }: Outgoing,
-    { waiter, signal, onProgress, ids }: WriteOptions,
-  ): Promise<void> {
-    const options = { maxFrameSize: this.#maxFrameSize, ids }
-    // Refuses what cannot be sent, before an answer is expected and before a byte is written.
-    encodeTaggedHeader(head, ids, options)
-    this.#frames.expectAnswer(waiter ?? null)
+  #expect(waiter: Deferred<Frame> | null): void {
+    this.#answers.expectAnswer(waiter)
     void this.#readWhileWanted()
-    if (payload instanceof Uint8Array) {
-      await writeFrame(this.#stream, { ...head, payload }, options)
-      return
-    }
-    // A frame that stops in the middle cannot be mended: the stream goes, and the receiver drops what it has.
-    const cut = () => this.#stream.destroy()
-    signal?.addEventListener('abort', cut, { once: true })
-    try {
-      const pieces = withProgress(payload, head.length, onProgress)
-      await writeFrameFrom(this.#stream, head, pieces, options)
-    } catch (error) {
-      cut()
-      throw error
-    } finally {
-      signal?.removeEventListener('abort', cut)
-    }
   }
 
   async #readWhileWanted(): Promise<void> {
     if (this.#reading) return
     this.#reading = true
     try {
-      while (this.#frames.wantsMore) {
+      while (this.#answers.wantsMore) {
         const frame = await readFrame(this.#stream, { maxFrameSize: this.#maxFrameSize })
-        if (frame === null) this.#frames.ended()
-        else this.#frames.arrived(frame)
+        if (frame === null) this.#answers.ended()
+        else this.#answers.arrived(frame)
       }
     } catch (error) {
-      this.#frames.ended(error)
+      this.#answers.ended(error)
     } finally {
       this.#reading = false
     }
   }
 }
 
-interface WriteOptions {
-  ids: MessageIds
-  /** Gets the answer; without one it goes to recv(). */
-  waiter?: FrameWaiter
-  signal?: AbortSignal | undefined
-  onProgress?: DeliverOptions['onProgress']
-}
-
 /** A frame that was written, and the answer to it. */
-interface Exchange {
+interface Written {
   readonly outgoing: Outgoing
   readonly answer: Promise<Frame>
   /** Settles only where the answer says that a reply follows. */
@@ -379,37 +329,6 @@ function isAckReply({ payload }: Frame): boolean {
 function isUnknownTagged({ payload }: Frame): boolean {
   const answer = parseAnswer(decodeUtf8(payload) ?? '')
   return answer.kind === 'unsupported' && answer.type === FrameType.Tagged
-}
-
-interface Deferred<T> {
-  promise: Promise<T>
-  resolve(value: T): void
-  reject(error: unknown): void
-}
-
-function deferred<T>(): Deferred<T> {
-  let resolve: (value: T) => void = () => {}
-  let reject: (error: unknown) => void = () => {}
-  const promise = new Promise<T>((yes, no) => {
-    resolve = yes
-    reject = no
-  })
-  // Whoever waits sees the rejection; when nobody does any more, it must not end the process.
-  promise.catch(() => {})
-  return { promise, resolve, reject }
-}
-
-async function* withProgress(
-  pieces: AsyncIterable<Uint8Array>,
-  total: number,
-  onProgress: DeliverOptions['onProgress'],
-): AsyncGenerator<Uint8Array, void, undefined> {
-  let written = 0
-  for await (const piece of pieces) {
-    yield piece
-    written += piece.length
-    onProgress?.(written, total)
-  }
 }
 
 /** What a delivery rejects with: the connection's own errors become one code, so that callers need not know the transport's. */

@@ -3,7 +3,6 @@ import type { Resolver, Streams } from '../pilot/transport.ts'
 import { newMessageId } from '../wire/message-id.ts'
 import { Client, type ClientOptions } from './client.ts'
 import type { RequestOptions, RequestOutcome } from './reply-frame.ts'
-import { resolveTarget } from './target.ts'
 
 /**
  * Asks a peer and resolves with its reply, which comes on the connection (section 6). A peer that answers
@@ -20,8 +19,7 @@ export async function request(
   options: ClientOptions & RequestOptions = {},
 ): Promise<RequestOutcome> {
   const { signal, maxFrameSize, messageId = newMessageId() } = options
-  const address = typeof target === 'string' ? await resolveTarget(driver, target, { signal }) : target
-  const client = await Client.dial(driver, address, { signal, maxFrameSize })
+  const client = await Client.dial(driver, target, { signal, maxFrameSize })
   try {
     return await client.request(text, { ...options, messageId })
   } finally {

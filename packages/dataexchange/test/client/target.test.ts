@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { resolveTarget } from '#lib/client/target.js'
+import { addressOf, parseTarget, resolveTarget } from '#lib/client/target.js'
 import { Address } from '#lib/pilot/address.js'
 
 const asked: string[] = []
@@ -30,4 +30,19 @@ test('a bad address says which part is wrong, and is not looked up', async () =>
     message: /node 99999999999/,
   })
   assert.deepEqual(asked, [])
+})
+
+test('a target is parsed without a daemon: an address of any case, a node id, or a hostname', () => {
+  assert.deepEqual(parseTarget('1:0001.00a3.f291'), new Address(1, 0x00a3f291))
+  assert.deepEqual(parseTarget('7'), new Address(0, 7))
+  assert.deepEqual(parseTarget('Agent-7'), { hostname: 'Agent-7' })
+  for (const empty of ['', ' ']) assert.throws(() => parseTarget(empty), { code: 'ADDRESS_INVALID' })
+})
+
+test('a hostname is refused at once if nobody can resolve it', async () => {
+  const refused = { code: 'ADDRESS_INVALID', message: /"agent-7" is a hostname/ }
+  await assert.rejects(resolveTarget({}, 'agent-7'), refused)
+  assert.throws(() => addressOf('agent-7'), refused)
+  assert.equal(String(addressOf('0:0000.0000.00ff')), '0:0000.0000.00FF')
+  assert.equal(await resolveTarget({}, addressOf('5')).then(String), '0:0000.0000.0005')
 })

@@ -9,6 +9,7 @@ import { type InboxMessage, isMessageName, readMessage } from '../../mailbox/inb
 import { defaultInboxDir, MESSAGE_SUFFIX } from '../../mailbox/layout.ts'
 import { messageAge } from '../../mailbox/names.ts'
 import type { Address } from '../../pilot/address.ts'
+import { addressOf } from '../target.ts'
 import { namesItsReplies } from './names-its-replies.ts'
 import { ReplyChoice } from './reply-choice.ts'
 
@@ -63,12 +64,13 @@ export class ReplyWatch {
     peer: Address | string,
     options: { inboxDir?: string | undefined } = {},
   ): Promise<ReplyWatch> {
+    const from = addressOf(peer).toString()
     const dir = resolve(options.inboxDir ?? defaultInboxDir())
     let ready = () => {}
     const isReady = new Promise<void>(done => {
       ready = done
     })
-    const watch = new ReplyWatch(dir, peer.toString(), ready)
+    const watch = new ReplyWatch(dir, from, ready)
     await Promise.race([isReady, watch.#next])
     return watch
   }

@@ -82,7 +82,7 @@ async function run(
     const opened = await openToSend(file, { name, skipSpecial, signal })
     const { source } = opened
     try {
-      const address = typeof target === 'string' ? await resolveTarget(driver, target, { signal }) : target
+      const address = await resolveTarget(driver, target, { signal })
       progress.update({ total: source.size })
       const job = { driver, address, signal, progress, stallTimer, ...capOf(options) }
       return await sendOpened(job, opened, options)

@@ -138,7 +138,7 @@ async function headOf(target: string, messageId: string, options: AddOptions): P
   if (!(expiresIn > 0)) {
     throw new PluginError('CONFIG_INVALID', `expiresIn is ${expiresIn}; it is a time over zero, in ms`)
   }
-  await peerKey(target)
+  peerKey(target)
   return {
     target,
     messageId,

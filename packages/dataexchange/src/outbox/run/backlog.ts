@@ -134,7 +134,7 @@ export class Backlog {
       const reader = await EntryReader.open(this.#store.dir, stem)
       await reader.close()
       const { target, type, expiresIn, file } = reader.head
-      const key = await peerKey(target)
+      const key = peerKey(target)
       const state = (hasState ? await this.#store.readState(stem) : undefined) ?? FRESH
       const entry: QueuedEntry = {
         stem,
