@@ -14,6 +14,7 @@ export type { Receipt } from './client/receipt.ts'
 export { type ReplyOptions, ReplyWatch } from './client/replies/reply-watch.ts'
 export type { RequestOptions, RequestOutcome } from './client/reply-frame.ts'
 export { request } from './client/request.ts'
+export { ResendingClient, type ResendingClientOptions } from './client/resending-client.ts'
 export {
   type FileSource,
   type OpenSource,
@@ -22,7 +23,7 @@ export {
 } from './client/source/file-source.ts'
 export type { FolderSource } from './client/source/folder-source.ts'
 export { type OpenToSendOptions, openToSend, type ToSend } from './client/source/open-to-send.ts'
-export { resolveTarget } from './client/target.ts'
+export { type Hostname, parseTarget, resolveTarget } from './client/target.ts'
 export type { TransferProgress } from './client/transfer/progress.ts'
 export { transferFile } from './client/transfer/transfer-file.ts'
 export type { FileReceipt, FileTransfer, TransferOptions } from './client/transfer/transfer-types.ts'

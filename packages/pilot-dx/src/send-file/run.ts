@@ -46,7 +46,7 @@ export async function sendFile(
   const isStdin = path === STDIN
   if (isStdin && givenName === undefined) throw noName()
   if (givenName === '') throw new CliError('the file name is empty', { hint: 'give it one with --name' })
-  await checkTarget(target)
+  checkTarget(target)
   const name = isStdin
     ? checkedName(givenName ?? '')
     : await checkFile(path, { givenName, stream, skipSpecial })

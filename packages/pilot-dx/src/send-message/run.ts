@@ -6,6 +6,7 @@ import {
   LIMITS,
   type Message,
   type ReplyWatch,
+  ResendingClient,
 } from 'pilot-dataexchange'
 import { FrameType, TRACE_HEADER_SIZE } from 'pilot-dataexchange/wire'
 import { checkTarget, withDriver } from '../shared/connect.ts'
@@ -14,7 +15,6 @@ import { deadline } from '../shared/deadline.ts'
 import { CliError, withDetails } from '../shared/errors.ts'
 import { checkQueue, type QueueOptions, queueMessage } from '../shared/queueing.ts'
 import { type MessageType, readMessage } from './input.ts'
-import { MessageSender } from './resending-client.ts'
 import { resultText } from './result.ts'
 import { Sending } from './sending.ts'
 
@@ -49,7 +49,7 @@ export async function sendMessage(
   const { output } = context
   const { type, count, trace = false } = options
   checkOptions(options)
-  await checkTarget(target)
+  checkTarget(target)
   const inbox = inboxDir(context, options.inbox)
   const replyTo = await replyIdOf(inbox, options.replyTo)
   const cap = defaultMaxFrameSize() - (trace ? TRACE_HEADER_SIZE : 0)
@@ -144,8 +144,12 @@ async function sendAll(options: Run): Promise<ReplyWatch | undefined> {
       // The watch starts before the send, so that earlier messages are not taken for the reply.
       if (wait !== undefined) watch = await watchForReply(address, options.inbox)
       if (replyOnConn === undefined) {
-        const sender = new MessageSender(driver, address, { resend, signal, patienceMs: timeout / 2 })
-        await sending.deliver(messageOf(type, payload, trace), count, sender)
+        const client = new ResendingClient(driver, address, {
+          resend,
+          resendAfterMs: timeout / 2,
+          dialTimeoutMs: Number.POSITIVE_INFINITY,
+        })
+        await sending.deliver(messageOf(type, payload, trace), count, client, signal)
         return
       }
       const timeoutMs = replyOnConn === true ? LIMITS.exchangeTimeout.value : replyOnConn

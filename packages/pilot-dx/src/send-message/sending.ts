@@ -1,7 +1,6 @@
-import type { Client, Message, Receipt, ReplyWatch } from 'pilot-dataexchange'
+import type { Client, Message, Receipt, ReplyWatch, ResendingClient } from 'pilot-dataexchange'
 import { type MessageIds, newMessageId } from 'pilot-dataexchange/wire'
 import type { Reply } from './reply.ts'
-import type { MessageSender } from './resending-client.ts'
 import { resultOf, type SendResult } from './result.ts'
 
 /** Options of {@link Sending}. */
@@ -31,11 +30,20 @@ export class Sending {
   }
 
   /** Delivers `message`, `count` times on one connection. */
-  async deliver(message: Message, count: number, sender: MessageSender): Promise<void> {
+  async deliver(
+    message: Message,
+    count: number,
+    client: ResendingClient,
+    signal: AbortSignal,
+  ): Promise<void> {
+    // The timeout of the whole command is the only one.
+    const timeoutMs = Number.POSITIVE_INFINITY
     try {
-      for (let n = 0; n < count; n++) this.#acknowledged(await sender.send(message, this.#ids()))
+      for (let n = 0; n < count; n++) {
+        this.#acknowledged(await client.deliver(message, { ...this.#ids(), signal, timeoutMs }))
+      }
     } finally {
-      await sender.close()
+      await client.close()
     }
   }
 

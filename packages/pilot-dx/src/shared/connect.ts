@@ -1,4 +1,12 @@
-import { Address, Client, Driver, DriverError, resolveTarget, type WaitOptions } from 'pilot-dataexchange'
+import {
+  type Address,
+  Client,
+  Driver,
+  DriverError,
+  parseTarget,
+  resolveTarget,
+  type WaitOptions,
+} from 'pilot-dataexchange'
 import type { Context } from './context.ts'
 import { CliError, ExitCode } from './errors.ts'
 
@@ -7,9 +15,9 @@ import { CliError, ExitCode } from './errors.ts'
  *
  * @throws {AddressError} ADDRESS_INVALID
  */
-export async function checkTarget(target: string): Promise<void> {
+export function checkTarget(target: string): void {
   if (target.trim() === '') throw new CliError('the target is empty')
-  await resolveTarget({ resolve: async () => new Address(0, 0) }, target)
+  parseTarget(target)
 }
 
 /** Runs `use` with a connection to the data exchange of `target`, then closes it. */

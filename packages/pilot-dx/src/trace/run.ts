@@ -21,7 +21,7 @@ export interface TraceOptions {
 /** Sends probes and prints the duration of each leg. */
 export async function trace(context: Context, target: string, options: TraceOptions): Promise<void> {
   const { count, size = DEFAULT_SIZE } = options
-  await checkTarget(target)
+  checkTarget(target)
   encodeHeader(
     { type: FrameType.Trace, length: TRACE_HEADER_SIZE + size },
     { maxFrameSize: defaultMaxFrameSize() },

@@ -1,5 +1,5 @@
 import { MiB } from '../../bytes.ts'
-import { Client } from '../../client/client.ts'
+import type { ResendingClient } from '../../client/resending-client.ts'
 import { resolveTarget } from '../../client/target.ts'
 import { defaultMaxFrameSize } from '../../max-frame-size.ts'
 import type { Network } from './lazy-network.ts'
@@ -21,50 +21,32 @@ export interface AttemptOptions {
   readonly maxFrameSize: number | undefined
   readonly timeoutMs: number | undefined
   readonly signal: AbortSignal
-  /** Awaited when the peer is reached, before the entry is read and a byte of it is written. */
+  /** Awaited when the peer is connected, before the entry is read and sent. */
   begin(): Promise<void>
 }
 
-/** The connection to a peer, kept from one entry to the next. */
-export class Connection {
-  #client: Client | undefined
-
-  async get(dial: () => Promise<Client>): Promise<Client> {
-    this.#client ??= await dial()
-    return this.#client
-  }
-
-  async close(): Promise<void> {
-    const client = this.#client
-    this.#client = undefined
-    await client?.close()
-  }
-}
-
-/** Tries to deliver one entry, once. Throws what hinders it. */
+/** Tries to deliver one entry once, over `client` or, if it is large, in chunks on a connection of its own. Throws the reason if it fails. */
 export async function attempt(
   queue: PeerQueue,
   entry: QueuedEntry,
-  connection: Connection,
+  client: ResendingClient,
   options: AttemptOptions,
 ): Promise<Delivered> {
   const { dir, driver, maxFrameSize, timeoutMs, signal, begin } = options
   const { stem, target, hasFile, fileSize } = entry
   if (hasFile) await checkFile(dir, stem)
-  const resolve = async () => {
-    const address = await resolveTarget(driver, target, { signal })
-    queue.address = address.toString()
-    return address
-  }
   const send = { dir, stem, signal, timeoutMs }
   if (goesInChunks(fileSize, maxFrameSize ?? defaultMaxFrameSize())) {
-    const address = await resolve()
+    const address = await resolveTarget(driver, target, { signal })
+    queue.address = address.toString()
     await begin()
     return sendInChunks(driver, address, { ...send, maxFrameSize })
   }
-  const client = await connection.get(async () =>
-    Client.dial(driver, await resolve(), { signal, maxFrameSize }),
-  )
+  try {
+    await client.connect({ signal })
+  } finally {
+    queue.address = client.address?.toString() ?? queue.address
+  }
   await begin()
   return sendFrame(client, send)
 }

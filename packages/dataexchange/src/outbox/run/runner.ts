@@ -1,7 +1,8 @@
 import { backoffMs } from '../../async/backoff.ts'
-import type { FolderWatcher } from '../../disk/folder-watcher.ts'
+import { ResendingClient } from '../../client/resending-client.ts'
+import type { FolderBell } from '../../disk/folder-watcher.ts'
 import { NO_FILE, splitName } from '../entry/name.ts'
-import { attempt, Connection } from './attempt.ts'
+import { attempt } from './attempt.ts'
 import { Backlog } from './backlog.ts'
 import { DaemonWatch } from './daemon-watch.ts'
 import type { Network } from './lazy-network.ts'
@@ -132,9 +133,9 @@ export class Runner {
 
   /** Sends to one peer, entry after entry, until none is due, one fails, or others have waited for long. */
   async #serve(queue: PeerQueue): Promise<void> {
-    const { backoff, logger, peersAtOnce } = this.#options
+    const { backoff, logger, peersAtOnce, driver, maxFrameSize } = this.#options
     const turnEndsAt = performance.now() + TURN_MS
-    const connection = new Connection()
+    let client: ResendingClient | undefined
     try {
       for (;;) {
         const entry = queue.next(Date.now())
@@ -143,7 +144,9 @@ export class Runner {
           queue.dueAt = Date.now()
           return
         }
-        if (!(await this.#try(queue, entry, connection))) return
+        // The next try comes from the backoff, which counts lost answers too.
+        client ??= new ResendingClient(driver, entry.target, { maxFrameSize, resend: false })
+        if (!(await this.#try(queue, entry, client))) return
       }
     } catch (error) {
       // The outbox’s own folder fails: nothing can be sent safely.
@@ -151,18 +154,18 @@ export class Runner {
       queue.failures++
       queue.dueAt = Date.now() + backoffMs(queue.failures, backoff)
     } finally {
-      await connection.close()
+      await client?.close()
     }
   }
 
   /** Resolves with whether the entry was delivered. */
-  async #try(queue: PeerQueue, entry: QueuedEntry, connection: Connection): Promise<boolean> {
+  async #try(queue: PeerQueue, entry: QueuedEntry, client: ResendingClient): Promise<boolean> {
     const { store, driver, maxFrameSize, timeoutMs } = this.#options
     const before = entry.state
     const sending = new AbortController()
     entry.sending = sending
     try {
-      const said = await attempt(queue, entry, connection, {
+      const said = await attempt(queue, entry, client, {
         dir: store.dir,
         driver,
         maxFrameSize,
@@ -174,7 +177,7 @@ export class Runner {
       return true
     } catch (error) {
       // Before the next try, which may come at once.
-      await connection.close()
+      await client.close()
       await this.#outcomes.failed(queue, entry, error, before)
       return false
     } finally {

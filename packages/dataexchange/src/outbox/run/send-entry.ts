@@ -1,4 +1,4 @@
-import type { Client } from '../../client/client.ts'
+import type { ResendingClient } from '../../client/resending-client.ts'
 import type { SeekableSource } from '../../client/source/file-source.ts'
 import { transferFile } from '../../client/transfer/transfer-file.ts'
 import { FIXED_LIMITS } from '../../limits.ts'
@@ -31,7 +31,7 @@ export interface SendOptions {
  *
  * @throws what {@link EntryReader.open}, {@link openReference} and `Client.deliver` throw
  */
-export function sendFrame(client: Client, options: SendOptions): Promise<Delivered> {
+export function sendFrame(client: ResendingClient, options: SendOptions): Promise<Delivered> {
   const { signal, timeoutMs } = options
   return withEntry(options, async (reader, source) => {
     const { messageId, replyTo, type, filename, file } = reader.head
