@@ -31,20 +31,20 @@ export interface ClientOptions {
 }
 
 /**
- * Options of {@link Client.deliver}. The ids are 1 to 128 characters of `A-Z a-z 0-9 - _ . :` (section 5); a peer
- * that does not know them gets the message without.
+ * Options of {@link Client.deliver}. Ids are 1 to 128 characters of `A-Z a-z 0-9 - _ . :` `[tagged.id-form]`. A peer that
+ * does not support them gets the message without.
  */
 export interface DeliverOptions extends WaitOptions, MessageIds {
   /** Milliseconds from the last byte written to the answer. @default 30000 */
   timeoutMs?: number | undefined
-  /** Told of every piece of a file that has been written: bytes so far, bytes in all. */
+  /** Called after each written piece of a file: bytes written, bytes in all. */
   onProgress?: ((written: number, total: number) => void) | undefined
 }
 
 /**
- * A connection to a peer's data exchange service. The `send` methods resolve once a frame is written;
- * `deliver` resolves once the peer has acknowledged it, which from this service means: durable. Any number
- * of calls may be in flight; frames go out in the order of the calls, and answers come in that order too.
+ * A connection to a peer's data exchange service. The `send` methods resolve on write, `deliver` resolves on the ACK:
+ * the peer has stored the message. Any number of calls may be in flight. Frames are written in the order of the calls,
+ * and their answers come in that order `[ack.order]`. Nothing is sent again: see `ResendingClient`.
  */
 export class Client {
   readonly #stream: Stream
@@ -54,20 +54,22 @@ export class Client {
   #reading = false
   #takesIds: boolean | undefined
 
-  /** Takes over a stream that is connected already; {@link Client.dial} is the usual way. */
+  /** Uses a connected stream, which belongs to the client from now on. {@link Client.dial} connects one. */
   constructor(stream: Stream, options: ClientOptions = {}) {
     this.#stream = stream
     this.#maxFrameSize = frameCap(options.maxFrameSize, defaultMaxFrameSize())
     this.#writer = new FrameWriter(stream, this.#maxFrameSize)
-    // Reads and writes report errors to their callers; one in between must not end the process.
+    // Reads and writes report errors to their callers; without a listener an error would end the process.
     stream.on('error', () => {})
   }
 
   /**
-   * Connects to port 1001 of `address`. The original's `Dial`.
+   * Connects to port 1001 of `target`: an address, a node id, or a hostname, which `driver` resolves. Resolves when the
+   * stream is open. The original's `Dial`.
    *
-   * @throws {DriverError} DIAL_FAILED, TIMED_OUT (30 s unless `timeoutMs` says otherwise), ABORTED, DAEMON_UNAVAILABLE
-   * @throws {AddressError} where `address` is a text that is none
+   * @param options `timeoutMs` to connect. @default 30 s (`LIMITS.dialTimeout`)
+   * @throws {AddressError} ADDRESS_INVALID, also for a hostname if `driver` does not resolve any
+   * @throws {DriverError} DIAL_FAILED, TIMED_OUT, ABORTED, DAEMON_UNAVAILABLE; DAEMON_REFUSED for an unknown hostname
    */
   static async dial(
     driver: Pick<Streams, 'dial'> & Partial<Resolver>,
@@ -84,60 +86,69 @@ export class Client {
     return this.#stream.remoteAddress
   }
 
-  /** Sends a TEXT frame. Resolves when it is written. As all `send` methods it rejects with WireError for a frame that cannot be sent, and with DriverError STREAM_CLOSED or DAEMON_GONE. */
+  /**
+   * Sends a TEXT frame. Resolves on write, as all `send` methods do.
+   *
+   * @throws {WireError} FRAME_TOO_LARGE, before a byte is written
+   * @throws {DriverError} STREAM_CLOSED, DAEMON_GONE
+   */
   async sendText(text: string): Promise<void> {
     await this.send({ text })
   }
 
-  /** Sends a JSON frame: bytes as they are, any other value through JSON.stringify. Resolves when it is written. */
+  /** Sends a JSON frame: bytes unchanged, any other value through JSON.stringify. Resolves on write; errors as of {@link send}. */
   async sendJSON(value: unknown): Promise<void> {
     await this.send({ json: value })
   }
 
-  /** Sends a BINARY frame. Resolves when it is written. */
+  /** Sends a BINARY frame. Resolves on write; errors as of {@link send}. */
   async sendBinary(bytes: Uint8Array): Promise<void> {
     await this.send({ binary: bytes })
   }
 
-  /** Sends a FILE frame. Resolves when it is written. */
+  /** Sends a FILE frame. Resolves on write; errors as of {@link send}. */
   async sendFile(name: string, data: FileSource): Promise<void> {
     await this.send({ file: data, name })
   }
 
-  /** Sends a TRACE frame around a frame of `innerType`. Resolves, when it is written, with the time in it: ns since the Unix epoch. */
+  /** Sends a TRACE frame around a frame of `innerType`. Resolves on write, with the time in it: ns since the Unix epoch. */
   async sendTrace(innerType: number, data: Uint8Array): Promise<bigint> {
     const { payload } = await this.#write({ trace: data, innerType })
     return readTracePayload({ type: FrameType.Trace, payload: payload as Uint8Array }).sentAtNs
   }
 
   /**
-   * Whether the peer takes message ids: undefined until it has answered the first delivery that has some. Only then
-   * are the frames behind that one written, so that they cannot overtake it where it has to be sent again.
+   * Whether the peer supports message ids; undefined until it has answered the first delivery with ids. Later frames
+   * are written after that answer: they must not overtake a message that has to be sent again without ids.
    */
   get takesIds(): boolean | undefined {
     return this.#takesIds
   }
 
   /**
-   * Sends any message, in a TAGGED frame where `ids` holds one: also to a peer that does not know it, as its answer
-   * will tell. Resolves when it is written; the answer is for {@link recv}.
+   * Sends any message, in a TAGGED frame if `ids` has one. Resolves on write. The answer goes to {@link recv}; it tells
+   * whether the peer supports ids.
+   *
+   * @throws {WireError} FRAME_TOO_LARGE, FILENAME_TOO_LONG, FILENAME_UNSAFE, MESSAGE_ID_INVALID, before a byte is written
+   * @throws {PluginError} CONFIG_INVALID for a value that is not a message
+   * @throws {DeliveryError} SOURCE_UNREADABLE, SOURCE_CHANGED for files
+   * @throws {DriverError} STREAM_CLOSED, DAEMON_GONE
    */
   async send(message: Message, ids: MessageIds = {}): Promise<void> {
     await this.#write(message, ids)
   }
 
   /**
-   * Sends a message and resolves with the peer's receipt: it is stored. Many deliveries may be in flight. With
-   * `messageId` or `replyTo` it is sent in a TAGGED frame (section 5), and once more without where the peer answers
-   * that it does not know that; the receipt's `tagged` tells.
+   * Sends a message. Resolves on the ACK, with the receipt: the peer has stored it. Many deliveries may be in flight.
    *
-   * @throws {DeliveryError} PEER_REFUSED: the peer answered ERR. PEER_UNSUPPORTED: it does not know the
-   * type. ANSWER_TIMED_OUT, CONNECTION_CLOSED: no answer came; the message may or may not be stored.
-   * ANSWER_INVALID: also where the peer acknowledged another number of bytes than were sent. SOURCE_UNREADABLE,
-   * SOURCE_CHANGED for files.
-   * @throws {WireError} FRAME_TOO_LARGE, FILENAME_TOO_LONG, FILENAME_UNSAFE, MESSAGE_ID_INVALID, before a byte is
-   * sent
-   * @throws {PluginError} CONFIG_INVALID for a value that is no message, before a byte is sent
+   * With `messageId` or `replyTo` the message goes in a TAGGED frame. If the peer answers that it does not know TAGGED,
+   * the message is sent once more without ids `[tagged.fallback]`; the receipt's `tagged` tells.
+   *
+   * @throws {DeliveryError} PEER_REFUSED: the peer answered ERR. PEER_UNSUPPORTED: it does not know the type.
+   * ANSWER_TIMED_OUT, CONNECTION_CLOSED: no answer came, and the message may be stored. ANSWER_INVALID: also if the peer
+   * acknowledged another number of bytes `[ack.count-checked]`. SOURCE_UNREADABLE, SOURCE_CHANGED for files
+   * @throws {WireError} FRAME_TOO_LARGE, FILENAME_TOO_LONG, FILENAME_UNSAFE, MESSAGE_ID_INVALID, before a byte is written
+   * @throws {PluginError} CONFIG_INVALID for a value that is not a message, before a byte is written
    * @throws {DriverError} ABORTED
    */
   async deliver(message: Message, options: DeliverOptions = {}): Promise<Receipt> {
@@ -146,13 +157,13 @@ export class Client {
   }
 
   /**
-   * Sends `text` as a request and resolves with the reply, which comes on this connection (section 6); where the
-   * peer answers nothing, with the receipt alone: it has stored the request. To a peer that does not know requests
-   * the text is sent once more, as TEXT. A peer closes the connection 40 s after a request, whatever else it is used for.
+   * Sends `text` as a request. Resolves with the reply, which comes on this connection `[autoanswer.reply-text]`; or on the
+   * ACK, with the receipt alone, if the peer stores requests. A peer that does not know requests gets the text once more,
+   * as TEXT. A peer closes the connection 40 s after a request.
    *
-   * @throws {DeliveryError} REPLY_FAILED: the peer took the request and could not answer it. REPLY_TIMED_OUT.
-   * PEER_REFUSED, also for a peer that is busy. Those of {@link deliver}
-   * @throws {WireError} FRAME_TOO_LARGE, MESSAGE_ID_INVALID, before a byte is sent
+   * @throws {DeliveryError} REPLY_FAILED: the peer acknowledged the request and could not answer it. REPLY_TIMED_OUT.
+   * PEER_REFUSED, also if the peer is busy; those of {@link deliver}
+   * @throws {WireError} FRAME_TOO_LARGE, MESSAGE_ID_INVALID, before a byte is written
    * @throws {DriverError} ABORTED
    */
   async request(text: string, options: RequestOptions = {}): Promise<RequestOutcome> {
@@ -191,9 +202,9 @@ export class Client {
   }
 
   /**
-   * The next frame from the peer that answers no delivery, or null once the peer has closed. The original's
-   * `Recv`.
+   * The next frame from the peer that does not answer a delivery; null after the peer has closed. The original's `Recv`.
    *
+   * @param options `timeoutMs` @default no limit
    * @throws {DriverError} TIMED_OUT, ABORTED: the frame stays for the next call; DAEMON_GONE, STREAM_CLOSED
    * @throws {WireError} FRAME_TRUNCATED, FRAME_TOO_LARGE and the others of reading
    */
@@ -216,8 +227,8 @@ export class Client {
   }
 
   /**
-   * Writes what is left and closes. Resolves when the stream is closed, at the latest after 5 s. Deliveries
-   * that have no answer by then fail with CONNECTION_CLOSED: await them first.
+   * Writes the frames of earlier calls and closes. Resolves when the stream is closed, after 5 s at the latest.
+   * Deliveries without an answer reject with CONNECTION_CLOSED: await them first. Idempotent.
    */
   async close(): Promise<void> {
     await endStream(this.#stream, { after: this.#writer.idle })
@@ -241,7 +252,7 @@ export class Client {
     })
   }
 
-  /** Writes a message, and resolves with what was written and the answer to come. */
+  /** Writes a message. Resolves on write, with the promise of its answer. */
   #writeMessage(message: Message, ids: MessageIds, options: DeliverOptions): Promise<Written> {
     return this.#writer.inTurn(async () => {
       const isTrying = hasIds(ids) && this.#takesIds === undefined
@@ -249,10 +260,10 @@ export class Client {
       try {
         const written = await this.#writeAndWait(outgoing, this.#takesIds === false ? {} : ids, options)
         if (!isTrying) return written
-        // Nothing else is written meanwhile: it would arrive before what may have to be sent again.
+        // This turn lasts until the answer: a later frame would overtake a message that is sent again.
         this.#takesIds = !isUnknownTagged(await written.answer)
         if (this.#takesIds) return written
-        // A trace takes the time anew.
+        // A TRACE needs a new time.
         const again = 'trace' in message ? await this.#writer.prepare(message, false) : outgoing
         return await this.#writeAndWait(again, {}, options)
       } finally {
@@ -261,14 +272,14 @@ export class Client {
     })
   }
 
-  /** Writes one frame that gets its answer here. */
+  /** Writes one frame and expects its answer. */
   async #writeAndWait(outgoing: Outgoing, ids: MessageIds, options: DeliverOptions): Promise<Written> {
     const { signal, onProgress, timeoutMs = LIMITS.answerTimeout.value } = options
     signal?.throwIfAborted()
     const waiter = deferred<Frame>()
     const reply = deferred<Frame>()
     const resolve = (frame: Frame) => {
-      // At once: the next frame is the reply, whatever else is due.
+      // Synchronously: the next frame is the reply, before all answers that are due.
       if (outgoing.head.type === FrameType.AutoAnswer && isAckReply(frame)) this.#answers.expectNext(reply)
       waiter.resolve(frame)
     }
@@ -301,11 +312,11 @@ export class Client {
   }
 }
 
-/** A frame that was written, and the answer to it. */
+/** A written frame and its answer. */
 interface Written {
   readonly outgoing: Outgoing
   readonly answer: Promise<Frame>
-  /** Settles only where the answer says that a reply follows. */
+  /** Settles only if the answer says that a reply follows. */
   readonly reply: Promise<Frame>
   readonly isTagged: boolean
 }
@@ -325,13 +336,13 @@ function isAckReply({ payload }: Frame): boolean {
   return parseAnswer(decodeUtf8(payload) ?? '').kind === 'ack-reply'
 }
 
-/** Whether the answer to a TAGGED frame says that the peer does not know it. */
+/** True if the answer to a TAGGED frame says that the peer does not know the type. */
 function isUnknownTagged({ payload }: Frame): boolean {
   const answer = parseAnswer(decodeUtf8(payload) ?? '')
   return answer.kind === 'unsupported' && answer.type === FrameType.Tagged
 }
 
-/** What a delivery rejects with: the connection's own errors become one code, so that callers need not know the transport's. */
+/** Maps the errors of any transport to one code, so that callers need not know the transport. */
 function asDeliveryError(error: unknown): unknown {
   if (!(error instanceof PilotError)) return closedError(error)
   if (error.code === 'TIMED_OUT') {

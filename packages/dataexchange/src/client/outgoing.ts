@@ -8,50 +8,50 @@ import { FrameType } from '../wire/frame.ts'
 import { traceToFrame } from '../wire/trace.ts'
 import { type FileSource, type OpenSource, openSource } from './source/file-source.ts'
 
-/** What can be delivered: one of these shapes. */
+/** A message to deliver, in one of these shapes. */
 export type Message =
   /** A TEXT frame. */
   | { text: string }
-  /** A JSON frame: bytes are sent as they are, any other value through JSON.stringify. */
+  /** A JSON frame: bytes are sent unchanged, any other value through JSON.stringify. */
   | { json: unknown }
   /** A BINARY frame. */
   | { binary: Uint8Array }
   /**
-   * A FILE frame. `name` defaults to the base name of a path. `size` (bytes) spares the spooling of a stream
-   * that knows its length.
+   * A FILE frame. `name` defaults to the base name of a path. With `size` (bytes) a stream is sent without spooling it
+   * first.
    */
   | { file: FileSource; name?: string | undefined; size?: number | undefined }
   /** A TRACE frame around a frame of `innerType` (see FrameType) with the payload `data`. */
   | { trace: Uint8Array; innerType?: number | undefined }
-  /** A frame of `type` whose payload is read while it is sent, perhaps twice; the caller closes it. */
+  /** A frame of `type` whose payload is read while it is sent, perhaps twice. The caller closes the source. */
   | { type: number; source: OpenSource; filename?: string | undefined }
-  /** Any frame, as it is. */
+  /** Any frame. */
   | { type: number; payload: Uint8Array; filename?: string | undefined }
 
-/** A message that is ready to be written. */
+/** A message that is ready to write. */
 export interface Outgoing {
   readonly head: FrameHead
-  /** Can be taken more than once, but for a stream that was not to be sent again. */
+  /** Can be iterated more than once, unless it is a stream that was prepared without `again`. */
   readonly payload: Uint8Array | AsyncIterable<Uint8Array>
   close(): Promise<void>
 }
 
-/** How a message is made ready. */
+/** Options of {@link prepare}. */
 export interface PrepareOptions {
-  /** Bytes of the longest stream that is taken. */
+  /** Bytes of the longest stream that is accepted. */
   readonly maxFrameSize: number
-  /** Whether it may be sent twice: a stream is then spooled, also where its size is known. */
+  /** True if it may be sent twice: then a stream is spooled even if its size is known. */
   readonly again: boolean
-  /** Gives up on a stream that has to be read first. */
+  /** Aborts the spooling of a stream. */
   readonly signal?: AbortSignal | undefined
 }
 
 /**
- * Makes a message ready: opens its file, takes the time of a trace.
+ * Prepares a message: opens its file, takes the time of a TRACE.
  *
  * @throws {DeliveryError} SOURCE_UNREADABLE
- * @throws {PluginError} CONFIG_INVALID for a value that is no message
- * @throws {WireError} FRAME_INVALID where a stream that was spooled has not the `size` that it was said to have
+ * @throws {PluginError} CONFIG_INVALID for a value that is not a message
+ * @throws {WireError} FRAME_INVALID if a spooled stream has not the declared `size`
  */
 export async function prepare(message: Message, options: PrepareOptions): Promise<Outgoing> {
   if ('text' in message) return whole({ type: FrameType.Text }, utf8(message.text))
@@ -62,7 +62,7 @@ export async function prepare(message: Message, options: PrepareOptions): Promis
   if ('source' in message) return ofSource(message)
   const { type, payload, filename } = message
   if (!(payload instanceof Uint8Array)) {
-    throw new PluginError('CONFIG_INVALID', 'no message: it needs text, json, binary, file, trace or payload')
+    throw new PluginError('CONFIG_INVALID', 'not a message: it needs text, json, binary, file, trace or payload')
   }
   return whole({ type, ...(filename !== undefined && { filename }) }, payload)
 }
@@ -83,7 +83,7 @@ async function prepareFile(
   const source = await openSource(file, maxFrameSize, again ? undefined : size, signal)
   if (size !== undefined && source.size !== size) {
     await source.close()
-    throw new WireError('FRAME_INVALID', `the file was said to have ${size} bytes; it has ${source.size}`)
+    throw new WireError('FRAME_INVALID', `the declared size is ${size} bytes; the file has ${source.size}`)
   }
   return {
     head: { type: FrameType.File, filename: name, length: source.size },
@@ -109,9 +109,9 @@ function ofSource({
 }
 
 /**
- * The name that `file` is sent under where none is given.
+ * The default name of `file`.
  *
- * @throws {PluginError} CONFIG_INVALID where it has none, or is a URL that is no file's
+ * @throws {PluginError} CONFIG_INVALID if it has none, or is a URL that is not a `file:` URL
  */
 export function nameOf(file: FileSource): string {
   if (typeof file === 'string') return basename(file)
@@ -123,7 +123,7 @@ export function nameOf(file: FileSource): string {
     )
   }
   if (file instanceof File) return file.name
-  throw new PluginError('CONFIG_INVALID', 'a file that is no path needs a name: { file, name }')
+  throw new PluginError('CONFIG_INVALID', 'only a path has a default name; give one: { file, name }')
 }
 
 function jsonBytes(value: unknown): Uint8Array {

@@ -5,18 +5,18 @@ import type { Frame } from '../wire/frame.ts'
 /** Frames that a client keeps for `recv()`; at this number it stops reading. @limit count */
 const UNREAD_FRAMES = 1_024
 
-/** Who waits for a frame. */
+/** The promise of a frame. */
 export interface FrameWaiter {
   resolve(frame: Frame | null): void
   reject(error: unknown): void
 }
 
 /**
- * Hands the frames that a peer sends to those who wait for them. A peer answers every frame in order, so
- * every frame that was written has one answer due: to the delivery that wrote it, or to `recv()`.
+ * Matches the frames of a peer to the deliveries they answer. A peer answers every frame in order `[ack.order]`. So each
+ * written frame has one answer due: to its delivery or, if it was only sent, to `recv()`.
  */
 export class PendingAnswers {
-  /** Who gets the next answers: a delivery, or, null, whoever calls recv(). */
+  /** Owners of the next answers in order: a delivery, or null for recv(). */
   #due: (FrameWaiter | null)[] = []
   #deliveries = 0
   #receivers: FrameWaiter[] = []
@@ -24,14 +24,14 @@ export class PendingAnswers {
   #unreadBytes = 0
   #end: { error: unknown } | undefined
 
-  /** True while somebody waits and there is room for frames that nobody waits for. */
+  /** True while somebody waits for a frame and the buffer of unclaimed frames is not full. */
   get wantsMore(): boolean {
     const waiting = this.#deliveries > 0 || this.#receivers.length > 0
     const room = this.#unread.length < UNREAD_FRAMES && this.#unreadBytes < FIXED_LIMITS.bytesInFlight.value
     return waiting && room && this.#end === undefined
   }
 
-  /** A frame is about to be written: its answer belongs to `delivery`, or to recv(). */
+  /** Call before a frame is written: its answer goes to `delivery`, or to recv() if null. */
   expectAnswer(delivery: FrameWaiter | null): void {
     if (this.#end !== undefined) {
       delivery?.reject(closedError(this.#end.error))
@@ -41,13 +41,13 @@ export class PendingAnswers {
     if (delivery !== null) this.#deliveries++
   }
 
-  /** The next frame is the second part of an answer: it belongs to `delivery`, before all that is due. */
+  /** The next frame, a reply, goes to `delivery`, before all answers that are due. */
   expectNext(delivery: FrameWaiter): void {
     this.#due.unshift(delivery)
     this.#deliveries++
   }
 
-  /** The next frame that answers no delivery goes to `receiver`, now or later. */
+  /** The next frame that does not answer a delivery goes to `receiver`. */
   receive(receiver: FrameWaiter): void {
     const frame = this.#unread.shift()
     if (frame !== undefined) {
@@ -60,12 +60,12 @@ export class PendingAnswers {
     }
   }
 
-  /** Forgets a receiver that has given up; the frame it waited for stays for the next. */
+  /** Removes a receiver that no longer waits. Its frame goes to the next one. */
   forget(receiver: FrameWaiter): void {
     this.#receivers = this.#receivers.filter(other => other !== receiver)
   }
 
-  /** A frame has come. */
+  /** Hands on an arrived frame. */
   arrived(frame: Frame): void {
     const delivery = this.#due.shift() ?? null
     if (delivery !== null) this.#deliveries--
@@ -78,7 +78,7 @@ export class PendingAnswers {
     this.#unreadBytes += frame.payload.length
   }
 
-  /** No more frames will come: the peer has closed, or reading failed with `error`. */
+  /** Rejects all that wait: the peer has closed, or reading failed with `error`. */
   ended(error?: unknown): void {
     if (this.#end !== undefined) return
     this.#end = { error }
@@ -90,7 +90,7 @@ export class PendingAnswers {
   }
 }
 
-/** The error of a delivery whose connection ended before its answer came. */
+/** The error of a delivery whose connection ended before its answer. */
 export function closedError(cause: unknown): DeliveryError {
   const message = 'the connection ended before the answer came; the message may or may not be stored'
   return new DeliveryError('CONNECTION_CLOSED', message, { cause })

@@ -6,40 +6,40 @@ import { type Frame, FrameType, typeName } from '../wire/frame.ts'
 import { decodeTraceAnswer, readTracePayload, type TraceAnswer } from '../wire/trace.ts'
 import type { Outgoing } from './outgoing.ts'
 
-/** What the receiver said of a delivered frame: it is stored (section 2). */
+/** The peer's acknowledgement of a delivered message: it has stored it `[ack.durable]`. */
 export interface Receipt {
-  /** The frame's type, as the receiver named it: `TEXT`, `FILE`, ...; for a TRACE the type inside. */
+  /** The frame's type as the peer named it: `TEXT`, `FILE`, ...; for a TRACE the inner type. */
   type: string
-  /** Bytes of the payload that the receiver counted; for FILE without the name. */
+  /** Bytes of the payload that the peer counted; for FILE without the name. */
   bytes: number
-  /** True where the receiver had this message already, by its id, and stored no second copy. */
+  /** True if the peer had this message already, by its id, and stored no second copy `[tagged.duplicate]`. */
   duplicate: boolean
-  /** The answer as it came; for a TRACE its `inner_ack`. */
+  /** The text of the answer; for a TRACE its `inner_ack`. */
   answer: string
-  /** When each step was done, where the frame was a TRACE. */
+  /** The times of each step, for a TRACE. */
   trace?: TraceAnswer
-  /** The id that it was sent under, where it was. */
+  /** The message's id, if it had one. */
   messageId?: string
   /**
-   * True where the peer took the ids. False also where it does not know them and the frame was sent without: then
-   * it stores what is sent again a second time.
+   * True if the peer accepted the ids. False if there were none, or the peer does not support them and got the message
+   * without: then a message that is sent again is stored twice.
    */
   tagged: boolean
-  /** True where no answer to the first try came, and this is the answer to the second, under the same id. */
+  /** True if the answer to the first try was lost, and this answers the second, under the same id `[tagged.resend]`. */
   resent: boolean
 }
 
-/** What the answer to a frame tells. */
+/** The part of a receipt that the answer contains. */
 export type ReceiptFacts = Omit<Receipt, 'messageId' | 'tagged' | 'resent'>
 
-/** What was sent, as far as its answer must fit it. */
+/** The properties of a sent frame that its answer must match. */
 export interface Sent {
   readonly type: number
-  /** The byte counts that an answer may name. */
+  /** The byte counts that an answer may have. */
   readonly counts: readonly number[]
 }
 
-/** What must be true of the answer to `outgoing`. */
+/** The properties of `outgoing` that its answer must match. */
 export function sentIn({ head, payload }: Outgoing): Sent {
   const { type, length } = head
   if (type !== FrameType.Trace || !(payload instanceof Uint8Array)) return { type, counts: [length] }
@@ -47,17 +47,17 @@ export function sentIn({ head, payload }: Outgoing): Sent {
 }
 
 /**
- * Reads the answer to what was `sent`.
+ * Parses the answer to a sent frame.
  *
- * @throws {DeliveryError} PEER_REFUSED, PEER_UNSUPPORTED; ANSWER_INVALID for what is no answer, or one to something
- * else: of another type or with another number of bytes
+ * @throws {DeliveryError} PEER_REFUSED, PEER_UNSUPPORTED; ANSWER_INVALID for an invalid answer, and one to
+ * another frame: of another type or number of bytes `[ack.count-checked]`
  */
 export function readReceipt(sent: Sent, answer: Frame): ReceiptFacts {
   const text = decodeUtf8(answer.payload)
   if (text === undefined) {
     throw new DeliveryError(
       'ANSWER_INVALID',
-      `the peer answered with a ${typeName(answer.type)} that is no text`,
+      `the peer answered with a ${typeName(answer.type)} that is not text`,
     )
   }
   if (sent.type === FrameType.Trace && answer.type === FrameType.JSON) {
@@ -80,8 +80,8 @@ export function readReceipt(sent: Sent, answer: Frame): ReceiptFacts {
 }
 
 /**
- * The count of a frame inside a TRACE is that of its payload; the original counts a FILE's name and its length
- * field too, since it stores them (section 2).
+ * The count for a TRACE is the size of the inner payload. For a FILE the original counts the name and its length field,
+ * too, since it stores them.
  */
 function tracedCounts(payload: Uint8Array): readonly number[] {
   const { innerType, payload: inner } = readTracePayload({ type: FrameType.Trace, payload })
@@ -112,7 +112,7 @@ function readText(text: string): ReceiptFacts {
     case 'err':
       throw new DeliveryError('PEER_REFUSED', `the peer did not store it: ${answer.reason}`, { answer: text })
     case 'other':
-      throw new DeliveryError('ANSWER_INVALID', `the peer gave an answer that is none: ${shorten(text)}`, {
+      throw new DeliveryError('ANSWER_INVALID', `invalid answer from the peer: ${shorten(text)}`, {
         answer: text,
       })
   }

@@ -8,28 +8,28 @@ import type { Receipt } from './receipt.ts'
 
 /** Options of {@link Client.request}. */
 export interface RequestOptions extends WaitOptions, MessageIds {
-  /** Milliseconds for the whole exchange, from the last byte of the request written. @default 40000 */
+  /** Milliseconds for ACK and reply, from the last written byte of the request. @default 40000 */
   timeoutMs?: number | undefined
-  /** Told as soon as the peer has acknowledged the request and works out its reply. */
+  /** Called when the peer has acknowledged the request and works on its reply. */
   onAcknowledged?: ((receipt: Receipt) => void) | undefined
 }
 
 /**
- * What became of a request. Without a reply, the peer has stored it and may reply later: as it came
- * (`receipt.type` is AUTOANSWER), or, where it does not know requests, as TEXT.
+ * The outcome of a request. Without a reply, the peer has stored the request and may reply later: as a request
+ * (`receipt.type` is AUTOANSWER) or, if it does not know requests, as TEXT.
  */
 export interface RequestOutcome {
-  /** The reply that came on the connection; what is not UTF-8 in it as U+FFFD. */
+  /** The reply on the connection, with U+FFFD for invalid UTF-8. */
   reply?: string
-  /** Its bytes. */
+  /** The bytes of the reply. */
   replyBytes?: Uint8Array
-  /** What the peer answered at once. */
+  /** The peer's acknowledgement of the request. */
   receipt: Receipt
 }
 
 /**
- * The reply to a request that was acknowledged with ACK+REPLY. It is TEXT; any other frame says that there is
- * none.
+ * The reply to a request that was acknowledged with ACK+REPLY. A reply is TEXT; any other frame says that there is no
+ * reply `[autoanswer.reply-text]`.
  *
  * @throws {DeliveryError} REPLY_FAILED, REPLY_TIMED_OUT
  * @throws {DriverError} ABORTED
@@ -44,10 +44,10 @@ export async function readReply(
   if (frame.type === FrameType.Text) {
     return { reply: Buffer.from(frame.payload).toString('utf8'), replyBytes: frame.payload }
   }
-  throw new DeliveryError('REPLY_FAILED', `the peer took the request and gave no reply: ${reasonIn(frame)}`)
+  throw new DeliveryError('REPLY_FAILED', `the peer accepted the request and did not reply: ${reasonIn(frame)}`)
 }
 
-/** Whether `error` says that the peer does not know requests (section 6). */
+/** True if `error` says that the peer does not know requests. */
 export function isUnknownRequest(error: unknown): boolean {
   const { code, answer } = error as Partial<DeliveryError>
   return code === 'PEER_UNSUPPORTED' && answer?.includes(`UNKNOWN(${FrameType.AutoAnswer})`) === true
@@ -56,10 +56,10 @@ export function isUnknownRequest(error: unknown): boolean {
 function asReplyError(error: PilotError): PilotError {
   if (!(error instanceof DriverError) || error.code !== 'TIMED_OUT') {
     if (error.code === 'ABORTED') return error
-    const message = 'the peer took the request, and the connection ended before its reply came'
+    const message = 'the peer accepted the request, and the connection ended before its reply'
     return new DeliveryError('REPLY_FAILED', message, { cause: error })
   }
-  return new DeliveryError('REPLY_TIMED_OUT', 'the peer took the request; its reply did not come in time', {
+  return new DeliveryError('REPLY_TIMED_OUT', 'the peer accepted the request; its reply did not come in time', {
     cause: error,
   })
 }
@@ -69,7 +69,7 @@ function reasonIn({ type, payload }: Frame): string {
     const { error } = JSON.parse(decodeUtf8(payload) ?? '') as { error?: unknown }
     if (typeof error === 'string') return error.slice(0, 200)
   } catch {
-    // Not what this service writes.
+    // Another implementation wrote this frame.
   }
   return `a ${typeName(type)} frame came in its place`
 }

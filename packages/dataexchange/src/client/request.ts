@@ -5,12 +5,13 @@ import { Client, type ClientOptions } from './client.ts'
 import type { RequestOptions, RequestOutcome } from './reply-frame.ts'
 
 /**
- * Asks a peer and resolves with its reply, which comes on the connection (section 6). A peer that answers
- * nothing has stored the request, one that does not know requests has been sent it again as TEXT: `reply` is
- * undefined then, and a `ReplyWatch` that was started before waits for the reply in the inbox. The request is
- * sent under `messageId`, or a new id; it is not sent again where its answer is lost.
+ * Sends a request to a peer. Resolves with the reply, which comes on the connection `[autoanswer.reply-text]`.
  *
- * @throws what {@link resolveTarget}, {@link Client.dial} and {@link Client.request} throw
+ * A peer that does not answer requests has stored it, and one that does not know requests was sent it again as TEXT:
+ * then `reply` is undefined, and a `ReplyWatch` that was started before waits for the reply in the inbox. The request has
+ * the id `messageId`, or a new one. It is not sent again if its answer is lost.
+ *
+ * @throws what {@link Client.dial} and {@link Client.request} throw
  */
 export async function request(
   driver: Pick<Streams, 'dial'> & Resolver,

@@ -1,39 +1,39 @@
 import { OutboxError } from '../errors.ts'
 import type { EntryState } from './entry/state.ts'
 
-/** What an outbox tells while it runs, by topic. */
+/** The events of a running outbox, by topic. */
 export interface OutboxEvents {
-  /** The peer has it. */
+  /** The peer has stored the message. */
   'outbox.delivered': {
-    /** Of the message. */
+    /** The message's id. */
     id: string
-    /** As it was given to `add()`. */
+    /** The `target` of `add()`. */
     target: string
-    /** The address it was sent to. */
+    /** The peer's address. */
     to: string
     type: string
     bytes: number
     tries: number
-    /** True where the peer had it from an earlier try. */
+    /** True if the peer had it from an earlier try. */
     duplicate: boolean
   }
-  /** It is not tried any more, until `retry()`. */
+  /** The message has failed: it is not tried again until `retry()`. */
   'outbox.failed': {
     id: string
     target: string
-    /** Empty where the peer was never resolved. */
+    /** Empty if the target was never resolved. */
     to: string
-    /** Of the library's error. */
+    /** The error's code. */
     code: string
     reason: string
     tries: number
   }
 }
 
-/** Hands an event to whoever listens. */
+/** Publishes an event. */
 export type Publish = <T extends keyof OutboxEvents>(topic: T, payload: OutboxEvents[T]) => void
 
-/** What an entry whose time is over failed with. */
+/** The error of an expired entry. */
 export function expiredError({ lastError }: EntryState): OutboxError {
   const why = lastError === undefined ? 'it was never tried' : `the last try: ${lastError.message}`
   return new OutboxError('OUTBOX_EXPIRED', `not delivered in its time; ${why}`)

@@ -20,9 +20,9 @@ import { isRunning, waitForLock } from './run/runner-lock.ts'
 export interface OutboxOptions {
   /** The folder. @default `outbox` in {@link defaultHome}, that is ~/.pilot/outbox */
   dir?: string | undefined
-  /** Messages that it may hold. @default 100,000 */
+  /** Most messages. @default 100,000 */
   maxEntries?: number | undefined
-  /** Bytes that it may hold. @default 1 GiB */
+  /** Most bytes. @default 1 GiB */
   maxBytes?: number | undefined
   /** Bytes of the largest frame. @default PILOT_DATAEXCHANGE_MAX_FRAME, else 256 MiB */
   maxFrameSize?: number | undefined
@@ -31,43 +31,43 @@ export interface OutboxOptions {
 /** Options of {@link Outbox.run}. */
 export interface RunOptions {
   /**
-   * Finds and reaches peers; or connects to what does, which is asked for when there is something to send, and
-   * again while that fails: `() => Driver.connect()`.
+   * Resolves and dials peers; or a function that connects such a driver, called when there is a message to send and again
+   * while it fails: `() => Driver.connect()`.
    */
   driver: Network | (() => Promise<Network>)
-  /** Ends the run; what is being sent is given up and stays. */
+  /** Ends the run. Deliveries in flight are aborted, and their messages stay. */
   signal?: AbortSignal | undefined
-  /** Ends the run when nothing is left to be tried. @default false */
+  /** Whether to end the run when every message is delivered or has failed. @default false */
   untilEmpty?: boolean | undefined
-  /** Told of `outbox.delivered` and `outbox.failed`, as an EventBus is. @default nobody */
+  /** Receives `outbox.delivered` and `outbox.failed`, such as an EventBus. @default none */
   events?: { publish<T extends keyof OutboxEvents>(topic: T, payload: OutboxEvents[T]): void } | undefined
-  /** @default says nothing */
+  /** @default no log */
   logger?: Logger | undefined
   /** Milliseconds before the second try to reach a peer. @default 1,000 */
   retryMin?: number | undefined
   /** Longest time between two tries to reach a peer, in milliseconds. @default 5 minutes */
   retryMax?: number | undefined
-  /** Peers that are sent to at once. @default 16 */
+  /** Peers served at once. @default 16 */
   peersAtOnce?: number | undefined
-  /** Milliseconds to wait for an answer. @default 30,000 */
+  /** Milliseconds for the answer to a message. @default 30,000 */
   timeoutMs?: number | undefined
 }
 
-/** How much an outbox holds. */
+/** Numbers of an outbox. */
 export interface OutboxCounts {
-  /** Entries that are still to be delivered. */
+  /** Messages to deliver. */
   queued: number
-  /** Entries that are not tried any more. */
+  /** Messages that have failed. */
   failed: number
-  /** Of all entries. */
+  /** Bytes of all messages. */
   bytes: number
-  /** Whether a process runs it. */
+  /** Whether a process runs the outbox. */
   running: boolean
 }
 
 /**
- * Messages that wait on the disk until their peer can be reached. Any number of processes may add to one outbox
- * and look at it, whether or not somebody runs it; one of them at a time sends.
+ * Messages that wait on the disk until their peer can be reached. Any number of processes may add to one outbox and list it,
+ * whether or not it runs. One process at a time runs it, that is, sends.
  */
 export class Outbox {
   /** The folder. */
@@ -89,7 +89,7 @@ export class Outbox {
   }
 
   /**
-   * Opens an outbox. Its folder is made, mode 0700, when the first message is added, or when it is run.
+   * Opens an outbox. The folder is created with mode 0700 by the first `add()` or `run()`.
    *
    * @throws {OutboxError} OUTBOX_FAILED
    */
@@ -102,16 +102,16 @@ export class Outbox {
   }
 
   /**
-   * Adds a message for `target`: an address, a node id or a hostname, which is resolved when it is sent. Resolves
-   * with the message's id once the message is durable; where it rejects, nothing was added. Messages to one
-   * target are sent in the order of the calls. No daemon is needed.
+   * Adds a message for `target`: an address, a node id or a hostname, which is resolved when the message is sent. Resolves
+   * with the message's id when the message is durable on this machine; if it rejects, nothing was added. Messages to one
+   * target are sent in the order of the calls. Needs no daemon.
    *
-   * @throws {OutboxError} OUTBOX_FULL, OUTBOX_FAILED; OUTBOX_DUPLICATE where a message with this `messageId` is
-   * there already
-   * @throws {AddressError} for what looks like an address and is none
+   * @throws {OutboxError} OUTBOX_FULL, OUTBOX_FAILED; OUTBOX_DUPLICATE if the outbox has a message with this
+   * `messageId`
+   * @throws {AddressError} ADDRESS_INVALID as of `parseTarget`
    * @throws {WireError} FRAME_TOO_LARGE, FILENAME_TOO_LONG, FILENAME_UNSAFE, MESSAGE_ID_INVALID
    * @throws {DeliveryError} SOURCE_UNREADABLE; SOURCE_CHANGED for a file that changes while it is read
-   * @throws {PluginError} CONFIG_INVALID for a value that is no message, a trace, and an `expiresIn` that is no time
+   * @throws {PluginError} CONFIG_INVALID for a value that is not a message, for a trace, and for an invalid `expiresIn`
    */
   async add(target: Address | string, message: Message, options: AddOptions = {}): Promise<string> {
     const id = await explained(() => this.#adder.add(target.toString(), message, options))
@@ -119,7 +119,7 @@ export class Outbox {
     return id
   }
 
-  /** The entries, those that were added first at the front. Payloads are not read. */
+  /** The messages, oldest first, without their payloads. */
   async list(): Promise<OutboxEntry[]> {
     return explained(async () => {
       const [seen, running] = await Promise.all([this.#list(), isRunning(this.dir)])
@@ -131,7 +131,7 @@ export class Outbox {
     })
   }
 
-  /** How much it holds, by one look at the folder. */
+  /** Counts messages and bytes. Lists the folder once. */
   async counts(): Promise<OutboxCounts> {
     return explained(async () => {
       const [seen, running] = await Promise.all([this.#list(), isRunning(this.dir)])
@@ -142,7 +142,7 @@ export class Outbox {
   }
 
   /**
-   * Has a message tried at once; one that has failed is queued again, for as long as it was meant to be tried.
+   * Makes a message due at once. A failed message is queued again, with its whole time to live. Resolves when that is durable.
    *
    * @throws {OutboxError} OUTBOX_UNKNOWN, OUTBOX_FAILED
    */
@@ -157,10 +157,10 @@ export class Outbox {
   }
 
   /**
-   * Removes a message, in whatever state it is; one that is being sent is given up. Resolves when that is
-   * durable, with whether the peer may have it all the same: true as soon as a try has begun to write it.
+   * Removes a message in any state; a delivery in flight is aborted. Resolves when the removal is durable. `maybeStored` is
+   * true if a try has begun to write the message: then the peer may have it.
    *
-   * @throws {OutboxError} OUTBOX_UNKNOWN: it has been delivered, or was removed; OUTBOX_FAILED
+   * @throws {OutboxError} OUTBOX_UNKNOWN if it was delivered or removed; OUTBOX_FAILED
    */
   async cancel(id: string): Promise<{ maybeStored: boolean }> {
     return explained(async () => {
@@ -173,7 +173,7 @@ export class Outbox {
     })
   }
 
-  /** Removes all messages that have failed, and resolves with how many that were. */
+  /** Removes all failed messages. Resolves with their number when that is durable. */
   async clearFailed(): Promise<number> {
     return explained(async () => {
       const failed = (await this.#list()).filter(({ hasFailed }) => hasFailed)
@@ -184,16 +184,15 @@ export class Outbox {
   }
 
   /**
-   * Sends what the outbox holds and what is added, by any process, until the signal fires. Where another process
-   * runs it already, waits until that one has ended, however it ends, and takes over at once.
+   * Sends the messages of the outbox, also those that any process adds, until the signal fires. Resolves at the end of the
+   * run, also after an abort. If another process runs the outbox, waits for its end and takes over at once.
    *
-   * A peer that is not reached is tried again after 1 s, then after twice the time, up to 5 minutes; all that is
-   * for it waits in its order. A message that a peer refuses is tried again in the same way; after five
-   * refusals it no longer keeps those behind it waiting. What can never be delivered, and what has expired, is
-   * listed as failed, with the reason.
+   * A peer that is not reached is tried again with backoff, from 1 s to 5 minutes; its messages wait in order. A refused
+   * message is tried again in the same way; after five refusals it does not block the messages behind it. A message that
+   * can never be delivered, or has expired, is listed as failed, with the reason.
    *
-   * @throws {PluginError} CONFIG_INVALID where the lock cannot be made, as in a folder with a path of over 90
-   * bytes, and where this object runs already
+   * @throws {PluginError} CONFIG_INVALID if the lock cannot be created, such as in a folder with a path over 90 bytes, and
+   * if this object runs already
    * @throws {OutboxError} OUTBOX_FAILED
    */
   async run(options: RunOptions): Promise<void> {
@@ -207,10 +206,10 @@ export class Outbox {
   }
 
   /**
-   * Where this object runs: tries the peer with this address, since there is a sign that it can be reached: at once,
-   * or a second after the last try. Changes nothing for a peer that refused.
+   * Call it on a sign that a peer is reachable. A running outbox then tries the peer at once, or a second after the last
+   * try. Has no effect on a peer that refused.
    *
-   * @param address as text; all peers at once where there is none
+   * @param address the text of the peer's address. @default all peers
    */
   wake(address?: string): void {
     this.#runner?.wake(address)
@@ -273,7 +272,7 @@ function unknown(id: string): OutboxError {
   return new OutboxError('OUTBOX_UNKNOWN', `the outbox has no message ${id}: it was delivered or removed`)
 }
 
-/** What the file system says becomes an error of the outbox. */
+/** Turns system errors into OUTBOX_FAILED. */
 async function explained<T>(run: () => Promise<T>): Promise<T> {
   try {
     return await run()

@@ -14,8 +14,8 @@ const REPLY_SCAN_MESSAGES = 200
 const REPLY_SCAN_SIZE = 64 * KiB
 
 /**
- * Whether the peer `from`, an address as text, has been seen to name the messages that it replies to: the
- * newest 1,000 messages of the inbox `dir` are looked at, up to 200 of that peer's. Large files are left out.
+ * Whether the peer `from`, the text of an address, has ever set `reply_to`. Reads the newest 1,000 messages of the inbox
+ * `dir`, up to 200 of that peer. Skips large files.
  */
 export async function namesItsReplies(dir: string, from: string, signal: AbortSignal): Promise<boolean> {
   const names = (await messageNames(dir)).slice(0, REPLY_SCAN_FILES)

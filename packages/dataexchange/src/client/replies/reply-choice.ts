@@ -1,9 +1,9 @@
 import type { InboxMessage } from '../../mailbox/inbox/read.ts'
 
 /**
- * Finds the reply among the messages that come from a peer, by the rules of section 5: one that names a
- * message of mine is it; one that names another never is, and a peer that does so must name mine too; else
- * it is the first that names none.
+ * Finds the reply among the messages of a peer. The reply is the message whose `reply_to` is one of our ids
+ * `[reply.named]`. A message with another `reply_to` is not the reply, and shows that the peer sets it `[reply.named-other]`.
+ * Otherwise the first message without `reply_to` is the reply `[reply.untagged]`.
  */
 export class ReplyChoice {
   readonly #ids: ReadonlySet<string>
@@ -11,27 +11,27 @@ export class ReplyChoice {
   #unnamed: InboxMessage | undefined
   #mustName = false
 
-  /** `ids`: those of the message that was sent. */
+  /** `ids` of the sent message. */
   constructor(ids: Iterable<string>) {
     this.#ids = new Set(ids)
   }
 
-  /** A message has come; the order of the calls is the order in which they came. */
+  /** Adds a message, in the order of arrival. */
   add(message: InboxMessage): void {
     const { messageId, replyTo } = message
-    // What was sent, where this node has sent it to itself.
+    // A node that sends to itself finds its own message.
     if (messageId !== undefined && this.#ids.has(messageId)) return
     if (replyTo === undefined) this.#unnamed ??= message
     else if (this.#ids.has(replyTo)) this.#named ??= message
     else this.#mustName = true
   }
 
-  /** The reply that names what was sent. */
+  /** The reply whose `reply_to` is one of our ids. */
   get named(): InboxMessage | undefined {
     return this.#named
   }
 
-  /** The message to take for the reply where none names what was sent. */
+  /** The message without `reply_to` that is the reply unless {@link named} arrives. */
   get unnamed(): InboxMessage | undefined {
     return this.#mustName ? undefined : this.#unnamed
   }

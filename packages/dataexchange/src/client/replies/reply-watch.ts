@@ -22,22 +22,21 @@ export const REPLY_HOLD_MS = 750
 
 /** Options of {@link ReplyWatch.reply}; a `Receipt` has the first two. */
 export interface ReplyOptions extends WaitOptions {
-  /** The id of the message that was sent. @default none */
+  /** The id of the sent message. @default none */
   messageId?: string | undefined
-  /** Whether that id has reached the peer: one that knows no ids cannot name it. @default true where there is one */
+  /** Whether the peer accepted that id; if it does not support ids, it cannot set `reply_to`. @default true with an id */
   tagged?: boolean | undefined
   /** Milliseconds from the call. @default 30000 */
   timeoutMs?: number | undefined
 }
 
 /**
- * Waits in the inbox for the reply to a message (section 5). Start it before the message is sent: what lies
- * there already is no reply, whatever its time says.
+ * Waits in the inbox for the reply to a message. Start it before the message is sent: messages that are in the inbox by
+ * then are not the reply, whatever their time.
  *
- * Of the messages that then come from the peer, the reply is the one whose `reply_to` is the id of the
- * message sent, never one that names another. A peer that names none has its first message taken: at once,
- * but 750 ms later where it has been seen to name what it replies to, and never where it names another
- * message meanwhile.
+ * The reply is the new message of the peer whose `reply_to` is the id of the sent message `[reply.named]`. If the peer does
+ * not set `reply_to`, its first new message is the reply `[reply.untagged]`: at once, or 750 ms later if the peer has set
+ * `reply_to` before `[reply.held]`. It is not if the peer sets another `reply_to` meanwhile `[reply.named-other]`.
  */
 export class ReplyWatch {
   readonly #dir: string
@@ -54,11 +53,13 @@ export class ReplyWatch {
   }
 
   /**
-   * Takes down what lies in the inbox and watches for what comes, until {@link reply} has settled or
-   * {@link close} is called. The folder need not exist yet. Whoever receives for this node, a `Service` or
-   * another program, fills it.
+   * Lists the inbox and watches it until {@link reply} settles or {@link close} is called. Resolves when it is listed. The
+   * folder need not exist yet. A `Service` or another program that receives for this node fills it.
    *
-   * @throws a system error where the folder cannot be read
+   * @param peer its address or node id
+   * @param options `inboxDir` @default ~/.pilot/inbox
+   * @throws {AddressError} ADDRESS_INVALID, also for a hostname, which the inbox does not contain
+   * @throws a system error if the folder cannot be read
    */
   static async start(
     peer: Address | string,
@@ -76,9 +77,9 @@ export class ReplyWatch {
   }
 
   /**
-   * The reply, once it is there. Ends the watch.
+   * Resolves when the reply is in the inbox. Ends the watch.
    *
-   * @throws {DeliveryError} REPLY_TIMED_OUT
+   * @throws {DeliveryError} REPLY_TIMED_OUT after `timeoutMs`
    * @throws {DriverError} ABORTED
    */
   async reply(options: ReplyOptions = {}): Promise<InboxMessage> {
@@ -93,7 +94,7 @@ export class ReplyWatch {
       return await withWait('the reply', { signal, timeoutMs }, over => this.#search(choice, tagged, over))
     } catch (error) {
       if (!(error instanceof DriverError) || error.code !== 'TIMED_OUT') throw error
-      // What was held back is taken when the wait ends.
+      // At the end of the wait a held message is the reply.
       if (choice.unnamed !== undefined) return choice.unnamed
       const message = `no reply from ${this.#from} came within ${timeoutMs} ms; the message itself was acknowledged`
       throw new DeliveryError('REPLY_TIMED_OUT', message, { cause: error })
@@ -115,12 +116,12 @@ export class ReplyWatch {
 
   #pull(): void {
     this.#next = this.#batches.next()
-    // Whoever waits sees the failure; when nobody does, it must not end the process.
+    // reply() reports the rejection; without reply() it must not end the process.
     this.#next.catch(() => {})
   }
 
   #search(choice: ReplyChoice, tagged: boolean, over: AbortSignal): Promise<InboxMessage> {
-    // Begun at once: by the time that it matters it is done.
+    // Starts now, to be done when a message arrives.
     const echoes = tagged ? namesItsReplies(this.#dir, this.#from, over) : Promise.resolve(false)
     return new Promise((found, failed) => {
       const holdBack = async () => {
@@ -143,8 +144,7 @@ export class ReplyWatch {
   }
 
   /**
-   * The messages of the peer as they come. One that cannot be read yet is tried again: others write their
-   * inbox under the final name.
+   * The new messages of the peer. An unreadable one is read again: other programs write messages under the final name.
    */
   async *#arrivals(): AsyncGenerator<InboxMessage[], void, undefined> {
     const tries = new Map<string, number>()

@@ -7,7 +7,7 @@ import type { ReadableStream } from 'node:stream/web'
 import { DeliveryError, PilotError, WireError } from '../../errors.ts'
 import { systemCode } from '../../system-errors.ts'
 
-/** Where the bytes of a file come from: a path, bytes, a Blob, a Node stream, a Web stream, or a source of your own. */
+/** The source of a file's bytes: a path, bytes, a Blob, a Node stream, a Web stream, or a source of your own. */
 export type FileSource =
   | string
   | URL
@@ -21,26 +21,25 @@ export type FileSource =
 export interface OpenSource {
   /** Bytes. */
   readonly size: number
-  /** All bytes, once, in pieces. Throws SOURCE_CHANGED before the last piece where a file has changed. */
+  /** All bytes in pieces. Throws SOURCE_CHANGED before the last piece if the file has changed. */
   pieces(): AsyncIterable<Uint8Array>
   close(): Promise<void>
 }
 
-/** A source that can be read from anywhere, as often as needed. */
+/** A source that can be read at any offset, any number of times. */
 export interface SeekableSource extends OpenSource {
-  /** Fills `into` with the bytes from `at` on. Throws SOURCE_CHANGED where there are not that many any more. */
+  /** Fills `into` with the bytes from offset `at`. Throws SOURCE_CHANGED if the file has become too short. */
   read(into: Uint8Array, at: number): Promise<void>
-  /** Throws SOURCE_CHANGED where a file is not what it was when it was opened: by its size and its time of change. */
+  /** Throws SOURCE_CHANGED if the file has another size or time of change than when it was opened. */
   check(): Promise<void>
 }
 
 /**
- * Opens a source. A stream has no size, which a FILE frame must declare before its data: it is spooled to a
- * temporary file first, up to `maxSize` bytes, unless `size` tells how long it is. Memory stays bounded
- * whatever the source is. A stream that is being spooled is destroyed when `signal` fires.
+ * Opens a source. A stream is first copied to an unlinked temporary file, up to `maxSize` bytes: a FILE frame declares its
+ * size before its data. With `size` it is not copied. Memory is bounded. `signal` destroys a stream that is being copied.
  *
  * @throws {DeliveryError} SOURCE_UNREADABLE
- * @throws {WireError} FRAME_TOO_LARGE where a stream is longer than `maxSize`
+ * @throws {WireError} FRAME_TOO_LARGE for a stream over `maxSize`
  */
 export async function openSource(
   source: FileSource,
@@ -55,9 +54,10 @@ export async function openSource(
 }
 
 /**
- * Opens a source that is to be read more than once; every stream is spooled. As {@link openSource} otherwise.
+ * Opens a source to read more than once: every stream is copied to an unlinked temporary file. Otherwise like
+ * {@link openSource}.
  *
- * @param maxSize @default no limit but that of the disk
+ * @param maxSize @default no limit
  */
 export async function openSeekable(
   source: FileSource,
@@ -109,7 +109,7 @@ const PIECE = 256 * 1024
 
 async function openPath(path: string | URL, maxSize: number): Promise<SeekableSource> {
   try {
-    // Before opening: to open a FIFO would wait for its writer.
+    // Before open(), which waits for a writer on a FIFO.
     const found = await stat(path)
     if (!found.isFile()) {
       const what = found.isDirectory()
@@ -132,7 +132,7 @@ async function openPath(path: string | URL, maxSize: number): Promise<SeekableSo
 
 const REASONS: Record<string, string> = { ENOENT: 'there is no such file', EACCES: 'permission denied' }
 
-/** Files that the kernel makes up as they are read, in /proc, have a size of zero. */
+/** Files that the kernel generates, in /proc, have size zero. */
 async function holdsMoreThanItSays(handle: FileHandle): Promise<boolean> {
   if ((await handle.stat()).size > 0) return false
   return (await handle.read(Buffer.alloc(1), 0, 1, 0)).bytesRead > 0
@@ -156,7 +156,7 @@ async function* untilEnd(handle: FileHandle): AsyncGenerator<Uint8Array, void, u
 async function ofHandle(handle: FileHandle, name: string): Promise<SeekableSource> {
   const { size, mtimeMs } = await handle.stat()
   const changed = () =>
-    new DeliveryError('SOURCE_CHANGED', `${name} changed while it was sent; send it again once it is at rest`)
+    new DeliveryError('SOURCE_CHANGED', `${name} changed while it was sent; send it again when nothing writes to it`)
 
   const read = async (into: Uint8Array, from: number) => {
     for (let used = 0; used < into.length; ) {
@@ -173,7 +173,7 @@ async function ofHandle(handle: FileHandle, name: string): Promise<SeekableSourc
     for (let at = 0; at < size; at += PIECE) {
       const buffer = Buffer.allocUnsafeSlow(Math.min(PIECE, size - at))
       await read(buffer, at)
-      // The last piece completes the frame: the receiver must not get it of a file that is two versions mixed.
+      // The last piece completes the frame. Check first: the receiver must not get a mix of two versions.
       if (at + buffer.length === size) await check()
       yield buffer
     }
@@ -201,7 +201,7 @@ async function spool(pieces: AsyncIterable<Uint8Array>, maxSize: number): Promis
   const path = join(tmpdir(), `pilot-dx-${randomUUID()}`)
   const handle = await open(path, 'wx+', 0o600)
   return closingOnError(handle, async () => {
-    // Without a name from here on, so that nothing is left behind however this process ends.
+    // Unlinked, so that the end of the process frees it.
     await unlink(path)
     let size = 0
     for await (const piece of pieces) {
@@ -231,7 +231,7 @@ async function* bytesOf(
   source: Readable | ReadableStream<Uint8Array>,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  // It takes Web streams too, which its type does not say. Not before somebody reads, who gets the error.
+  // addAbortSignal accepts Web streams, though its type does not say so. Call it when reading starts, which gets the error.
   if (signal !== undefined) addAbortSignal(signal, source as Readable)
   for await (const piece of source as AsyncIterable<unknown>) {
     if (typeof piece === 'string') yield Buffer.from(piece)
@@ -240,7 +240,7 @@ async function* bytesOf(
   }
 }
 
-/** A source that fails while it is read: its caller must be able to tell that from a connection that fails. */
+/** Turns errors of the source into one code, to tell them from errors of the connection. */
 async function* withReadErrors(
   pieces: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
@@ -254,6 +254,6 @@ async function* withReadErrors(
 function readError(cause: unknown): PilotError {
   if (cause instanceof PilotError) return cause
   const why = cause instanceof Error ? cause.message : String(cause)
-  const message = `what was to be sent could not be read to its end: ${why}`
+  const message = `the source could not be read to its end: ${why}`
   return new DeliveryError('SOURCE_UNREADABLE', message, { cause })
 }

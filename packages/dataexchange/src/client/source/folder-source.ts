@@ -8,22 +8,22 @@ import { DeliveryError } from '../../errors.ts'
 import type { SeekableSource } from './file-source.ts'
 import { type EntryStats, type ListOptions, listFolder, reading, toEntryStats } from './list-folder.ts'
 
-/** A folder that can be sent: as the archive that it would make, which is never made. */
+/** A folder as a tar archive, generated while it is read. */
 export interface FolderSource extends SeekableSource {
-  /** How many files. */
+  /** Number of files. */
   readonly files: number
-  /** How many folders, without the folder itself. */
+  /** Number of folders, without the folder itself. */
   readonly folders: number
-  /** What was left out: paths below the folder. */
+  /** Paths, relative to the folder, that were left out. */
   readonly skipped: readonly string[]
 }
 
 /**
- * Opens the folder `dir` as a tar archive, made while it is read: a manifest, then the folder under the name
- * `root`, with all that is in it. The same folder gives the same bytes. Every file and every folder is compared
- * with what it was when it was listed, whenever a part of it is read.
+ * Opens the folder `dir` as a tar archive that is generated while it is read: a manifest, then the folder as `root`, with
+ * its content. The same folder gives the same bytes. Each read compares the file or folder with its state when it was
+ * listed.
  *
- * @throws {DeliveryError} SOURCE_UNREADABLE for what cannot be read or sent; reading throws SOURCE_CHANGED
+ * @throws {DeliveryError} SOURCE_UNREADABLE for an entry that cannot be read or sent; reading throws SOURCE_CHANGED
  */
 export async function openFolder(dir: string, options: ListOptions): Promise<FolderSource> {
   const { entries, skipped } = await listFolder(dir, options)
@@ -52,24 +52,24 @@ export async function openFolder(dir: string, options: ListOptions): Promise<Fol
       yield piece
     }
   }
-  // Reading has compared all that was read; what changes afterwards is not what was sent.
+  // Each read has compared its part. A later change does not affect the sent bytes.
   const check = async () => {}
   return { size, read, pieces, check, close: async () => {}, files: files.length, folders, skipped }
 }
 
 const PIECE = 256 * 1024
 
-/** One entry of the archive: what is on the disk, or the manifest. */
+/** One entry of the archive: a path on the disk, or the manifest. */
 type Part = { readonly entry: TarEntry } & (
   | { readonly content: Uint8Array }
   | { readonly path: string; readonly stats: EntryStats }
 )
 
-/** Which bytes of the archive are whose. Headers are made as they are read, so that a part takes little memory. */
+/** Maps offsets of the archive to entries. Headers are generated when they are read, to save memory. */
 class Layout {
   readonly #parts: Part[] = []
   readonly #starts: number[] = []
-  /** Where the last part ends; zeros follow. */
+  /** Offset of the end of the last part; zeros follow. */
   end = 0
 
   add(part: Part): void {
@@ -92,7 +92,7 @@ class Layout {
     }
   }
 
-  /** Of the last part that begins at `at` or before. */
+  /** Index of the last part that begins at or before `at`. */
   #indexAt(at: number): number {
     let low = 0
     for (let high = this.#starts.length; high - low > 1; ) {
@@ -104,7 +104,7 @@ class Layout {
   }
 }
 
-/** Fills `into` with what a part has from `at` on, counted from its header: the header, the content, zeros. */
+/** Fills `into` with the bytes of a part (header, content, zeros) from offset `at`. */
 async function readPart(part: Part, into: Uint8Array, at: number): Promise<void> {
   const header = encodeTarHeader(part.entry)
   if (at < header.length) {
@@ -126,7 +126,7 @@ async function readPart(part: Part, into: Uint8Array, at: number): Promise<void>
 
 async function readFile(path: string, listed: EntryStats, into: Uint8Array, at: number): Promise<void> {
   const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants
-  // It may have become a link, or a FIFO, which to open would wait for its writer.
+  // The path may have become a link, or a FIFO, on which open() waits for a writer.
   const handle = await reading(path, () => open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK))
   try {
     await reading(path, async () => {
@@ -135,7 +135,7 @@ async function readFile(path: string, listed: EntryStats, into: Uint8Array, at: 
         if (bytesRead === 0) throw changed(path)
         used += bytesRead
       }
-      // Afterwards: what was written before or meanwhile shows.
+      // After the read, so that earlier and concurrent writes show.
       const now = toEntryStats(await handle.stat({ bigint: true }))
       if (!isSame(now, listed) || now.size !== listed.size) throw changed(path)
     })
@@ -156,11 +156,11 @@ function isSame(a: EntryStats, b: EntryStats): boolean {
 function changed(path: string): DeliveryError {
   return new DeliveryError(
     'SOURCE_CHANGED',
-    `${path} changed while it was sent; send it again once it is at rest`,
+    `${path} changed while it was sent; send it again when nothing writes to it`,
   )
 }
 
-/** Whole ones, as archives have them. */
+/** Whole seconds, the unit of an archive. */
 function seconds(ns: bigint): number {
   return Math.floor(Number(ns) / 1e9)
 }

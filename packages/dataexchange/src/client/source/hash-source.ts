@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import type { SeekableSource } from './file-source.ts'
 
 /**
- * The SHA-256 of all of `source`, one block of it in memory at a time.
+ * The SHA-256 of `source`. Holds one block in memory.
  *
- * @throws what reading the source throws; the reason of `signal` where that fires
+ * @throws the errors of the source; the reason of `signal` if it fires
  */
 export async function hashSource(source: SeekableSource, signal: AbortSignal): Promise<Uint8Array> {
   const hash = createHash('sha256')

@@ -7,15 +7,15 @@ import { DeliveryError } from '../../errors.ts'
 import { FIXED_LIMITS } from '../../limits.ts'
 import { systemCode } from '../../system-errors.ts'
 
-/** A file or folder that is to be sent, as it was when it was listed. */
+/** A file or folder to send, as it was when it was listed. */
 export interface ListedEntry {
-  /** Below the folder, with `/` between names; empty for the folder itself. */
+  /** Relative path with `/`; empty for the folder itself. */
   readonly path: string
   readonly kind: 'file' | 'folder'
   readonly stats: EntryStats
 }
 
-/** What tells that an entry has changed. */
+/** The properties that show a change of an entry. */
 export interface EntryStats {
   readonly dev: bigint
   readonly ino: bigint
@@ -25,33 +25,33 @@ export interface EntryStats {
   readonly mode: number
 }
 
-/** What a folder holds. */
+/** The content of a folder. */
 export interface FolderListing {
-  /** Each folder before what is in it, and names in one order wherever it is made. */
+  /** Each folder before its content; names in an order that does not depend on the machine. */
   readonly entries: readonly ListedEntry[]
-  /** Paths of what was left out. */
+  /** Paths that were left out. */
   readonly skipped: readonly string[]
 }
 
-/** How a folder is listed. */
+/** Options of {@link listFolder}. */
 export interface ListOptions {
-  /** Name that the folder is sent under. */
+  /** Name of the folder in the archive. */
   root: string
-  /** Whether links, devices, sockets and FIFOs are left out; else they are an error. */
+  /** Whether to leave out links, devices, sockets and FIFOs, which are an error otherwise. */
   skipSpecial: boolean
   signal?: AbortSignal | undefined
 }
 
 /**
- * Lists the folder `dir` and all that is in it. Symbolic links are not followed.
+ * Lists the folder `dir` recursively. Does not follow symbolic links.
  *
- * @throws {DeliveryError} SOURCE_UNREADABLE for what cannot be read or sent
+ * @throws {DeliveryError} SOURCE_UNREADABLE for an entry that cannot be read or sent
  */
 export async function listFolder(dir: string, options: ListOptions): Promise<FolderListing> {
   const { root, skipSpecial, signal } = options
   const entries: ListedEntry[] = []
   const skipped: string[] = []
-  /** What is still to be looked at, the next one last. */
+  /** Paths left to visit, the next one last. */
   const waiting = ['']
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
     signal?.throwIfAborted()
@@ -59,7 +59,7 @@ export async function listFolder(dir: string, options: ListOptions): Promise<Fol
     const stats = await reading(full, () => lstat(full, { bigint: true }))
     if (!stats.isFile() && !stats.isDirectory()) {
       if (!skipSpecial)
-        throw unsendable(full, `is ${kindOf(stats)}, which is not sent; leave such out with ${SKIP}`)
+        throw unsendable(full, `is ${kindOf(stats)}, which cannot be sent; ${SKIP} leaves it out`)
       skipped.push(path)
       continue
     }
@@ -76,7 +76,7 @@ export async function listFolder(dir: string, options: ListOptions): Promise<Fol
   return { entries, skipped }
 }
 
-/** The absolute path of `path`, where that is a folder or a link to one; else undefined. */
+/** The absolute path of `path` if it is a folder or a link to one; else undefined. */
 export async function folderAt(path: string | URL): Promise<string | undefined> {
   const found = await stat(path).catch(() => undefined)
   return found?.isDirectory() ? realpath(path) : undefined
@@ -86,7 +86,7 @@ export function toEntryStats({ dev, ino, size, mtimeNs, mode }: BigIntStats): En
   return { dev, ino, size, mtimeNs, mode: Number(mode & 0o777n) }
 }
 
-/** An error of the system while `path` was read as one that says so. */
+/** Runs `read` and turns a system error into SOURCE_UNREADABLE with `path`. */
 export async function reading<T>(path: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read()

@@ -7,27 +7,27 @@ import { type FileSource, openSeekable, type SeekableSource } from './file-sourc
 import { type FolderSource, openFolder } from './folder-source.ts'
 import { folderAt } from './list-folder.ts'
 
-/** How a file or folder is opened. */
+/** Options of {@link openToSend}. */
 export interface OpenToSendOptions {
-  /** What the peer is to be told. @default that of the file; of a folder with `.tar` */
+  /** Name for the peer. @default the name of the file; of a folder with `.tar` */
   name?: string | undefined
-  /** Of folders: leave out what is neither file nor folder. @default false */
+  /** Whether to leave out entries of a folder that are neither file nor folder. @default false */
   skipSpecial?: boolean | undefined
   signal?: AbortSignal | undefined
 }
 
-/** What is to be sent. */
+/** An opened file or folder. */
 export interface ToSend {
-  /** What the peer is told. */
+  /** Name for the peer. */
   readonly name: string
   readonly source: SeekableSource
-  /** Where it is a folder. */
+  /** Set if it is a folder. */
   readonly folder?: FolderSource
 }
 
 /**
- * Opens a file, or a folder as the archive that it makes. The name of a folder ends in `.tar`, which is added where
- * it is missing; what is before that is the name of the folder in the archive.
+ * Opens a file, or a folder as a tar archive. `.tar` is appended to the name of a folder if it is missing; the name
+ * without `.tar` is the name of the folder in the archive.
  *
  * @throws {DeliveryError} SOURCE_UNREADABLE
  * @throws {WireError} FILENAME_TOO_LONG, FILENAME_UNSAFE

@@ -8,13 +8,13 @@ import { type Frame, FrameType, typeName } from '../../wire/frame.ts'
 import { readFrame } from '../../wire/frame-io.ts'
 import { closedError } from '../pending-answers.ts'
 
-/** What a receiver said: of the transfer, or (`other`, in words) something else. */
+/** An answer of the receiver: a message of the transfer, or `other` with a description. */
 export type Answer = FileStreamMessage | { kind: 'other'; text: string }
 
 /**
  * The next answer to the transfer `id`.
  *
- * @throws {DeliveryError} CONNECTION_CLOSED where the connection ended; ANSWER_INVALID for what is no frame
+ * @throws {DeliveryError} CONNECTION_CLOSED if the connection ended; ANSWER_INVALID for an invalid frame
  */
 export async function readAnswer(stream: Stream, id: Uint8Array): Promise<Answer> {
   const frame = await nextFrame(stream)
@@ -32,11 +32,11 @@ export async function readAnswer(stream: Stream, id: Uint8Array): Promise<Answer
 async function nextFrame(stream: Stream): Promise<Frame> {
   let frame: Frame | null
   try {
-    // Answers are short, but for a message in words.
+    // Answers are short, except for a text.
     frame = await readFrame(stream, { maxFrameSize: FIXED_LIMITS.wholeFrame.value })
   } catch (cause) {
     if (!(cause instanceof WireError) || cause.code === 'FRAME_TRUNCATED') throw closedError(cause)
-    throw new DeliveryError('ANSWER_INVALID', `the peer answered with no frame: ${cause.message}`, { cause })
+    throw new DeliveryError('ANSWER_INVALID', `the peer’s answer is not a frame: ${cause.message}`, { cause })
   }
   if (frame === null) throw closedError(undefined)
   return frame
@@ -49,28 +49,28 @@ function inWords({ type, payload }: Frame): string {
 
 const MOST_SHOWN = 200
 
-/** True for the loss of a connection, after which another may do better. */
+/** True if the connection was lost: another may succeed. */
 export function isLost(error: unknown): error is DeliveryError {
   return error instanceof DeliveryError && error.code === 'CONNECTION_CLOSED'
 }
 
-/** True where it was not the peer that ended the connection. */
+/** True if the daemon, not the peer, ended the connection. */
 export function isDaemonGone({ cause }: DeliveryError): boolean {
   return cause instanceof DriverError && cause.code === 'DAEMON_GONE'
 }
 
-/** The receiver will not have the file, and says why in `message`. */
+/** The error of a receiver that refuses the file, with its reason. */
 export function refused(message: string): DeliveryError {
   const why = message === '' ? 'it gave no reason' : message
-  return new DeliveryError('PEER_REFUSED', `the peer did not take the file: ${why}`, { answer: message })
+  return new DeliveryError('PEER_REFUSED', `the peer refused the file: ${why}`, { answer: message })
 }
 
-/** The receiver says what cannot be. */
+/** The error of an impossible answer. */
 export function invalid(why: string): DeliveryError {
   return new DeliveryError('ANSWER_INVALID', `the transfer cannot go on: ${why}`)
 }
 
-/** What a receiver is told of `error` with ABORT: never what the error says, which may name a path. */
+/** The text of ABORT for `error`. Never the error's message, which may contain a path. */
 export function abortReason(error: unknown): string {
   return (error instanceof PilotError && ABORT_REASONS[error.code]) || 'the sender has failed'
 }

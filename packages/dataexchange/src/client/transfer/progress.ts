@@ -1,27 +1,27 @@
-/** How far a transfer is. */
+/** Progress of a transfer. */
 export interface TransferProgress {
   /**
-   * `hashing` the source, `connecting` (also again, after a lost connection), `sending`, or `finishing`: all is
-   * sent, and the receiver checks it.
+   * `hashing` the source, `connecting` (also after a lost connection), `sending`, or `finishing`: all bytes are sent, and
+   * the receiver checks them.
    */
   phase: 'hashing' | 'connecting' | 'sending' | 'finishing'
   /** Bytes of the file. */
   total: number
-  /** Bytes that the receiver has; of a FILE frame those that were written. */
+  /** Bytes that the receiver has; for a FILE frame, written bytes. */
   bytesDone: number
-  /** Bytes of the file that were written, those that had to be written again included. */
+  /** Written bytes of the file, including repeated ones. */
   bytesSent: number
-  /** Bytes that the receiver had of an earlier transfer. */
+  /** Bytes that the receiver had from an earlier transfer. */
   resumed: number
-  /** Of the last seconds. Zero until something has been sent. */
+  /** Average of the last 3 seconds. Zero at first. */
   bytesPerSecond: number
-  /** Milliseconds that the rest will take at that rate; undefined where there is none yet. */
+  /** Milliseconds for the remaining bytes at that rate; undefined at rate zero. */
   etaMs: number | undefined
-  /** How often it was connected again. */
+  /** Number of reconnects. */
   reconnects: number
 }
 
-/** Keeps the account of a transfer and tells of it: every change to a callback, the latest one to iterators. */
+/** Holds the progress of a transfer. Passes each change to a callback and the latest state to iterators. */
 export class ProgressFeed {
   readonly #onProgress: ((progress: TransferProgress) => void) | undefined
   readonly #state: TransferProgress = {
@@ -43,12 +43,12 @@ export class ProgressFeed {
     this.#onProgress = onProgress
   }
 
-  /** The account as it is now; not to be changed. */
+  /** The current state. Do not change it. */
   get state(): Readonly<TransferProgress> {
     return this.#state
   }
 
-  /** Takes a change over, and tells of it. Throws what the callback throws. */
+  /** Applies a change and passes it on. Throws what the callback throws. */
   update(change: Partial<Omit<TransferProgress, 'bytesPerSecond' | 'etaMs'>>): void {
     const state = this.#state
     Object.assign(state, change)
@@ -62,13 +62,13 @@ export class ProgressFeed {
     this.#wake()
   }
 
-  /** No more will come: iterators end. */
+  /** Ends the iterators. */
   end(): void {
     this.#ended = true
     this.#wake()
   }
 
-  /** What is new since the last value; never more than one waits, so that a slow reader skips some. */
+  /** The state after each change. A slow reader skips states. */
   async *latest(): AsyncGenerator<TransferProgress, void, undefined> {
     for (let seen = 0; ; ) {
       if (this.#changes > seen) {
@@ -85,7 +85,7 @@ export class ProgressFeed {
   }
 }
 
-/** Bytes a second over the last seconds. */
+/** Bytes per second over the last 3 seconds. */
 export class RateMeter {
   readonly #now: () => number
   #samples: { at: number; bytes: number }[] = []
@@ -95,7 +95,7 @@ export class RateMeter {
     this.#now = now
   }
 
-  /** The rate now that `bytes` are done in all. A count that goes back begins anew. */
+  /** Adds the total number of bytes done and returns the rate. A smaller total restarts the measurement. */
   at(bytes: number): number {
     const at = this.#now()
     const last = this.#samples.at(-1)

@@ -1,21 +1,21 @@
 import { waitToReconnect } from '../../async/backoff.ts'
 import { FIXED_LIMITS } from '../../limits.ts'
 
-/** Counts the tries in a row that brought nothing, and waits between them, longer each time. */
+/** Counts consecutive tries without progress, with a backoff between them. */
 export class Retries {
   #failures = 0
 
-  /** How many failed since there was progress. */
+  /** Number of failed tries since the last progress. */
   get failures(): number {
     return this.#failures
   }
 
-  /** There was progress: the count begins again. */
+  /** Call on progress: restarts the count. */
   reset(): void {
     this.#failures = 0
   }
 
-  /** Counts a failed try. False where there have been `FIXED_LIMITS.uploadTries`. */
+  /** Counts a failed try. Returns false if the tries are used up. */
   fail(): boolean {
     this.#failures++
     return this.#failures < FIXED_LIMITS.uploadTries.value

@@ -3,8 +3,8 @@ import { Client } from '../client.ts'
 import type { TransferJob } from './upload-types.ts'
 
 /**
- * Sends a file as one FILE frame, and resolves with the peer’s ACK. Not tried again where the connection is lost:
- * the peer may have stored it.
+ * Sends a file as one FILE frame. Resolves with the ACK. Does not retry a lost connection: the peer may have stored the
+ * file.
  *
  * @throws what Client.dial() and Client.deliver() throw
  */

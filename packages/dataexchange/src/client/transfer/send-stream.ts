@@ -8,15 +8,15 @@ import { Retries } from './retries.ts'
 import { upload } from './upload.ts'
 import type { TransferJob, UploadListener, UploadOutcome } from './upload-types.ts'
 
-/** How sending by FILESTREAM ended that did not fail. */
+/** The outcome of sending by FILESTREAM. */
 export type StreamResult =
   | { kind: 'stored'; answer: string }
-  /** The peer cannot take it so; it may take a FILE frame. If not, the transfer fails with `error`. */
+  /** The peer cannot receive it this way. If a FILE frame is not possible either, the transfer fails with `error`. */
   | { kind: 'impossible'; error: DeliveryError }
 
 /**
- * Sends a file by FILESTREAM (section 4), on as many connections as it takes: where one is lost, the next goes on
- * from what the peer has.
+ * Sends a file by FILESTREAM. After a lost connection it connects again and resumes at the peer's offset
+ * `[stream.send-resume]`.
  *
  * @throws {DeliveryError} as of upload(); CONNECTION_CLOSED after `FIXED_LIMITS.uploadTries` tries without progress
  * @throws {DriverError} what the first dial fails with; a later one is a lost connection
@@ -29,9 +29,9 @@ class StreamSender {
   readonly #job: TransferJob
   readonly #retries = new Retries()
   #isConnected = false
-  /** INIT was answered once: the peer speaks FILESTREAM. */
+  /** The peer answered INIT before: it does support FILESTREAM. */
   #isKnown = false
-  /** What the peer has had at most: only what goes beyond it is progress. */
+  /** The highest offset so far. Only a higher one is progress. */
   #furthest = NOTHING_YET
   #closedAtInit = 0
   #mismatches = 0
@@ -69,40 +69,40 @@ class StreamSender {
       this.#isConnected = true
       return stream
     } catch (error) {
-      // A peer that was never there is no lost one.
+      // Without an earlier connection this is not a lost one.
       throw this.#isConnected && isPassing(error) ? closedError(error) : error
     }
   }
 
-  /** What an outcome means for the transfer; undefined where it is to be tried again. */
+  /** The result of the transfer; undefined to try again. */
   async #handleOutcome(outcome: UploadOutcome): Promise<StreamResult | undefined> {
     if (outcome.kind === 'stored') return outcome
     if (outcome.kind === 'mismatch') return this.#mismatch(outcome.answer)
     const { why, answered } = outcome
-    // What it spoke before it has not forgotten.
+    // It answered INIT before, so it does support FILESTREAM.
     if (answered !== 'other' && this.#isKnown) throw closedError(undefined)
-    // Once may be an accident.
+    // A single close may be an accident.
     if (answered === 'close' && ++this.#closedAtInit < CLOSES_THAT_TELL) return undefined
-    const message = `the peer does not speak FILESTREAM: ${why}`
+    const message = `the peer does not support FILESTREAM: ${why}`
     return { kind: 'impossible', error: new DeliveryError('PEER_UNSUPPORTED', message) }
   }
 
   /**
-   * The peer’s copy is another. Where the file is still what it was, what the peer had before may be damaged: a
-   * receiver that discards that takes a second try from its beginning, one that keeps it fails for ever.
+   * The peer's copy has another hash. If the file has not changed, the peer's partial file may be damaged: a second try
+   * succeeds if the peer discards it, and never if it keeps it.
    */
   async #mismatch(answer: string): Promise<StreamResult | undefined> {
     const { file, signal } = this.#job
     this.#resetForHashing()
     const now = await hashSource(file.source, signal)
     if (now.some((byte, at) => byte !== file.sha256[at])) {
-      const message = 'the file changed while it was sent; send it again once it is at rest'
+      const message = 'the file changed while it was sent; send it again when nothing writes to it'
       throw new DeliveryError('SOURCE_CHANGED', message)
     }
     this.#furthest = NOTHING_YET
     if (++this.#mismatches < MISMATCHES_THAT_TELL) return undefined
     const partial = Buffer.from(file.id).toString('hex')
-    const message = `the peer does not get the file right (${answer}): what it keeps of an earlier transfer may be damaged; have .partial/${partial} removed from its received folder`
+    const message = `the peer’s copy of the file is wrong (${answer}): its partial file of an earlier transfer may be damaged; have .partial/${partial} removed from its received folder`
     return { kind: 'impossible', error: new DeliveryError('PEER_REFUSED', message, { answer }) }
   }
 
@@ -111,7 +111,7 @@ class StreamSender {
     return {
       begun: offset => {
         stallTimer.reset()
-        // Later the peer has what this transfer has sent.
+        // On a later connection the offset includes bytes of this transfer.
         const resumed = this.#furthest === NOTHING_YET ? offset : progress.state.resumed
         this.#isKnown = true
         this.#advance(offset)
@@ -119,7 +119,7 @@ class StreamSender {
       },
       sent: bytes => progress.update({ bytesSent: progress.state.bytesSent + bytes }),
       acknowledged: offset => {
-        // The last ones come after DONE has been written.
+        // The last acknowledgements arrive after DONE was written.
         if (progress.state.phase === 'finishing') this.#resetForHashing()
         else stallTimer.reset()
         this.#advance(offset)
@@ -147,7 +147,7 @@ class StreamSender {
     const { bytesDone, total } = this.#job.progress.state
     return new DeliveryError(
       'CONNECTION_CLOSED',
-      `the connection was lost ${this.#retries.failures} times in a row; the peer has ${bytesDone} of ${total} bytes, and goes on from there when the file is sent again`,
+      `the connection was lost ${this.#retries.failures} times in a row; the peer has ${bytesDone} of ${total} bytes; send the file again to resume`,
       { cause: cause.cause ?? cause },
     )
   }
@@ -157,7 +157,7 @@ const NOTHING_YET = -1
 const CLOSES_THAT_TELL = 2
 const MISMATCHES_THAT_TELL = 2
 
-/** True where another dial may do better. What is no error of the library is one of another transport. */
+/** True if another dial may succeed. Errors of other classes come from another transport. */
 function isPassing(error: unknown): boolean {
   return !(error instanceof PilotError) || (error instanceof DriverError && PASSING.has(error.code))
 }

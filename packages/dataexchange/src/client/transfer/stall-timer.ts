@@ -1,6 +1,6 @@
 import { afterMs } from '../../async/wait.ts'
 
-/** Calls `onStall` once it has not been fed for a while. */
+/** Calls `onStall` if it is not reset in time. */
 export class StallTimer {
   readonly #timeoutMs: number
   readonly #onStall: () => void
@@ -11,7 +11,7 @@ export class StallTimer {
     this.#onStall = onStall
   }
 
-  /** There was progress: the time begins again, `extraMs` longer this once. */
+  /** Restarts the time on progress, once with `extraMs` more. */
   reset(extraMs = 0): void {
     clearTimeout(this.#timer)
     this.#timer = afterMs(this.#timeoutMs + extraMs, this.#onStall)

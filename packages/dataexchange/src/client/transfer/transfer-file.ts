@@ -18,34 +18,33 @@ import type { FileReceipt, FileTransfer, TransferOptions } from './transfer-type
 import type { TransferJob } from './upload-types.ts'
 
 /**
- * Sends a file of any size (section 4): in chunks that the peer acknowledges and checks by its SHA-256. What the
- * peer has of it already is not sent again; a connection that is lost is made again, and the transfer goes on
- * where it was, until 10 connections in a row brought nothing. A peer that does not speak FILESTREAM gets
- * one FILE frame instead, unless `fallback` is false.
+ * Sends a file of any size in chunks, which the peer acknowledges and checks by their SHA-256. The result resolves when the
+ * peer has stored the file. After a lost connection, and when the same file is sent again, the transfer resumes at the
+ * peer's offset `[stream.send-resume]`; it fails after 10 connections without progress. A peer without FILESTREAM gets one
+ * FILE frame `[stream.send-fallback]`, unless `fallback` is false.
  *
- * The file is read twice: for its hash, and to be sent. Memory is bounded whatever its size; a stream is spooled
- * to a temporary file. It must not change meanwhile: size and time of change are compared as it is read, and
- * where the peer finds another hash, it is hashed again, so that the error names the right reason.
+ * The file is read twice: for its hash, and to send it. Memory is bounded; a stream is first copied to an unlinked temporary
+ * file. The file must not change meanwhile: size and time of change are compared, and after a mismatch at the peer the file
+ * is hashed again, to name the right reason.
  *
- * A folder is sent as a tar archive, named `<folder>.tar`, which a receiver of this library unpacks and any other
- * keeps; it is made as it is read, and the same folder can be resumed. Regular files and folders go with their
- * permission bits and the times of their content, not with their owners. Anything else in it, symbolic links too,
- * is an error that names it, or is left out with `skipSpecial`. Files and folders that change while it is sent are
- * an error.
+ * A folder is sent as a tar archive `<folder>.tar`, which a receiver of this library unpacks and any other keeps. The
+ * archive is generated while it is read; the same folder resumes. Files and folders keep their permission bits and times,
+ * not their owners. Any other entry, such as a symbolic link, is an error, or left out with `skipSpecial`. A file or folder
+ * that changes meanwhile is an error.
  *
- * `timeoutMs` (@default 60 s, `LIMITS.uploadStall`) is the longest time without progress: bytes that the peer
- * acknowledges, or that a FILE frame is written of. When `signal` fires, the peer is told ABORT and the connection
- * is closed before the result rejects; what the peer has of the file it may keep, and resume from.
+ * `timeoutMs` (@default 60 s, `LIMITS.uploadStall`) is the longest time without progress `[stream.send-stall]`. When
+ * `signal` fires, the peer gets ABORT, and the connection is closed before the result rejects; the peer may keep its part
+ * of the file to resume from.
  *
- * All errors are rejections of `result`:
+ * The errors are rejections of `result`:
  *
- * @throws {DeliveryError} PEER_REFUSED with what the peer said. PEER_UNSUPPORTED where it does not speak FILESTREAM,
- * and `fallback` is false or the file is over the frame cap. CONNECTION_CLOSED when the tries are used up: send it
- * again to resume. ANSWER_TIMED_OUT: all is sent, and no answer came. ANSWER_INVALID. SOURCE_UNREADABLE, also for
- * what a folder holds that cannot be sent. SOURCE_CHANGED
- * @throws {DriverError} TIMED_OUT without progress; ABORTED; what resolving and the first dial throw
+ * @throws {DeliveryError} PEER_REFUSED with the peer's reason. PEER_UNSUPPORTED if it does not support FILESTREAM, and
+ * `fallback` is false or the file is over the frame cap. CONNECTION_CLOSED when the tries are used up: send it again to
+ * resume. ANSWER_TIMED_OUT: all is sent, and no answer came. ANSWER_INVALID. SOURCE_UNREADABLE, also for an entry of a
+ * folder that cannot be sent. SOURCE_CHANGED
+ * @throws {DriverError} TIMED_OUT without progress; ABORTED; those of resolving and of the first dial
  * @throws {WireError} FILENAME_TOO_LONG, FILENAME_UNSAFE; FRAME_TOO_LARGE with `transport: 'file'`
- * @throws {AddressError} for a target that is none
+ * @throws {AddressError} ADDRESS_INVALID for an invalid target
  * @throws {PluginError} CONFIG_INVALID for a source without a name
  */
 export function transferFile(
@@ -56,7 +55,7 @@ export function transferFile(
 ): FileTransfer {
   const progress = new ProgressFeed(options.onProgress)
   const result = run(driver, target, file, options, progress).finally(() => progress.end())
-  // Who follows the progress asks for the result after it.
+  // A caller may follow the progress first and await the result later.
   result.catch(() => {})
   return { result, progress: () => progress.latest() }
 }
@@ -106,7 +105,7 @@ async function sendOpened(
     const { maxFrameSize } = parts
     encodeHeader({ type: FrameType.File, filename: name, length: source.size }, { maxFrameSize })
   }
-  // What cannot be sent is refused before it is read.
+  // Refuse before reading the file.
   if (transport === 'file') checkFrame()
   const sha256 = await hashSource(source, parts.signal)
   const job = { ...parts, file: { source, name, sha256, id: sha256.subarray(0, TRANSFER_ID_SIZE) } }
@@ -151,7 +150,7 @@ function tooLargeForFallback(
   cause: unknown,
 ): DeliveryError {
   const tooOld = code === 'PEER_UNSUPPORTED' ? ': the peer is too old for so large a file' : ''
-  const why = `${message}; ${size} bytes fit no FILE frame instead${tooOld}`
+  const why = `${message}; ${size} bytes do not fit a FILE frame either${tooOld}`
   return new DeliveryError(code, why, { cause, ...(answer !== undefined && { answer }) })
 }
 
@@ -160,9 +159,9 @@ function stalled(
   timeoutMs: number,
 ): DeliveryError | DriverError {
   if (phase === 'finishing') {
-    const message = 'the peer has the whole file and gave no answer in time; it may or may not be stored'
+    const message = 'the peer has the whole file and did not answer in time; it may or may not be stored'
     return new DeliveryError('ANSWER_TIMED_OUT', message)
   }
-  const message = `there was no progress for ${timeoutMs} ms; the peer has ${bytesDone} of ${total} bytes`
+  const message = `no progress for ${timeoutMs} ms; the peer has ${bytesDone} of ${total} bytes`
   return new DriverError('TIMED_OUT', message)
 }

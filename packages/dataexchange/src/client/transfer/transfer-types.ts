@@ -4,60 +4,58 @@ import type { TransferProgress } from './progress.ts'
 /** Options of `transferFile()`. */
 export interface TransferOptions extends WaitOptions {
   /**
-   * Name that the peer is told: at most 255 bytes, without folders. That of a folder ends in `.tar`, which is added
-   * where it is missing.
-   * @default that of the path or the File
+   * Name for the peer: at most 255 bytes, without folders. `.tar` is appended to the name of a folder if it is missing.
+   * @default the name of the path or the File
    */
   name?: string | undefined
-  /** Of a folder: leave out links, devices, sockets and FIFOs, which else are an error. @default false */
+  /** Whether to leave out links, devices, sockets and FIFOs in a folder, which are an error otherwise. @default false */
   skipSpecial?: boolean | undefined
-  /** `file` sends one FILE frame and tries nothing else. @default 'stream' */
+  /** `file` sends one FILE frame instead of FILESTREAM. @default 'stream' */
   transport?: 'stream' | 'file' | undefined
-  /** Whether a peer that does not speak FILESTREAM gets a FILE frame. @default true */
+  /** Whether a peer without FILESTREAM gets a FILE frame `[stream.send-fallback]`. @default true */
   fallback?: boolean | undefined
   /** Bytes of the largest FILE frame. @default PILOT_DATAEXCHANGE_MAX_FRAME, else 256 MiB */
   maxFrameSize?: number | undefined
-  /** Told of every change; what it throws ends the transfer. {@link FileTransfer.progress} spares the slow. */
+  /** Called on each change; if it throws, the transfer fails. {@link FileTransfer.progress} suits slow readers. */
   onProgress?: ((progress: TransferProgress) => void) | undefined
 }
 
-/** What came of a transfer: the peer has the file. */
+/** The receipt of a transfer: the peer has stored the file. */
 export interface FileReceipt {
-  /** What it went by: FILESTREAM, or one FILE frame. */
+  /** `stream` for FILESTREAM, `file` for one FILE frame. */
   transport: 'stream' | 'file'
-  /** The name that the peer was told. */
+  /** The name for the peer. */
   filename: string
   /** Bytes of the file. */
   bytes: number
-  /** Bytes of it that were written, those that had to be written again included. */
+  /** Written bytes of the file, including repeated ones. */
   bytesSent: number
-  /** Bytes that the peer had of an earlier transfer. */
+  /** Bytes that the peer had from an earlier transfer. */
   bytesResumed: number
-  /** Of the whole file, in hexadecimal digits. */
+  /** SHA-256 of the file in hexadecimal digits. */
   sha256: string
-  /** True where the peer has compared the hash of what it stored: by FILESTREAM. */
+  /** True if the peer has verified the hash: with FILESTREAM. */
   verified: boolean
-  /** From the first dial to the answer. */
+  /** Milliseconds from the first dial to the answer. */
   elapsedMs: number
-  /** How often it was connected again. */
+  /** Number of reconnects. */
   reconnects: number
-  /** The peer’s last word: of FILESTREAM often empty, of FILE its ACK. */
+  /** The text of the peer's last answer: for FILESTREAM often empty, for FILE its ACK. */
   answer: string
-  /** Where a folder was sent: what went, and the paths in it of what was left out. */
+  /** For a folder: the numbers of sent files and folders, and the relative paths that were left out. */
   folder?: { files: number; folders: number; skipped: readonly string[] }
 }
 
-/** A transfer that is under way. */
+/** A running transfer. */
 export interface FileTransfer {
   /**
-   * Resolves once the peer has stored the file. A rejection that nobody waits for does not end the process.
+   * Resolves when the peer has stored the file. An unhandled rejection does not end the process.
    *
-   * @throws what `transferFile()` names
+   * @throws the errors of `transferFile()`
    */
   readonly result: Promise<FileReceipt>
   /**
-   * The state of the transfer, again whenever it has changed since the last; ends with the transfer. A reader
-   * that is slow skips states.
+   * The state of the transfer after each change; ends with the transfer. A slow reader skips states.
    */
   progress(): AsyncIterable<TransferProgress>
 }

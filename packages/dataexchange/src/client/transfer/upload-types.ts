@@ -4,7 +4,7 @@ import type { SeekableSource } from '../source/file-source.ts'
 import type { ProgressFeed } from './progress.ts'
 import type { StallTimer } from './stall-timer.ts'
 
-/** A file that is to be sent, on one connection or on several. */
+/** A file to send, on one or several connections. */
 export interface FileToSend {
   readonly source: SeekableSource
   readonly name: string
@@ -13,34 +13,34 @@ export interface FileToSend {
   readonly sha256: Uint8Array
 }
 
-/** Who is told how an upload goes on. What they throw ends it. */
+/** Receives the progress of an upload. If a method throws, the upload fails. */
 export interface UploadListener {
-  /** The peer speaks FILESTREAM, and has the bytes before `offset`. */
+  /** The peer supports FILESTREAM and has the bytes before `offset`. */
   begun(offset: number): void
   /** `bytes` of the file were written. */
   sent(bytes: number): void
   /** The peer has all bytes before `offset`. */
   acknowledged(offset: number): void
-  /** All is written but for DONE; the peer then checks what it has. */
+  /** All chunks are written and DONE is next: the peer checks the file. */
   finishing(): void
 }
 
-/** How an upload ended that did not fail. */
+/** The outcome of an upload. */
 export type UploadOutcome =
-  /** The peer has checked it and stored it; `answer` is what it said. */
+  /** The peer has checked and stored the file; `answer` is its text. */
   | { kind: 'stored'; answer: string }
-  /** The peer has all bytes, and their hash is another. */
+  /** The peer has all bytes, with another hash. */
   | { kind: 'mismatch'; answer: string }
-  /** INIT was answered with nothing of FILESTREAM, with nothing in time, or with the end of the connection. */
+  /** The answer to INIT was not FILESTREAM, did not come in time, or was the end of the connection. */
   | { kind: 'unsupported'; why: string; answered: 'other' | 'nothing' | 'close' }
 
-/** One transfer, as its parts share it. */
+/** The shared state of one transfer. */
 export interface TransferJob {
   readonly driver: Pick<Streams, 'dial'>
   readonly address: Address
   readonly file: FileToSend
   readonly maxFrameSize: number
-  /** Fires when the caller gives up, or the stallTimer does. */
+  /** Fires when the caller aborts or the transfer stalls. */
   readonly signal: AbortSignal
   readonly progress: ProgressFeed
   readonly stallTimer: StallTimer

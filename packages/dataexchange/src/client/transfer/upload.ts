@@ -25,19 +25,19 @@ const WINDOW_CHUNKS = 16
  */
 export const INIT_ACK_TIMEOUT_MS = 5_000
 
-/** What {@link upload} needs beside the file. */
+/** Options of {@link upload}. */
 export interface UploadOptions {
   listener: UploadListener
-  /** When it fires, the peer is told ABORT. */
+  /** Sends ABORT to the peer when it fires. */
   signal: AbortSignal
 }
 
 /**
- * Sends `file` over one connection, from where the peer has it on, and closes the connection (section 4). Where
- * sending fails on this side, the peer is told ABORT first.
+ * Sends `file` over one connection, from the peer's offset on, and closes the connection. If sending fails on this side, it
+ * sends ABORT first `[stream.send-abort]`.
  *
- * @throws {DeliveryError} PEER_REFUSED, ANSWER_INVALID, SOURCE_CHANGED, SOURCE_UNREADABLE; CONNECTION_CLOSED
- * where the connection was lost
+ * @throws {DeliveryError} PEER_REFUSED, ANSWER_INVALID, SOURCE_CHANGED, SOURCE_UNREADABLE; CONNECTION_CLOSED if the
+ * connection was lost
  * @throws {DriverError} ABORTED
  */
 export async function upload(
@@ -84,12 +84,12 @@ class Connection {
     this.#listener.begun(begin)
     const answering = this.#readAnswers()
     this.#writing = this.#writeFile(begin)
-    // Whichever fails first says why; what the other fails with follows from it.
+    // The first failure is the reason; the other follows from it.
     answering.catch(() => {})
     return Promise.race([answering, this.#writing.then(() => answering)])
   }
 
-  /** Tells the peer why no more will come, and closes. */
+  /** Sends ABORT with the reason and closes. */
   async abort(error: unknown): Promise<void> {
     this.#stopped = true
     const message = abortReason(error)
@@ -97,14 +97,14 @@ class Connection {
     await endStream(this.#stream)
   }
 
-  /** Resolves once nothing of this connection reads the file any more. */
+  /** Resolves when nothing of this connection reads the file. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#condition.notify()
     await this.#writing.catch(() => {})
   }
 
-  /** Where to go on, or how it has ended already. */
+  /** The offset to resume at, or the outcome. */
   async #begin(): Promise<number | UploadOutcome> {
     const { id, sha256, name, source } = this.#file
     const timeoutMs = INIT_ACK_TIMEOUT_MS
@@ -139,7 +139,7 @@ class Connection {
           break
         case 'complete':
           if (!answer.ok) return this.#failed(answer.message)
-          if (!this.#isDone) throw invalid('it says that it has stored a file that was not sent yet')
+          if (!this.#isDone) throw invalid('it claims to have stored a file before its end')
           return { kind: 'stored', answer: answer.message }
         case 'abort':
           throw refused(answer.message)
@@ -152,7 +152,7 @@ class Connection {
   }
 
   #failed(answer: string): UploadOutcome {
-    // Only the text says which failure it is. A refusal taken for this one costs another try, and no more.
+    // Only the text tells the failures apart. A refusal that is mistaken for a mismatch costs one more try.
     if (this.#isDone && /mismatch|hash|sha-?256|checksum/i.test(answer)) return { kind: 'mismatch', answer }
     throw refused(answer)
   }
@@ -167,13 +167,13 @@ class Connection {
   #checked(offset: number): number {
     const { size } = this.#file.source
     if (offset <= size) return offset
-    throw invalid(`it says that it has ${offset} bytes of a file of ${size}`)
+    throw invalid(`it claims to have ${offset} bytes of a file of ${size}`)
   }
 
-  /** Rejects where the file cannot be read; where the connection is lost the answers tell. */
+  /** Rejects if the file cannot be read. A lost connection rejects the reading of answers instead. */
   async #writeFile(begin: number): Promise<void> {
     const { source, id } = this.#file
-    // Written again and again: the stream has let go of a chunk when its write is over.
+    // Reused: the stream does not need a chunk after its write.
     const block = Buffer.allocUnsafeSlow(Math.min(BLOCK, source.size - begin))
     for (let at = begin; at < source.size; at += block.length) {
       const part = block.subarray(0, source.size - at)
@@ -198,7 +198,7 @@ class Connection {
     return true
   }
 
-  /** False where the stream took it no more. */
+  /** False if the stream is closed. */
   async #write(message: FileStreamMessage): Promise<boolean> {
     const pieces = encodeFileStream(message)
     try {
@@ -211,5 +211,5 @@ class Connection {
 }
 
 const WINDOW = CHUNK * WINDOW_CHUNKS
-/** Half a window is read at once, so that the other half is on its way meanwhile. */
+/** Half a window: one half is read from the disk while the other is sent. */
 const BLOCK = WINDOW / 2

@@ -17,11 +17,11 @@ export interface AddOptions {
   messageId?: string | undefined
   /** The id of the message that this one answers. */
   replyTo?: string | undefined
-  /** Milliseconds for which it is tried; Infinity is for ever. @default 7 days */
+  /** Time to live in milliseconds; Infinity for no end. @default 7 days */
   expiresIn?: number | undefined
   /**
-   * Copies a file that is given by its path. Without, it is read when it is sent, and must be what it was when
-   * it was added. @default false
+   * Whether to copy a file that is given by its path. Otherwise the file is read when it is sent, and must not have changed
+   * since. @default false
    */
   copy?: boolean | undefined
 }
@@ -37,7 +37,7 @@ export class Adder {
   readonly #ids = new Set<string>()
   #lastSeq: number
 
-  /** `lastSeq` is that of the newest entry in the folder. */
+  /** `lastSeq` of the newest entry in the folder. */
   constructor(
     store: EntryStore,
     limits: QuotaLimits & { maxFrameSize?: number | undefined },
@@ -50,10 +50,10 @@ export class Adder {
     this.#lastSeq = lastSeq
   }
 
-  /** Resolves with the id once the entry is durable. */
+  /** Resolves with the id when the entry is durable. */
   async add(target: string, message: Message, options: AddOptions): Promise<string> {
-    // All before anything is awaited: they keep the order of the calls. Slots are taken in that order too, so that
-    // nobody has one and waits for the turn of somebody who has none.
+    // Before the first await, to keep the order of the calls. Slots follow the same order: a call with a slot never waits
+    // for the turn of a call without one.
     const seq = this.#nextSeq()
     const turn = this.#turns.take(target)
     const id = options.messageId ?? newMessageId()
@@ -103,7 +103,7 @@ export class Adder {
     }
   }
 
-  /** Random ids need no look; one that the caller chose may be there, in whatever state. */
+  /** Only for an id that the caller chose: a random one is new. */
   async #refuseKnown(id: string): Promise<void> {
     const entries = await this.#quota.recount()
     if (entries.some(entry => entry.id === id)) throw duplicate(id)
@@ -114,14 +114,14 @@ export class Adder {
     this.#ids.add(id)
   }
 
-  /** The time in µs, but never less than what was given out before, also where the clock goes back. */
+  /** The time in µs, and always higher than before, even if the clock goes back. */
   #nextSeq(): number {
     this.#lastSeq = Math.max(Date.now() * 1000, this.#lastSeq + 1)
     return this.#lastSeq
   }
 }
 
-/** Entries that are written at once: enough to share a sync of the folder, few enough for the memory. */
+/** Entries written at once: enough to share a sync of the folder, few enough for the memory. */
 const WRITES_AT_ONCE = 64
 
 interface Plan {
@@ -136,7 +136,7 @@ async function headOf(target: string, messageId: string, options: AddOptions): P
   checkMessageId(messageId)
   if (replyTo !== undefined) checkMessageId(replyTo)
   if (!(expiresIn > 0)) {
-    throw new PluginError('CONFIG_INVALID', `expiresIn is ${expiresIn}; it is a time over zero, in ms`)
+    throw new PluginError('CONFIG_INVALID', `expiresIn is ${expiresIn}; it must be over zero, in ms`)
   }
   peerKey(target)
   return {

@@ -8,34 +8,34 @@ import { FrameType } from '../../wire/frame.ts'
 import { referTo } from '../entry/file-reference.ts'
 import type { EntryHead, FileReference } from '../entry/head.ts'
 
-/** What an entry is to carry. */
+/** The content of a new entry. */
 export interface Content {
   readonly head: Pick<EntryHead, 'type' | 'filename' | 'file'>
-  /** What goes into the entry; nothing where a file is referred to. */
+  /** The payload; empty if the entry refers to a file. */
   payload(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>
   close(): Promise<void>
 }
 
-/** How {@link compose} works. */
+/** Options of {@link compose}. */
 export interface ComposeOptions {
-  /** Copies a file that is given by its path. */
+  /** Whether to copy a file that is given by its path. */
   readonly copy: boolean
   /** Bytes of the largest frame. */
   readonly maxFrameSize: number
-  /** Bytes of the largest file that is copied from a stream of unknown length. */
+  /** Most bytes of a stream of unknown size. */
   readonly maxBytes: number
 }
 
 /**
- * Makes a message ready to be kept.
+ * Prepares a message for storage.
  *
  * @throws {WireError} FRAME_TOO_LARGE, FILENAME_TOO_LONG, FILENAME_UNSAFE
  * @throws {DeliveryError} SOURCE_UNREADABLE, SOURCE_CHANGED
- * @throws {PluginError} CONFIG_INVALID for what is no message, and for a trace
+ * @throws {PluginError} CONFIG_INVALID for a value that is not a message, and for a trace
  */
 export async function compose(message: Message, options: ComposeOptions): Promise<Content> {
   if ('trace' in message) {
-    throw new PluginError('CONFIG_INVALID', 'a trace measures what is now: it cannot wait in the outbox')
+    throw new PluginError('CONFIG_INVALID', 'a trace measures the present: it cannot wait in the outbox')
   }
   const { maxFrameSize } = options
   if ('file' in message && !options.copy) {
@@ -72,7 +72,7 @@ async function composeCopy(
     (path === undefined ? undefined : basename(path)) ??
     (file instanceof File ? file.name : undefined)
   if (filename === undefined) {
-    throw new PluginError('CONFIG_INVALID', 'a file that is no path needs a name: { file, name }')
+    throw new PluginError('CONFIG_INVALID', 'only a path has a default name; give one: { file, name }')
   }
   encodeHeader({ type: FrameType.File, filename, length: 0 })
   const source = await openSource(path ?? file, maxBytes, size)
@@ -83,7 +83,7 @@ async function composeCopy(
   }
 }
 
-/** The absolute path of a file that has one. */
+/** The absolute path of a file, if it has a path. */
 function pathOf(file: Extract<Message, { file: unknown }>['file']): string | undefined {
   if (typeof file === 'string') return resolve(file)
   return file instanceof URL && file.protocol === 'file:' ? fileURLToPath(file) : undefined

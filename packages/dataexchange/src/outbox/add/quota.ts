@@ -2,15 +2,15 @@ import { coalesce } from '../../async/coalesce.ts'
 import { OutboxError } from '../../errors.ts'
 import type { EntryStore, StoredEntry } from '../entry/store.ts'
 
-/** What an outbox may hold. */
+/** Limits of an outbox. */
 export interface QuotaLimits {
   readonly maxEntries: number
   readonly maxBytes: number
 }
 
 /**
- * Counts what an outbox holds. Other processes add and remove too: the folder is looked at again when the last
- * look is a second old, and each time where it is nearly full.
+ * Quota of an outbox. Other processes add and remove, too: the folder is listed again if the last listing is a second old, or
+ * the outbox is nearly full.
  */
 export class OutboxQuota {
   readonly #limits: QuotaLimits
@@ -29,18 +29,18 @@ export class OutboxQuota {
     })
   }
 
-  /** Looks at the folder now, and resolves with what is there. */
+  /** Lists the folder and counts its entries. */
   recount(): Promise<readonly StoredEntry[]> {
     return this.#list()
   }
 
-  /** Refuses `bytes` that cannot fit any more, before they are written. */
+  /** Throws OUTBOX_FULL for a payload over the limit, before it is complete. */
   checkBytes(bytes: number): void {
     if (bytes > this.#limits.maxBytes) throw this.#full(`it may hold ${this.#limits.maxBytes} bytes in all`)
   }
 
   /**
-   * Takes room for an entry of `bytes`.
+   * Reserves `bytes` for a new entry.
    *
    * @throws {OutboxError} OUTBOX_FULL
    */

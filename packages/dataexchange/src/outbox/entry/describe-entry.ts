@@ -8,34 +8,34 @@ import type { EntryStore, StoredEntry } from './store.ts'
 
 /** A message in the outbox, as it is listed. Times are ms since the Unix epoch. */
 export interface OutboxEntry {
-  /** Of the message. */
+  /** The message's id. */
   id: string
-  /** `queued`: not tried yet, or due. `waiting`: it is tried again at `nextTryAt`. `failed`: it is not tried any more. */
+  /** `queued`: due, or not tried yet. `waiting`: tried again at `nextTryAt`. `failed`: not tried again. */
   status: 'queued' | 'sending' | 'waiting' | 'failed'
-  /** As it was given to `add()`; undefined where the entry is damaged. */
+  /** The `target` of `add()`; undefined if the entry is damaged. */
   target: string | undefined
-  /** `TEXT`, `JSON`, `BINARY`, `FILE`, ...; undefined where the entry is damaged. */
+  /** `TEXT`, `JSON`, `BINARY`, `FILE`, ...; undefined if the entry is damaged. */
   type: string | undefined
-  /** Of the payload, or of the file. */
+  /** Bytes of the payload or the file. */
   bytes: number
-  /** Of a file, as the peer is told it. */
+  /** Name of a file for the peer. */
   filename?: string
-  /** Of a file that is read when it is sent. */
+  /** Path of a file that is read when it is sent. */
   path?: string
   replyTo?: string
   addedAt: number
-  /** Undefined where it is tried for ever. */
+  /** Undefined if it never expires. */
   expiresAt?: number
-  /** Deliveries that were begun. */
+  /** Number of tries. */
   tries: number
   nextTryAt?: number
-  /** Why the last try failed; for a failed message, why it is not tried any more. */
+  /** The error of the last try; for a failed message, the reason. */
   lastError?: TryError
-  /** True where a try has begun to write it: the peer may have it. */
+  /** True if a try has begun to write it: the peer may have it. */
   maybeStored: boolean
 }
 
-/** Reads what is known of an entry; undefined where it has gone meanwhile. `running`: somebody runs the outbox. */
+/** Reads an entry and its state; undefined if it was removed meanwhile. `running`: a process runs the outbox. */
 export async function describeEntry(
   store: EntryStore,
   seen: StoredEntry,
@@ -81,7 +81,7 @@ function stateFields({
   return { tries, maybeStored, ...(lastError !== undefined && { lastError }) }
 }
 
-/** What a process that has died left as being sent is not. */
+/** An entry is `sending` only while a process runs the outbox: a dead one may have left that state. */
 function statusOf({ sending, nextTryAt }: EntryState, running: boolean): OutboxEntry['status'] {
   if (sending && running) return 'sending'
   return nextTryAt > Date.now() ? 'waiting' : 'queued'

@@ -9,9 +9,9 @@ import type { FileReference } from './head.ts'
 import { VerifiedSource } from './verified-source.ts'
 
 /**
- * Takes down what the file at `path` is now: its size, its time and its SHA-256.
+ * Records the size, time and SHA-256 of the file at `path`.
  *
- * @throws {DeliveryError} SOURCE_UNREADABLE; SOURCE_CHANGED where it changes meanwhile
+ * @throws {DeliveryError} SOURCE_UNREADABLE; SOURCE_CHANGED if it changes meanwhile
  */
 export async function referTo(path: string): Promise<FileReference> {
   const absolute = resolve(path)
@@ -26,8 +26,7 @@ export async function referTo(path: string): Promise<FileReference> {
 }
 
 /**
- * Looks whether the file is still what it was. One of another size is not; one of another time is read, and
- * may be the same all the same.
+ * Checks that the file has not changed. Another size is a change; with another time the file is read and hashed.
  *
  * @throws {DeliveryError} SOURCE_UNREADABLE, SOURCE_CHANGED
  */
@@ -44,8 +43,7 @@ export async function checkReference(file: FileReference): Promise<void> {
 }
 
 /**
- * The content of the file, checked while it is read: SOURCE_CHANGED in place of the last piece of anything else
- * than what was there when it was added.
+ * Opens the file, verified while it is read: a changed file throws SOURCE_CHANGED before the last piece.
  *
  * @throws {DeliveryError} SOURCE_UNREADABLE
  */
@@ -57,7 +55,7 @@ export async function openReference({ path, size, sha256 }: FileReference): Prom
   return new VerifiedSource({ handle, start: 0, size, hash: createHash('sha256'), sha256, wrong })
 }
 
-/** Before it is opened: to open a FIFO would wait for its writer. */
+/** Before open(), which waits for a writer on a FIFO. */
 async function statFile(path: string): Promise<{ size: number; mtimeMs: number }> {
   const stats = await stat(path).catch(error => {
     throw unreadable(path, error)
@@ -67,7 +65,7 @@ async function statFile(path: string): Promise<{ size: number; mtimeMs: number }
 }
 
 function changed(path: string): DeliveryError {
-  const message = `${path} is not what it was when it was added; add it again, or add a copy`
+  const message = `${path} has changed since it was added; add it again, or add a copy`
   return new DeliveryError('SOURCE_CHANGED', message)
 }
 

@@ -9,8 +9,8 @@ import { ENTRY_SUFFIX, parseStem } from './name.ts'
 import { VerifiedSource } from './verified-source.ts'
 
 /**
- * Writes an entry: its head as one line of JSON, the payload as it is, and the SHA-256 of both in hex as the
- * last line. The sum stands at the end, so that a payload of unknown length goes to the disk in one pass.
+ * Writes an entry: the head as one line of JSON, the payload, and the SHA-256 of both in hex as the last line. The hash is
+ * last, so that a payload of unknown length is written in one pass.
  */
 export async function writeEntry(
   file: TemporaryFile,
@@ -30,9 +30,9 @@ export async function writeEntry(
 /** An entry's file, open for reading. */
 export class EntryReader {
   readonly head: EntryHead
-  /** When its time began to run, ms since the Unix epoch: when it was added, or tried again. */
+  /** Start of its time to live, ms since the Unix epoch: when it was added or renewed. */
   readonly since: number
-  /** Bytes of the payload that it holds. */
+  /** Bytes of the payload in the entry. */
   readonly size: number
   readonly #handle: FileHandle
   readonly #start: number
@@ -48,7 +48,8 @@ export class EntryReader {
   /**
    * Opens the entry `stem` in the folder `dir`.
    *
-   * @throws {OutboxError} OUTBOX_DAMAGED; else the file system's error, ENOENT where it has gone
+   * @throws {OutboxError} OUTBOX_DAMAGED
+   * @throws a system error, ENOENT if the entry was removed
    */
   static async open(dir: string, stem: string): Promise<EntryReader> {
     const handle = await open(join(dir, stem + ENTRY_SUFFIX), 'r')
@@ -66,8 +67,8 @@ export class EntryReader {
   }
 
   /**
-   * The payload, checked against the sum at the end of the file: OUTBOX_DAMAGED in place of its last piece. It
-   * is open as long as this is.
+   * The payload, verified against the hash at the end: a damaged one throws OUTBOX_DAMAGED before the last piece. Valid until
+   * {@link close}.
    */
   async payload(): Promise<SeekableSource> {
     const sum = await this.#read(this.#start + this.size, SUM_SIZE)
@@ -81,7 +82,7 @@ export class EntryReader {
     })
   }
 
-  /** The whole payload, checked: for one that is small. */
+  /** The whole verified payload, for a small one. */
   async whole(): Promise<Uint8Array> {
     const pieces: Uint8Array[] = []
     for await (const piece of (await this.payload()).pieces()) pieces.push(piece)
@@ -100,7 +101,7 @@ export class EntryReader {
   }
 }
 
-/** Nearly all heads are short: a longer piece is read only where the end of the line is not in the first. */
+/** Reads a short piece first, since nearly all heads are short; a longer one if it has no end of line. */
 async function readHead(handle: FileHandle, size: number): Promise<{ head: EntryHead; length: number }> {
   let start = Buffer.alloc(0)
   for (const most of [SHORT_HEAD, MAX_HEAD]) {

@@ -2,21 +2,21 @@ import { decodeUtf8, utf8 } from '../../bytes.ts'
 import { OutboxError } from '../../errors.ts'
 import { isMessageId } from '../../wire/message-id.ts'
 
-/** A file that an entry refers to, as it was when the entry was added. */
+/** A file that an entry refers to, with its state when the entry was added. */
 export interface FileReference {
   /** Absolute. */
   readonly path: string
   /** Bytes. */
   readonly size: number
-  /** When it was changed last, ms since the Unix epoch. */
+  /** Time of change, ms since the Unix epoch. */
   readonly mtimeMs: number
-  /** Of the content, in hex. */
+  /** SHA-256 of the content in hex. */
   readonly sha256: string
 }
 
 /** The first line of an entry's file. */
 export interface EntryHead {
-  /** As it was given to `add()`: it is resolved when the entry is sent. */
+  /** The `target` of `add()`, resolved when the entry is sent. */
   readonly target: string
   /** The frame's type. */
   readonly type: number
@@ -24,18 +24,18 @@ export interface EntryHead {
   readonly replyTo?: string
   /** ms since the Unix epoch. */
   readonly addedAt: number
-  /** ms from the time of the entry's file on, or null for ever. */
+  /** Time to live in ms from the time of the entry's file; null for no end. */
   readonly expiresIn: number | null
   /** For a FILE. */
   readonly filename?: string
-  /** Where the payload is not in the entry. */
+  /** Set if the payload is not in the entry. */
   readonly file?: FileReference
 }
 
-/** The longest first line: a path has at most 4 KiB, six times that where JSON escapes all of it. */
+/** Bytes of the longest first line: a path has up to 4 KiB, and JSON escapes take up to six times that. */
 export const MAX_HEAD: number = 32 * 1024
 
-/** The first line, with its end. */
+/** Encodes the first line, with its line end. */
 export function encodeHead(head: EntryHead): Uint8Array {
   const { target, type, messageId, replyTo, addedAt, expiresIn, filename, file } = head
   const record = {
@@ -53,7 +53,7 @@ export function encodeHead(head: EntryHead): Uint8Array {
 }
 
 /**
- * Reads what {@link encodeHead} has written, from the first bytes of a file.
+ * Decodes the first line from the first bytes of a file.
  *
  * @throws {OutboxError} OUTBOX_DAMAGED
  */
@@ -63,7 +63,7 @@ export function decodeHead(start: Uint8Array): { head: EntryHead; length: number
   return { head: toHead(parse(start.subarray(0, end))), length: end + 1 }
 }
 
-/** An entry that is not as it was written. */
+/** The error of a damaged entry. */
 export function damaged(why: string): OutboxError {
   return new OutboxError('OUTBOX_DAMAGED', `the entry is damaged: ${why}; add the message again`)
 }
@@ -76,9 +76,9 @@ function parse(line: Uint8Array): Record<string, unknown> {
     const value: unknown = JSON.parse(decodeUtf8(line) ?? '')
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
   } catch {
-    // Told below.
+    // Reported below.
   }
-  throw damaged('its first line is no JSON object')
+  throw damaged('its first line is not a JSON object')
 }
 
 function toHead(record: Record<string, unknown>): EntryHead {
@@ -105,7 +105,7 @@ function toHead(record: Record<string, unknown>): EntryHead {
 }
 
 function toReference(value: unknown): FileReference {
-  if (typeof value !== 'object' || value === null) throw damaged('its file is none')
+  if (typeof value !== 'object' || value === null) throw damaged('its file is invalid')
   const record = value as Record<string, unknown>
   const { size, mtime_ms: mtimeMs } = record
   if (typeof size !== 'number' || typeof mtimeMs !== 'number') throw damaged('its file has no size or time')

@@ -1,38 +1,37 @@
-/** What went wrong with a try. */
+/** The error of a try. */
 export interface TryError {
-  /** A code of the library, or of the system. */
+  /** Error code of the library or the system. */
   readonly code: string
   readonly message: string
   /** ms since the Unix epoch. */
   readonly at: number
 }
 
-/** What the tries of an entry have come to, for those who look and for the next process that runs the outbox. */
+/** The state of an entry's tries, for listings and for the next process that runs the outbox. */
 export interface EntryState {
-  /** How often a delivery was begun. */
+  /** Number of tries. */
   readonly tries: number
-  /** How often the peer said no, one after the other. */
+  /** Consecutive refusals by the peer. */
   readonly refusals: number
-  /** True once a part of it may have left: the peer may have it. */
+  /** True if the peer may have it: a try has begun to write it. */
   readonly maybeStored: boolean
-  /** True while it is being sent; a process that dies leaves it so. */
+  /** True while it is sent; a process that dies leaves it true. */
   readonly sending: boolean
-  /** ms since the Unix epoch; 0 is as soon as possible. */
+  /** ms since the Unix epoch; 0 for as soon as possible. */
   readonly nextTryAt: number
   readonly lastError?: TryError
 }
 
-/** Of an entry that has not been tried. */
+/** The state of an untried entry. */
 export const FRESH: EntryState = { tries: 0, refusals: 0, maybeStored: false, sending: false, nextTryAt: 0 }
 
-/** As {@link decodeState} reads it. */
+/** Encodes a state for {@link decodeState}. */
 export function encodeState(state: EntryState): string {
   return `${JSON.stringify(state)}\n`
 }
 
 /**
- * The state in `text`. One that cannot be read says the little that is certain: it was tried, since only then
- * is there one.
+ * Decodes a state. An unreadable one counts as tried and maybe stored: only a try writes a state.
  */
 export function decodeState(text: string): EntryState {
   const value = parse(text)

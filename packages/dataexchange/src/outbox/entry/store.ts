@@ -20,28 +20,28 @@ import {
 } from './name.ts'
 import { decodeState, type EntryState, encodeState } from './state.ts'
 
-/** Which files of one entry are there. */
+/** An entry in the listing of the folder. */
 export interface StoredEntry extends EntryName {
   readonly stem: string
   readonly hasState: boolean
   readonly hasFailed: boolean
 }
 
-/** What {@link EntryStore.add} writes. */
+/** A new entry. */
 export interface NewEntry {
   readonly head: EntryHead
   readonly seq: number
   readonly payload: AsyncIterable<Uint8Array> | Iterable<Uint8Array>
-  /** Awaited when the entry is whole, before anybody sees it; where it rejects, nobody does. */
+  /** Awaited when the entry is complete, before it is visible. If it rejects, the entry is not added. */
   beforePublish(bytes: number): Promise<void>
-  /** Called when all can see it, before that is durable. */
+  /** Called when the entry is visible, before it is durable. */
   onPublished(): void
 }
 
 /**
- * The files of an outbox: one for each entry, with all that is to be sent, and beside it what became of the
- * tries. Processes that share an outbox tell each other nothing but by these files: one that is there is to be
- * sent, one that has gone is not, and so on (docs/mailbox-format.md).
+ * The files of an outbox: one per entry, with the message, and beside it the state of its tries. Processes that share an
+ * outbox communicate through these files only: an existing entry is to be sent, a removed one is not
+ * (docs/mailbox-format.md).
  */
 export class EntryStore {
   readonly dir: string
@@ -52,22 +52,22 @@ export class EntryStore {
     this.#folder = new DurableFolder(folderLayout(dir), true)
   }
 
-  /** Makes the folder where it is missing. */
+  /** Creates the folder if it is missing. */
   make(): Promise<void> {
     return this.#folder.make()
   }
 
-  /** Makes all durable that was added, removed or renamed before; shared by those who ask at once. */
+  /** Syncs the folder: earlier additions, removals and renames are durable. Concurrent calls share a sync. */
   sync(): Promise<void> {
     return this.#folder.sync()
   }
 
-  /** Removes what processes that died were writing. */
+  /** Deletes temporary files of dead processes. */
   async sweep(): Promise<void> {
     await sweepTemporaries(this.#folder.layout)
   }
 
-  /** The entries in the folder, in their order, and the stems of leftovers that belong to none. */
+  /** The entries of the folder, in order, and the stems of state files without an entry. */
   async list(): Promise<{ entries: StoredEntry[]; orphans: string[] }> {
     const suffixes = new Map<string, Set<string>>()
     for (const name of await ifExists(readdir(this.dir), [])) {
@@ -94,7 +94,7 @@ export class EntryStore {
     return { entries: entries.sort((a, b) => a.seq - b.seq), orphans }
   }
 
-  /** Writes an entry. Resolves when it is durable; where it rejects, there is none. */
+  /** Writes an entry. Resolves when it is durable; if it rejects, nothing was added. */
   async add({ head, seq, payload, beforePublish, onPublished }: NewEntry): Promise<void> {
     const file = await this.#folder.createTemporary()
     let path: string
@@ -108,63 +108,63 @@ export class EntryStore {
       await file.discard()
       throw error
     }
-    // One sync of the folder for all that are added meanwhile.
+    // Concurrent additions share this sync.
     const [synced] = await Promise.allSettled([this.sync(), file.discard()])
     if (synced.status === 'fulfilled') return
-    // A part of what could not be synced may have reached the disk.
+    // The name may have reached the disk.
     await removeFile(path).catch(() => undefined)
     await this.sync().catch(() => undefined)
     throw synced.reason
   }
 
-  /** Whether the entry is there. */
+  /** Whether the entry exists. */
   async has(stem: string): Promise<boolean> {
     return (await ifExists(lstat(this.#path(stem, ENTRY_SUFFIX)), undefined)) !== undefined
   }
 
-  /** Removes an entry. Resolves with false where it had gone already. {@link sync} makes it durable. */
+  /** Removes an entry. Resolves with false if it did not exist. {@link sync} makes it durable. */
   async remove(stem: string): Promise<boolean> {
-    // The entry first: what is left of it without it is swept, an entry without its state would be sent anew.
+    // The entry first: a state without an entry is swept, but an entry without its state would be sent again.
     const wasThere = await removeFile(this.#path(stem, ENTRY_SUFFIX))
     await this.removeState(stem)
     return wasThere
   }
 
   /**
-   * Removes an entry that may be being sent. Resolves with whether it may have been, or undefined where it had
-   * gone already. {@link sync} makes it durable.
+   * Removes an entry that may be in flight. Resolves with whether a try may have sent it, or undefined if it did not exist.
+   * {@link sync} makes it durable.
    */
   async take(stem: string): Promise<boolean | undefined> {
-    // Who sends writes down that it will, and opens the entry then: with the entry gone, what is not written
-    // down by now is not sent.
+    // The sender writes the state before it opens the entry. So after the removal, an entry without that state was not
+    // sent.
     if (!(await removeFile(this.#path(stem, ENTRY_SUFFIX)))) return undefined
     const state = (await this.readFailure(stem)) ?? (await this.readState(stem))
     await this.removeState(stem)
     return state?.maybeStored ?? false
   }
 
-  /** Removes all that is known about an entry but the entry. */
+  /** Removes the state files of an entry. */
   async removeState(stem: string): Promise<void> {
     await removeFile(this.#path(stem, STATE_SUFFIX))
     await removeFile(this.#path(stem, FAILED_SUFFIX))
   }
 
-  /** Undefined where it was never tried. */
+  /** Undefined if it was never tried. */
   async readState(stem: string): Promise<EntryState | undefined> {
     return this.#stateIn(this.#path(stem, STATE_SUFFIX))
   }
 
-  /** Not synced: what it says is of use to the living, and lost without harm. */
+  /** Not synced: its loss does no harm. */
   async writeState(stem: string, state: EntryState): Promise<void> {
     await this.#replace(this.#path(stem, STATE_SUFFIX), encodeState(state), false)
   }
 
-  /** Undefined where the entry has not failed. */
+  /** Undefined if the entry has not failed. */
   async readFailure(stem: string): Promise<EntryState | undefined> {
     return this.#stateIn(this.#path(stem, FAILED_SUFFIX))
   }
 
-  /** From here on the entry is listed and not tried. Resolves when that is durable. */
+  /** Marks an entry as failed: it is listed and not tried. Resolves when that is durable. */
   async fail(stem: string, state: EntryState): Promise<void> {
     await this.#replace(this.#path(stem, FAILED_SUFFIX), encodeState(state), true)
     await removeFile(this.#path(stem, STATE_SUFFIX))
@@ -172,8 +172,7 @@ export class EntryStore {
   }
 
   /**
-   * The entry is to be tried at once; one that has failed gets its whole time again. Resolves when that is
-   * durable.
+   * Makes an entry due at once; a failed one gets its whole time to live again. Resolves when that is durable.
    */
   async renew(stem: string, hasFailed: boolean): Promise<void> {
     const now = new Date()

@@ -2,23 +2,23 @@ import type { Hash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import type { SeekableSource } from '../../client/source/file-source.ts'
 
-/** What a {@link VerifiedSource} reads, and what that must be. */
+/** The bytes of a {@link VerifiedSource} and their hash. */
 export interface Verified {
   readonly handle: FileHandle
-  /** Where it begins. */
+  /** Offset of the first byte. */
   readonly start: number
   readonly size: number
-  /** Of what comes before, where the sum covers that too. */
+  /** Hash state of the bytes before, if the hash covers them. */
   readonly hash: Hash
   /** The SHA-256 in hex. */
   readonly sha256: string
-  /** The error where it is not that. */
+  /** The error of other bytes. */
   wrong(why: string): Error
 }
 
 /**
- * A part of a file that must be what it was. Its first reading from the start on is checked against the sum
- * before the last of it is handed out, so that no peer can complete a frame of anything else.
+ * A part of a file with a known hash. The first sequential read is verified before the last piece is returned, so that no
+ * peer can complete a frame of other bytes.
  */
 export class VerifiedSource implements SeekableSource {
   readonly size: number
@@ -48,7 +48,7 @@ export class VerifiedSource implements SeekableSource {
     if (at === 0) this.#restart()
     for (let used = 0; used < into.length; ) {
       const { bytesRead } = await handle.read(into, used, into.length - used, start + at + used)
-      if (bytesRead === 0) throw wrong('it is cut short')
+      if (bytesRead === 0) throw wrong('it is truncated')
       used += bytesRead
     }
     if (this.#isRight || at !== this.#hashed) return
@@ -57,11 +57,11 @@ export class VerifiedSource implements SeekableSource {
     if (this.#hashed === this.size) await this.check()
   }
 
-  /** Throws where all has been read in its order, and was not what it must be. */
+  /** Throws if a complete sequential read had another hash. */
   async check(): Promise<void> {
     if (this.#isRight || this.#hashed < this.size) return
     const { sha256, wrong } = this.#what
-    if (this.#hash.copy().digest('hex') !== sha256) throw wrong('its SHA-256 is another')
+    if (this.#hash.copy().digest('hex') !== sha256) throw wrong('its SHA-256 is wrong')
     this.#isRight = true
   }
 
