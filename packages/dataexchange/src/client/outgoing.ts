@@ -62,7 +62,10 @@ export async function prepare(message: Message, options: PrepareOptions): Promis
   if ('source' in message) return ofSource(message)
   const { type, payload, filename } = message
   if (!(payload instanceof Uint8Array)) {
-    throw new PluginError('CONFIG_INVALID', 'not a message: it needs text, json, binary, file, trace or payload')
+    throw new PluginError(
+      'CONFIG_INVALID',
+      'not a message: it needs text, json, binary, file, trace or payload',
+    )
   }
   return whole({ type, ...(filename !== undefined && { filename }) }, payload)
 }

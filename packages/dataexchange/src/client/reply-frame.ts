@@ -44,7 +44,10 @@ export async function readReply(
   if (frame.type === FrameType.Text) {
     return { reply: Buffer.from(frame.payload).toString('utf8'), replyBytes: frame.payload }
   }
-  throw new DeliveryError('REPLY_FAILED', `the peer accepted the request and did not reply: ${reasonIn(frame)}`)
+  throw new DeliveryError(
+    'REPLY_FAILED',
+    `the peer accepted the request and did not reply: ${reasonIn(frame)}`,
+  )
 }
 
 /** True if `error` says that the peer does not know requests. */
@@ -59,9 +62,13 @@ function asReplyError(error: PilotError): PilotError {
     const message = 'the peer accepted the request, and the connection ended before its reply'
     return new DeliveryError('REPLY_FAILED', message, { cause: error })
   }
-  return new DeliveryError('REPLY_TIMED_OUT', 'the peer accepted the request; its reply did not come in time', {
-    cause: error,
-  })
+  return new DeliveryError(
+    'REPLY_TIMED_OUT',
+    'the peer accepted the request; its reply did not come in time',
+    {
+      cause: error,
+    },
+  )
 }
 
 function reasonIn({ type, payload }: Frame): string {

@@ -156,7 +156,10 @@ async function* untilEnd(handle: FileHandle): AsyncGenerator<Uint8Array, void, u
 async function ofHandle(handle: FileHandle, name: string): Promise<SeekableSource> {
   const { size, mtimeMs } = await handle.stat()
   const changed = () =>
-    new DeliveryError('SOURCE_CHANGED', `${name} changed while it was sent; send it again when nothing writes to it`)
+    new DeliveryError(
+      'SOURCE_CHANGED',
+      `${name} changed while it was sent; send it again when nothing writes to it`,
+    )
 
   const read = async (into: Uint8Array, from: number) => {
     for (let used = 0; used < into.length; ) {

@@ -23,7 +23,7 @@ export async function sendByFrame(job: TransferJob): Promise<string> {
     advance(0)
     const data = Readable.from(source.pieces(), { highWaterMark: 1 })
     const message = { file: data, name, size: source.size }
-    // The stallTimer is the only timeout.
+    // The stall timer is the only timeout.
     const timeoutMs = Number.POSITIVE_INFINITY
     return (await client.deliver(message, { signal, timeoutMs, onProgress: advance })).answer
   } finally {

@@ -32,17 +32,24 @@ export class EntryReader {
   readonly head: EntryHead
   /** Start of its time to live, ms since the Unix epoch: when it was added or renewed. */
   readonly since: number
+  /** When it became visible, ms since the Unix epoch: the time of change of its inode. */
+  readonly publishedAt: number
   /** Bytes of the payload in the entry. */
   readonly size: number
   readonly #handle: FileHandle
   readonly #start: number
 
-  private constructor(handle: FileHandle, head: EntryHead, start: number, size: number, since: number) {
+  private constructor(
+    handle: FileHandle,
+    fields: Pick<EntryReader, 'head' | 'since' | 'publishedAt' | 'size'>,
+    start: number,
+  ) {
     this.#handle = handle
-    this.head = head
     this.#start = start
-    this.size = size
-    this.since = since
+    this.head = fields.head
+    this.since = fields.since
+    this.publishedAt = fields.publishedAt
+    this.size = fields.size
   }
 
   /**
@@ -54,12 +61,14 @@ export class EntryReader {
   static async open(dir: string, stem: string): Promise<EntryReader> {
     const handle = await open(join(dir, stem + ENTRY_SUFFIX), 'r')
     try {
-      const { size, mtimeMs } = await handle.stat()
+      const { size, mtimeMs, ctimeMs } = await handle.stat()
       const expected = parseStem(stem)?.bytes
       if (size !== expected) throw damaged(`its file has ${size} bytes, not ${expected}`)
       const { head, length } = await readHead(handle, size)
       if (size < length + SUM_SIZE) throw damaged('its file is cut short')
-      return new EntryReader(handle, head, length, size - length - SUM_SIZE, mtimeMs)
+      const payloadSize = size - length - SUM_SIZE
+      const fields = { head, since: mtimeMs, publishedAt: ctimeMs, size: payloadSize }
+      return new EntryReader(handle, fields, length)
     } catch (error) {
       await handle.close()
       throw error

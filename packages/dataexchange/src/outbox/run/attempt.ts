@@ -13,9 +13,9 @@ import { checkFile, type Delivered, sendFrame, sendInChunks } from './send-entry
  */
 const FRAME_FILE = 8 * MiB
 
-/** What an {@link attempt} works with. */
+/** Options of {@link attempt}. */
 export interface AttemptOptions {
-  /** Of the outbox. */
+  /** Folder of the outbox. */
   readonly dir: string
   readonly driver: Network
   readonly maxFrameSize: number | undefined
@@ -51,7 +51,7 @@ export async function attempt(
   return sendFrame(client, send)
 }
 
-/** What is around a file takes much less than the other half of a frame. */
+/** The header of a frame takes far less than half of it. */
 function goesInChunks(fileSize: number, cap: number): boolean {
   return fileSize > Math.min(FRAME_FILE, cap / 2)
 }

@@ -9,10 +9,10 @@ import { peerKey } from '../peer-key.ts'
 import { PeerQueue, type QueuedEntry } from './peer-queue.ts'
 import { verdictOf } from './verdict.ts'
 
-/** Told of an entry that can never be sent: its file is not as it was written. */
+/** Called for an entry that can never be sent because its file is damaged. */
 export type OnBroken = (seen: StoredEntry, error: unknown) => Promise<void>
 
-/** All that is to be sent, by peer: what the folder held at the last look. */
+/** The entries to send, by peer, as of the last listing of the folder. */
 export class Backlog {
   readonly queues: Map<string, PeerQueue> = new Map()
   readonly #store: EntryStore
@@ -21,7 +21,7 @@ export class Backlog {
   readonly #entries = new Map<string, { entry: QueuedEntry; queue: PeerQueue }>()
   readonly #unreadable = new Set<string>()
   readonly #slots = new Semaphore(FILES_AT_ONCE)
-  /** The earliest time at which one expires, ms since the Unix epoch; may be too early. */
+  /** Earliest expiry, ms since the Unix epoch; may be too early. */
   expiresAt: number = Number.POSITIVE_INFINITY
 
   constructor(store: EntryStore, logger: Logger, onBroken: OnBroken) {
@@ -34,18 +34,19 @@ export class Backlog {
     return this.#entries.size
   }
 
-  /** True while there is something in the folder that could not be read yet. */
+  /** True while an entry of the folder could not be read. */
   get isIncomplete(): boolean {
     return this.#unreadable.size > 0
   }
 
-  /** Takes over what has come, gone or been renewed in the folder since the last look. */
+  /** Reads the entries that were added, removed or renewed since the last listing. */
   async refresh(): Promise<void> {
     const startedAt = performance.now()
+    const listedAt = Date.now()
     const { entries, orphans } = await this.#store.list()
     const open = new Map(entries.filter(({ hasFailed }) => !hasFailed).map(seen => [seen.stem, seen]))
     for (const { entry, queue } of [...this.#entries.values()]) {
-      // What has changed here since the look began, the look may or may not have seen.
+      // The listing may miss changes since it began.
       if (entry.adoptedAt > startedAt) continue
       const seen = open.get(entry.stem)
       if (seen === undefined) {
@@ -55,19 +56,22 @@ export class Backlog {
         this.#renew(entry, queue)
       }
     }
-    await this.#adopt(await this.#inOrder([...open.values()]))
+    await this.#adopt(
+      [...open.values()].filter(({ stem }) => !this.#entries.has(stem)),
+      listedAt,
+    )
     for (const stem of orphans) {
       if (!this.#entries.has(stem)) await this.#store.removeState(stem)
     }
     for (const stem of this.#unreadable) if (!open.has(stem)) this.#unreadable.delete(stem)
   }
 
-  /** Whether the entry is still to be sent. */
+  /** True if the entry is still to be sent. */
   has(entry: QueuedEntry): boolean {
     return this.#entries.get(entry.stem)?.entry === entry
   }
 
-  /** The entry is delivered, or has failed, or has gone. */
+  /** Removes an entry that is delivered, failed or gone. */
   remove(entry: QueuedEntry): void {
     const queue = this.#entries.get(entry.stem)?.queue
     if (queue === undefined) return
@@ -76,13 +80,13 @@ export class Backlog {
     if (queue.entries.length === 0 && !queue.active) this.queues.delete(queue.key)
   }
 
-  /** The queue is no longer served. */
+  /** Ends the serving of a queue. */
   release(queue: PeerQueue): void {
     queue.active = false
     if (queue.entries.length === 0) this.queues.delete(queue.key)
   }
 
-  /** Those whose time is over and that are not being sent; {@link expiresAt} is right again after it. */
+  /** The expired entries that are not in flight. Updates {@link expiresAt}. */
   expired(now: number): QueuedEntry[] {
     const over: QueuedEntry[] = []
     let next = Number.POSITIVE_INFINITY
@@ -95,30 +99,14 @@ export class Backlog {
     return over
   }
 
-  /** Gives up what is being sent. */
+  /** Aborts all deliveries in flight. */
   abort(): void {
     for (const { entry } of this.#entries.values()) entry.sending?.abort()
   }
 
-  /**
-   * A look is not one moment: of two entries that come meanwhile it may see the second alone. What came before
-   * an entry that one look has seen, the next one sees.
-   */
-  async #inOrder(seen: readonly StoredEntry[]): Promise<StoredEntry[]> {
-    const fresh = seen.filter(({ stem }) => !this.#entries.has(stem))
-    const newest = fresh.at(-1)
-    if (newest === undefined) return []
-    const { entries } = await this.#store.list()
-    return entries.filter(
-      entry => !entry.hasFailed && !this.#entries.has(entry.stem) && entry.seq <= newest.seq,
-    )
-  }
-
-  async #adopt(fresh: readonly StoredEntry[]): Promise<void> {
-    const read = await Promise.all(fresh.map(seen => this.#slots.run('', () => this.#read(seen))))
-    for (const found of read) {
-      if (found === undefined) continue
-      const { entry, key } = found
+  async #adopt(fresh: readonly StoredEntry[], listedAt: number): Promise<void> {
+    const found = await this.#readAll(fresh)
+    for (const { entry, key } of [...found, ...(await this.#missed(fresh, found, listedAt))]) {
       const queue = this.queues.get(key) ?? new PeerQueue(key)
       this.queues.set(key, queue)
       queue.insert(entry)
@@ -128,7 +116,29 @@ export class Backlog {
     }
   }
 
-  async #read(seen: StoredEntry): Promise<{ entry: QueuedEntry; key: string } | undefined> {
+  /**
+   * A listing is not atomic: of two entries that are added meanwhile it may have the second without the first. So a
+   * listing with an entry that may be younger than itself is repeated once: it has all that came before.
+   */
+  async #missed(fresh: readonly StoredEntry[], found: readonly Found[], listedAt: number): Promise<Found[]> {
+    const newest = fresh.at(-1)
+    if (newest === undefined || found.every(({ addedAt }) => addedAt < listedAt - CLOCK_TICK_MS)) return []
+    const known = new Set(fresh.map(({ stem }) => stem))
+    const { entries } = await this.#store.list()
+    return this.#readAll(
+      entries.filter(
+        ({ hasFailed, stem, seq }) =>
+          !hasFailed && seq <= newest.seq && !known.has(stem) && !this.#entries.has(stem),
+      ),
+    )
+  }
+
+  async #readAll(seen: readonly StoredEntry[]): Promise<Found[]> {
+    const found = await Promise.all(seen.map(one => this.#slots.run('', () => this.#read(one))))
+    return found.filter(one => one !== undefined)
+  }
+
+  async #read(seen: StoredEntry): Promise<Found | undefined> {
     const { stem, seq, id, hasState } = seen
     try {
       const reader = await EntryReader.open(this.#store.dir, stem)
@@ -144,15 +154,15 @@ export class Backlog {
         hasFile: file !== undefined,
         fileSize: type === FrameType.File ? (file?.size ?? reader.size) : 0,
         expiresAt: expiresIn === null ? Number.POSITIVE_INFINITY : reader.since + expiresIn,
-        // Whoever ran the outbox before may have been without a network: the first try is not put off.
+        // Try at once: the earlier runner may have had no network.
         state: { ...state, nextTryAt: 0, sending: false },
         stateWrittenAt: hasState ? performance.now() : undefined,
         adoptedAt: performance.now(),
         sending: undefined,
       }
-      return { entry, key }
+      return { entry, key, addedAt: reader.publishedAt }
     } catch (error) {
-      // Delivered or removed since the look.
+      // Delivered or removed since the listing.
       if (systemCode(error) === 'ENOENT') return undefined
       if (verdictOf(error) === 'never') await this.#onBroken(seen, error)
       else if (!this.#unreadable.has(stem)) {
@@ -163,7 +173,7 @@ export class Backlog {
     }
   }
 
-  /** Somebody wants it tried now, perhaps with its whole time again: it is read anew. */
+  /** Reads a renewed entry again, and makes its queue due. */
   #renew(entry: QueuedEntry, queue: PeerQueue): void {
     if (entry.sending !== undefined) return
     this.remove(entry)
@@ -171,5 +181,14 @@ export class Backlog {
   }
 }
 
+interface Found {
+  readonly entry: QueuedEntry
+  readonly key: string
+  /** When it became visible, ms since the Unix epoch. */
+  readonly addedAt: number
+}
+
 const FILES_AT_ONCE = 16
+/** The kernel's clock for files lags behind by up to one tick. */
+const CLOCK_TICK_MS = 20
 const EXPIRY_GRAIN_MS = 1_000

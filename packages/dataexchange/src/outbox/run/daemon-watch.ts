@@ -4,11 +4,11 @@ import type { Logger } from '../../logger.ts'
 /** Longest wait between two attempts to reach the daemon of this machine. @limit ms */
 const DAEMON_RETRY_MAX_MS = 5_000
 
-/** Whether the daemon of this machine is there, as far as the tries have shown. Without it nobody can be reached. */
+/** Tracks, by the outcomes of tries, whether the daemon of this machine runs. Without it no peer can be reached. */
 export class DaemonWatch {
   readonly #backoff: Backoff
   readonly #logger: Logger
-  /** Called when it is back: who could not be reached before may be there again as well. */
+  /** Called when the daemon is back: peers may be reachable again. */
   readonly #onBack: () => void
   #looks = 0
   #nextAt = 0
@@ -23,19 +23,19 @@ export class DaemonWatch {
     return this.#looks > 0
   }
 
-  /** When to look for it again, where it is away: ms since the Unix epoch. */
+  /** Time of the next attempt while it is away, ms since the Unix epoch. */
   get nextAt(): number {
     return this.#nextAt
   }
 
-  /** A try has found it away. */
+  /** A try did not reach the daemon. */
   away(reason: string): void {
     this.#looks++
     if (this.#looks === 1) this.#logger.warn({ reason }, 'the outbox waits for the daemon')
     this.#nextAt = Date.now() + backoffMs(this.#looks, this.#backoff)
   }
 
-  /** A try has got past it. */
+  /** A try reached the daemon. */
   back(): void {
     if (!this.isAway) return
     this.#looks = 0

@@ -2,10 +2,10 @@ import type { WaitOptions } from '../../async/wait.ts'
 import type { Address } from '../../pilot/address.ts'
 import type { Resolver, Stream, Streams } from '../../pilot/transport.ts'
 
-/** What an outbox needs of a driver: `Driver` has it. */
+/** The part of a driver that an outbox needs. `Driver` implements it. */
 export type Network = Pick<Streams, 'dial'> & Resolver
 
-/** A network that is connected to when it is first used, and again after that failed: a daemon need not be there yet. */
+/** Connects on first use, and again after a failure: the daemon need not run yet. */
 export class LazyNetwork implements Network {
   readonly #connect: () => Promise<Network>
   #network: Promise<Network> | undefined

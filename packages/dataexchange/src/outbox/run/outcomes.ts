@@ -9,7 +9,7 @@ import type { PeerQueue, QueuedEntry } from './peer-queue.ts'
 import type { Delivered } from './send-entry.ts'
 import { tryError, verdictOf } from './verdict.ts'
 
-/** What {@link Outcomes} works with. */
+/** Options of {@link Outcomes}. */
 export interface OutcomesOptions {
   readonly store: EntryStore
   readonly logger: Logger
@@ -17,7 +17,7 @@ export interface OutcomesOptions {
   readonly backoff: Backoff
 }
 
-/** Draws the consequences of tries: on the disk, in memory, and for those who listen. */
+/** Applies the outcomes of tries: on the disk, in memory, and as events. */
 export class Outcomes {
   readonly #options: OutcomesOptions
   readonly #backlog: Backlog
@@ -30,15 +30,14 @@ export class Outcomes {
   }
 
   /**
-   * A try begins. Written before the entry is opened: who removes the entry, and then finds no such word, knows
-   * that it was not sent.
+   * Records the start of a try, before the entry is opened: an entry that is removed without this record was not sent.
    */
   begin(entry: QueuedEntry): Promise<void> {
     const { state } = entry
     return this.#note(entry, { ...state, tries: state.tries + 1, sending: true, maybeStored: true })
   }
 
-  /** The peer has it. */
+  /** The peer has stored the entry. */
   async delivered(
     queue: PeerQueue,
     entry: QueuedEntry,
@@ -46,7 +45,7 @@ export class Outcomes {
   ): Promise<void> {
     const { store, logger, publish } = this.#options
     await store.remove(entry.stem)
-    // Nobody waits for it: an entry that a power cut brings back is sent again with its id, and known there.
+    // Not awaited: an entry that a power cut restores is sent again with its id, and the peer dedupes it.
     void store.sync().catch(error => logger.warn({ err: error }, 'a removal may not be durable'))
     this.#backlog.remove(entry)
     queue.failures = 0
@@ -66,11 +65,11 @@ export class Outcomes {
     logger.info(event, 'delivered from the outbox')
   }
 
-  /** A try ended with `error`; `before` is what was known of the entry when it began. */
+  /** A try failed with `error`. `before` is the state at its start. */
   async failed(queue: PeerQueue, entry: QueuedEntry, error: unknown, before: EntryState): Promise<void> {
     if (!this.#backlog.has(entry)) return
     if (!(await this.#options.store.has(entry.stem))) {
-      // Removed meanwhile: there is nothing left to say of it.
+      // It was removed meanwhile.
       this.#backlog.remove(entry)
       return
     }
@@ -91,14 +90,14 @@ export class Outcomes {
         this.#backlog.remove(entry)
         return
       case 'refused': {
-        // This time it was told that it is not stored.
+        // The peer says that it has not stored this try.
         const refusals = before.refusals + 1
         const nextTryAt = Date.now() + backoffMs(refusals, this.#options.backoff)
         await this.#putOff(queue, entry, { ...tried, maybeStored: before.maybeStored, refusals, nextTryAt })
         return
       }
       case 'peer': {
-        // A transfer begins before it is connected.
+        // A transfer records its start before it connects.
         const maybeStored = lastError.code === 'DIAL_FAILED' ? before.maybeStored : tried.maybeStored
         await this.#putOff(queue, entry, { ...tried, maybeStored, tries: before.tries + 1 })
         return
@@ -106,20 +105,20 @@ export class Outcomes {
     }
   }
 
-  /** The file of an entry is not as it was written. */
+  /** The entry is damaged. */
   async broken({ stem, id }: StoredEntry, error: unknown): Promise<void> {
     const state = (await this.#options.store.readState(stem)) ?? FRESH
     await this.#fail({ stem, id, target: '' }, { ...state, lastError: tryError(error) })
   }
 
-  /** Its time is over. */
+  /** The entry has expired. */
   async expired(entry: QueuedEntry): Promise<void> {
-    // First, so that nobody begins to send it meanwhile.
+    // First, so that no try starts meanwhile.
     this.#backlog.remove(entry)
     await this.#fail(entry, { ...entry.state, lastError: tryError(expiredError(entry.state)) })
   }
 
-  /** All that is for the peer waits. */
+  /** Delays all entries for the peer. */
   async #putOff(queue: PeerQueue, entry: QueuedEntry, state: EntryState): Promise<void> {
     this.#daemon.back()
     queue.failures++

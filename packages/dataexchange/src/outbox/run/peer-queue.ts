@@ -3,44 +3,44 @@ import type { EntryState } from '../entry/state.ts'
 /** Refusals by a peer after which a message no longer blocks the messages behind it. @limit count */
 const BLOCKING_REFUSALS = 5
 
-/** What the runner keeps in memory of an entry: nothing of what is to be sent. */
+/** An entry in the memory of the runner, without its message. */
 export interface QueuedEntry {
   readonly stem: string
   readonly seq: number
   readonly id: string
   readonly target: string
-  /** True where its payload is a file that it refers to. */
+  /** True if its payload is a referenced file. */
   readonly hasFile: boolean
   /** Bytes of a file; 0 for a message. */
   readonly fileSize: number
   /** ms since the Unix epoch. */
   readonly expiresAt: number
   state: EntryState
-  /** When its state was last written, on the clock of `performance.now()`; undefined where there is none. */
+  /** Time of the last write of its state, by `performance.now()`; undefined if it has none. */
   stateWrittenAt: number | undefined
-  /** When it came into memory, on the same clock. */
+  /** Time when it was read into memory, by the same clock. */
   readonly adoptedAt: number
-  /** While it is being sent: gives it up. */
+  /** Aborts the delivery in flight; undefined otherwise. */
   sending: AbortController | undefined
 }
 
 /**
- * What waits for one peer, in its order. One entry is sent at a time. The first keeps the others waiting, unless
- * the peer refused it time and again: then the others may go before it, and it is tried now and then.
+ * The entries for one peer, in order. One is sent at a time. The first blocks the others until the peer has refused it
+ * several times; then the others may pass, and it is tried with backoff.
  */
 export class PeerQueue {
   readonly key: string
-  /** Of the peer, once it has been resolved. */
+  /** The peer's address; undefined until it is resolved. */
   address: string | undefined
-  /** True while it is being served. */
+  /** True while it is served. */
   active = false
-  /** How often the peer was not reached, or refused, one after the other. */
+  /** Consecutive failures: the peer was not reached, or refused. */
   failures = 0
-  /** True where the last failure was a refusal. */
+  /** True if the last failure was a refusal. */
   isRefused = false
-  /** When the last try ended, ms since the Unix epoch. */
+  /** End of the last try, ms since the Unix epoch. */
   triedAt = 0
-  /** Not before this, ms since the Unix epoch. */
+  /** Earliest time of the next try, ms since the Unix epoch. */
   dueAt: number = Date.now()
   readonly #entries: QueuedEntry[] = []
 
@@ -52,7 +52,7 @@ export class PeerQueue {
     return this.#entries
   }
 
-  /** Puts an entry to its place in the order. */
+  /** Inserts an entry in order. */
   insert(entry: QueuedEntry): void {
     let at = this.#entries.length
     while (at > 0 && (this.#entries[at - 1]?.seq ?? 0) > entry.seq) at--
@@ -64,7 +64,7 @@ export class PeerQueue {
     if (at >= 0) this.#entries.splice(at, 1)
   }
 
-  /** The entry to be sent now, or undefined where none is due. */
+  /** The entry to send now; undefined if none is due. */
   next(now: number): QueuedEntry | undefined {
     if (this.dueAt > now) return undefined
     for (const entry of this.#candidates()) {
@@ -73,7 +73,7 @@ export class PeerQueue {
     return undefined
   }
 
-  /** When {@link next} gives one: ms since the Unix epoch. */
+  /** Time when {@link next} returns an entry, ms since the Unix epoch. */
   nextAt(): number {
     let earliest = Number.POSITIVE_INFINITY
     for (const { state } of this.#candidates()) earliest = Math.min(earliest, state.nextTryAt)
@@ -81,8 +81,8 @@ export class PeerQueue {
   }
 
   /**
-   * There is a sign that the peer can be reached. Says whether that changes anything: it may come with each message of
-   * a peer that sends all the time, so there is still a pause after the last try, and a refusal is not mended by it.
+   * Makes the queue due on a sign that the peer is reachable. Returns whether that changes anything. The sign may come with
+   * each message from the peer, so a pause follows the last try. It has no effect on refusals.
    */
   markReachable(): boolean {
     if (this.failures === 0 || this.isRefused) return false
@@ -95,14 +95,14 @@ export class PeerQueue {
     return true
   }
 
-  /** Everything is due now. */
+  /** Makes everything due now. */
   retryNow(): void {
     this.failures = 0
     this.dueAt = 0
     for (const entry of this.#candidates()) entry.state = { ...entry.state, nextTryAt: 0 }
   }
 
-  /** Those at the front that no longer keep others waiting, and the first that does. */
+  /** The entries at the front that do not block others, and the first that does. */
   *#candidates(): Generator<QueuedEntry, void, undefined> {
     for (const entry of this.#entries) {
       yield entry

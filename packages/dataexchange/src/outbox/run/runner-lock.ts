@@ -6,9 +6,8 @@ import { DriverError } from '../../errors.ts'
 import { isListening, type PublishedSocket, publishSocket } from '../../socket/socket-file.ts'
 
 /**
- * Who runs the outbox: the process that listens on a socket in its folder. The system closes the socket with
- * the process, however that ends, so nothing stale can keep others out; and those who wait hold a connection
- * to it, whose end tells them at once.
+ * The lock of the process that runs the outbox: it listens on a socket in the folder. The system closes the socket with the
+ * process, so a lock is never stale. Waiting processes hold a connection to the socket, whose end notifies them.
  */
 export class RunnerLock {
   readonly #socket: PublishedSocket
@@ -20,9 +19,9 @@ export class RunnerLock {
   }
 
   /**
-   * Takes the lock of the outbox in `dir`, or resolves with undefined where a living process has it.
+   * Takes the lock of the outbox in `dir`, or resolves with undefined if a living process has it.
    *
-   * @throws {PluginError} CONFIG_INVALID where no socket can be made there, as with a path of over 100 bytes
+   * @throws {PluginError} CONFIG_INVALID if no socket can be created there, such as with a path over 100 bytes
    */
   static async take(dir: string): Promise<RunnerLock | undefined> {
     const waiters = new Set<Socket>()
@@ -39,7 +38,7 @@ export class RunnerLock {
     }
   }
 
-  /** Lets the next one have it. */
+  /** Releases the lock. */
   async release(): Promise<void> {
     await this.#socket.unpublish()
     this.#socket.server.close()
@@ -52,16 +51,16 @@ export function isRunning(dir: string): Promise<boolean> {
   return isListening(lockPath(dir))
 }
 
-/** How {@link waitForLock} waits. */
+/** Options of {@link waitForLock}. */
 export interface LockWait {
   readonly watcher: FolderWatcher
   readonly signal: AbortSignal
-  /** Whether there is nothing to wait for any more; asked when something in the folder has changed. */
+  /** Whether to stop waiting; called after changes in the folder. */
   isDone(): Promise<boolean>
 }
 
 /**
- * Waits for the lock of the outbox in `dir`; undefined where the wait has ended without it.
+ * Waits for the lock of the outbox in `dir`. Resolves with undefined if the wait ended without it.
  *
  * @throws {PluginError} CONFIG_INVALID
  */
@@ -81,7 +80,7 @@ export async function waitForLock(
     do await watcher.changed({ signal })
     while (!isFree && !signal.aborted && !(await isDone()))
     endWait()
-    // All that wait are woken at once.
+    // All waiting processes wake at once.
     if (!signal.aborted) await delay(Math.random() * PAUSE_MS)
   }
   return undefined
@@ -89,7 +88,7 @@ export async function waitForLock(
 
 const PAUSE_MS = 20
 
-/** Calls `onFree` once, when whoever runs the outbox in `dir` has ended, or nobody does. The result ends the wait. */
+/** Calls `onFree` once, when no process runs the outbox in `dir`. The returned function ends the wait. */
 function whenFree(dir: string, onFree: () => void): () => void {
   const socket = connect({ path: lockPath(dir) })
   socket.on('error', () => {}).once('close', onFree)

@@ -12,7 +12,7 @@ import type { PeerQueue, QueuedEntry } from './peer-queue.ts'
 /** Time after which a peer with more messages lets other peers go first. @limit ms */
 const TURN_MS = 5_000
 
-/** What a {@link Runner} works with. */
+/** Options of {@link Runner}. */
 export interface RunnerOptions extends OutcomesOptions {
   readonly watcher: FolderWatcher
   readonly driver: Network
@@ -21,14 +21,14 @@ export interface RunnerOptions extends OutcomesOptions {
   readonly timeoutMs: number | undefined
 }
 
-/** Sends what an outbox holds, for as long as it runs. */
+/** Sends the entries of an outbox while it runs. */
 export class Runner {
   readonly #options: RunnerOptions
   readonly #backlog: Backlog
   readonly #daemon: DaemonWatch
   readonly #outcomes: Outcomes
   readonly #serving = new Set<Promise<void>>()
-  /** Of those that are served: how many were not reached the last time. */
+  /** Number of served peers that failed the last time. */
   #failing = 0
   #stopped = false
 
@@ -40,7 +40,7 @@ export class Runner {
     this.#outcomes = new Outcomes(options, this.#backlog, this.#daemon)
   }
 
-  /** Runs until `signal` fires or, with `untilEmpty`, until nothing is left to be tried. */
+  /** Runs until `signal` fires or, with `untilEmpty`, until every entry is delivered or has failed. */
   async run(signal: AbortSignal, untilEmpty: boolean): Promise<void> {
     const { watcher, store, logger } = this.#options
     const stop = () => {
@@ -82,7 +82,7 @@ export class Runner {
     }
   }
 
-  /** Tries the peer with this address soon, and those whose names did not lead to any; or all peers at once. */
+  /** Tries the peer with this address soon, and peers that were never resolved; without an address, all peers now. */
   wake(address?: string): void {
     const { watcher } = this.#options
     for (const queue of this.#backlog.queues.values()) {
@@ -92,17 +92,17 @@ export class Runner {
     }
   }
 
-  /** Takes over what has changed in the folder, and what has expired. Resolves with when to do so again at the earliest. */
+  /** Reads changes of the folder and fails expired entries. Resolves with the earliest time for the next listing. */
   async #list(): Promise<number> {
     const startedAt = performance.now()
     await this.#backlog.refresh()
     for (const entry of this.#backlog.expired(Date.now())) await this.#outcomes.expired(entry)
-    // A look at a full outbox takes its time: it takes no more than a tenth of all.
+    // Listing a full outbox is slow: spend at most a tenth of the time on it.
     const took = performance.now() - startedAt
     return startedAt + took + Math.max(LOOK_PAUSE_MS, took * 9)
   }
 
-  /** Starts what is due, those first that were reached the last time, and of these who has waited longest. */
+  /** Serves due peers: those that did not fail last time first, then the longest waiting. */
   #serveDue(now: number): void {
     if (this.#daemon.isAway && (this.#daemon.nextAt > now || this.#serving.size > 0)) return
     const atOnce = this.#daemon.isAway ? 1 : this.#options.peersAtOnce
@@ -112,7 +112,7 @@ export class Runner {
       .sort((a, b) => a.failures - b.failures || a.dueAt - b.dueAt)
     for (const queue of due) {
       if (this.#serving.size >= atOnce) return
-      // A peer that is away takes its whole timeout: the others must not wait for it.
+      // An unreachable peer takes its whole timeout: reachable peers must not wait for it.
       if (queue.failures > 0 && this.#failing >= Math.max(1, atOnce / 2)) return
       this.#start(queue)
     }
@@ -131,7 +131,7 @@ export class Runner {
     this.#serving.add(serving)
   }
 
-  /** Sends to one peer, entry after entry, until none is due, one fails, or others have waited for long. */
+  /** Sends to one peer, entry by entry, until none is due, one fails, or its turn is over. */
   async #serve(queue: PeerQueue): Promise<void> {
     const { backoff, logger, peersAtOnce, driver, maxFrameSize } = this.#options
     const turnEndsAt = performance.now() + TURN_MS
@@ -149,7 +149,7 @@ export class Runner {
         if (!(await this.#try(queue, entry, client))) return
       }
     } catch (error) {
-      // The outbox’s own folder fails: nothing can be sent safely.
+      // The folder of the outbox fails: it is not safe to send.
       logger.error({ err: error, peer: queue.key }, 'the outbox cannot be written')
       queue.failures++
       queue.dueAt = Date.now() + backoffMs(queue.failures, backoff)
@@ -185,9 +185,9 @@ export class Runner {
     }
   }
 
-  /** When a peer is due, after all that was due at `now`: ms since the Unix epoch. */
+  /** Time when the next peer is due after `now`, ms since the Unix epoch. */
   #nextAt(now: number): number {
-    // Who is being served rings at its end.
+    // The end of a served peer rings the bell.
     const isWaitedFor = this.#daemon.isAway
       ? this.#serving.size > 0
       : this.#serving.size >= this.#options.peersAtOnce
@@ -197,14 +197,14 @@ export class Runner {
     for (const queue of this.#backlog.queues.values()) {
       if (queue.active) continue
       const at = queue.nextAt()
-      // One that is due already waits for a place, not for a time.
+      // A peer that is due waits for a slot, not for a time.
       if (at > now) next = Math.min(next, at)
     }
     return next
   }
 }
 
-/** Between two looks at a folder that changes all the time. */
+/** Pause between two listings of a folder that changes all the time. */
 const LOOK_PAUSE_MS = 20
 const PAUSE_AFTER_ERROR_MS = 2_000
 const LONGEST_WAIT_MS = 60_000

@@ -7,27 +7,27 @@ import { EntryReader } from '../entry/file.ts'
 import { checkReference, openReference } from '../entry/file-reference.ts'
 import type { Network } from './lazy-network.ts'
 
-/** What the peer said. */
+/** The peer's answer. */
 export interface Delivered {
   readonly type: string
   readonly bytes: number
-  /** True where the peer had it already. */
+  /** True if the peer had it already. */
   readonly duplicate: boolean
 }
 
-/** Which entry is sent, and how. */
+/** The entry to send. */
 export interface SendOptions {
-  /** Of the outbox. */
+  /** Folder of the outbox. */
   readonly dir: string
   readonly stem: string
   readonly signal: AbortSignal
-  /** ms to wait for the answer; undefined for the client's own. */
+  /** ms for the answer. @default the client's */
   readonly timeoutMs: number | undefined
 }
 
 /**
- * Sends what an entry holds in one frame, and resolves with what the peer said. Small payloads are checked
- * before a byte is sent, large ones before the last: no peer gets to complete a wrong one.
+ * Sends an entry in one frame. Resolves on the ACK. A small payload is verified before the first byte is sent, a large one
+ * before the last: no peer can complete a damaged one.
  *
  * @throws what {@link EntryReader.open}, {@link openReference} and `Client.deliver` throw
  */
@@ -42,7 +42,7 @@ export function sendFrame(client: ResendingClient, options: SendOptions): Promis
   })
 }
 
-/** As {@link sendFrame}, for a file that is to be sent in chunks. `maxFrameSize` is for a peer that takes none. */
+/** Like {@link sendFrame}, in chunks. `maxFrameSize` is for a peer without FILESTREAM. */
 export function sendInChunks(
   driver: Network,
   address: Address,
@@ -57,7 +57,7 @@ export function sendInChunks(
 }
 
 /**
- * Finds out, before anybody is asked, whether the file that an entry refers to is what it was.
+ * Checks, before any connection, that the referenced file of an entry has not changed.
  *
  * @throws {DeliveryError} SOURCE_UNREADABLE, SOURCE_CHANGED
  */
@@ -86,7 +86,7 @@ async function withEntry<T>(
   }
 }
 
-/** A source that whoever sends it does not close. */
+/** A source that its sender does not close. */
 function withoutClose(source: SeekableSource): SeekableSource {
   return {
     size: source.size,

@@ -11,17 +11,17 @@ import { systemCode } from '../../system-errors.ts'
 import type { TryError } from '../entry/state.ts'
 
 /**
- * What a failed try means for the next one.
+ * The consequence of a failed try for the next one.
  *
- * - `daemon`: nobody can be reached through the daemon of this machine; it was no try.
- * - `peer`: this peer was not reached, or did not answer. All that is for it waits.
- * - `refused`: the peer said no. It may change its mind: its disk, its inbox, its rules are not ours to know.
- * - `never`: it fails the same way each time.
- * - `stopped`: it was given up on purpose.
+ * - `daemon`: the daemon of this machine is not reachable; this does not count as a try.
+ * - `peer`: the peer was not reached, or did not answer. All its entries wait.
+ * - `refused`: the peer refused. It may accept later: its disk, inbox or rules may change.
+ * - `never`: it fails in the same way each time.
+ * - `stopped`: this side aborted it.
  */
 export type Verdict = 'daemon' | 'peer' | 'refused' | 'never' | 'stopped'
 
-/** What `error`, with which a delivery ended, means. */
+/** The verdict for the error of a delivery. */
 export function verdictOf(error: unknown): Verdict {
   if (error instanceof DriverError) {
     if (error.code === 'ABORTED' || error.code === 'DRIVER_CLOSED') return 'stopped'
@@ -42,7 +42,7 @@ export function verdictOf(error: unknown): Verdict {
 const AWAY: ReadonlySet<string> = new Set(['DAEMON_UNAVAILABLE', 'DAEMON_GONE', 'DAEMON_NOT_PILOT'])
 const NEVER: ReadonlySet<string> = new Set(['PEER_UNSUPPORTED', 'SOURCE_UNREADABLE', 'SOURCE_CHANGED'])
 
-/** `error` as it is listed. */
+/** Converts `error` for the state of an entry. */
 export function tryError(error: unknown): TryError {
   const code = error instanceof PilotError ? error.code : (systemCode(error) ?? 'INTERNAL')
   return { code, message: error instanceof Error ? error.message : String(error), at: Date.now() }
