@@ -1,4 +1,5 @@
-import type { Client, DeliverOptions } from '#lib/client/client.js'
+import type { Client } from '#lib/client/client.js'
+import type { DeliverOptions } from '#lib/client/client-options.js'
 import { type Item, type Kind, makeItem } from './items.js'
 import type { Ledger } from './ledger.js'
 import type { Random } from './random.js'

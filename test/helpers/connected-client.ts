@@ -1,5 +1,6 @@
 import type { TestContext } from 'node:test'
-import { Client, type ClientOptions } from '#lib/client/client.js'
+import { Client } from '#lib/client/client.js'
+import type { ClientOptions } from '#lib/client/client-options.js'
 import type { Stream } from '#lib/pilot/transport.js'
 import { SERVER_ADDRESS, socketStreams } from './socket-streams.ts'
 

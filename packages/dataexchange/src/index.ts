@@ -6,7 +6,8 @@
 // The condition `no_dataexchange` swaps the service for a stub of the same shape `[plugin.stub-chosen]`.
 export { Service } from '#service'
 export type { WaitOptions } from './async/wait.ts'
-export { Client, type ClientOptions, type DeliverOptions } from './client/client.ts'
+export { Client } from './client/client.ts'
+export type { ClientOptions, DeliverOptions } from './client/client-options.ts'
 export { type DeliverOnceOptions, deliver } from './client/deliver.ts'
 export { mayBeStored } from './client/may-be-stored.ts'
 export type { Message } from './client/outgoing.ts'

@@ -1,9 +1,6 @@
-import type { Deferred } from '../async/deferred.ts'
-import { deferred } from '../async/deferred.ts'
-import type { WaitOptions } from '../async/wait.ts'
-import { withWait } from '../async/wait.ts'
-import { decodeUtf8, utf8 } from '../bytes.ts'
-import { DeliveryError, DriverError, PilotError } from '../errors.ts'
+import { type Deferred, deferred } from '../async/deferred.ts'
+import { type WaitOptions, withWait } from '../async/wait.ts'
+import { utf8 } from '../bytes.ts'
 import { frameCap } from '../frame-limits.ts'
 import { LIMITS } from '../limits.ts'
 import { defaultMaxFrameSize } from '../max-frame-size.ts'
@@ -13,33 +10,16 @@ import { DATA_EXCHANGE_PORT, type Resolver, type Stream, type Streams } from '..
 import { parseAnswer } from '../wire/ack.ts'
 import { type Frame, FrameType } from '../wire/frame.ts'
 import { readFrame } from '../wire/frame-io.ts'
-import { checkMessageId } from '../wire/message-id.ts'
 import type { MessageIds } from '../wire/tagged.ts'
 import { readTracePayload } from '../wire/trace.ts'
+import { type ClientOptions, checkedIds, type DeliverOptions, hasIds } from './client-options.ts'
 import { FrameWriter } from './frame-writer.ts'
 import type { Message, Outgoing } from './outgoing.ts'
-import { closedError, PendingAnswers } from './pending-answers.ts'
-import { type Receipt, readReceipt, sentIn } from './receipt.ts'
+import { asDeliveryError, PendingAnswers } from './pending-answers.ts'
+import { isAckReply, isUnknownTagged, type Receipt, readReceipt, sentIn } from './receipt.ts'
 import { isUnknownRequest, type RequestOptions, type RequestOutcome, readReply } from './reply-frame.ts'
 import type { FileSource } from './source/file-source.ts'
 import { resolveTarget } from './target.ts'
-
-/** Options of {@link Client}. */
-export interface ClientOptions {
-  /** Bytes of the largest frame sent or received. @default PILOT_DATAEXCHANGE_MAX_FRAME, else 256 MiB */
-  maxFrameSize?: number | undefined
-}
-
-/**
- * Options of {@link Client.deliver}. Ids are 1 to 128 characters of `A-Z a-z 0-9 - _ . :` `[tagged.id-form]`. A peer that
- * does not support them gets the message without.
- */
-export interface DeliverOptions extends WaitOptions, MessageIds {
-  /** Milliseconds from the last byte written to the answer. @default 30000 */
-  timeoutMs?: number | undefined
-  /** Called after each written piece of a file: bytes written, bytes in all. */
-  onProgress?: ((written: number, total: number) => void) | undefined
-}
 
 /**
  * A connection to a peer's data exchange service. The `send` methods resolve on write, `deliver` resolves on the ACK:
@@ -152,8 +132,7 @@ export class Client {
    * @throws {DriverError} ABORTED
    */
   async deliver(message: Message, options: DeliverOptions = {}): Promise<Receipt> {
-    const { receipt } = await this.#deliver(message, options)
-    return receipt
+    return (await this.#deliver(message, options)).receipt
   }
 
   /**
@@ -192,8 +171,12 @@ export class Client {
       return await withWait('the delivery', { signal }, async aborted => {
         const written = await this.#writeMessage(message, ids, { ...options, signal: aborted })
         const facts = readReceipt(sentIn(written.outgoing), await written.answer)
-        const id = messageId !== undefined && { messageId }
-        const receipt = { ...facts, ...id, tagged: written.isTagged, resent: false }
+        const receipt = {
+          ...facts,
+          ...(messageId !== undefined && { messageId }),
+          tagged: written.isTagged,
+          resent: false,
+        }
         return { receipt, reply: written.reply }
       })
     } catch (error) {
@@ -319,35 +302,4 @@ interface Written {
   /** Settles only if the answer says that a reply follows. */
   readonly reply: Promise<Frame>
   readonly isTagged: boolean
-}
-
-function hasIds({ messageId, replyTo }: MessageIds): boolean {
-  return messageId !== undefined || replyTo !== undefined
-}
-
-function checkedIds({ messageId, replyTo }: MessageIds): MessageIds {
-  return {
-    ...(messageId !== undefined && { messageId: checkMessageId(messageId) }),
-    ...(replyTo !== undefined && { replyTo: checkMessageId(replyTo) }),
-  }
-}
-
-function isAckReply({ payload }: Frame): boolean {
-  return parseAnswer(decodeUtf8(payload) ?? '').kind === 'ack-reply'
-}
-
-/** True if the answer to a TAGGED frame says that the peer does not know the type. */
-function isUnknownTagged({ payload }: Frame): boolean {
-  const answer = parseAnswer(decodeUtf8(payload) ?? '')
-  return answer.kind === 'unsupported' && answer.type === FrameType.Tagged
-}
-
-/** Maps the errors of any transport to one code, so that callers need not know the transport. */
-function asDeliveryError(error: unknown): unknown {
-  if (!(error instanceof PilotError)) return closedError(error)
-  if (error.code === 'TIMED_OUT') {
-    const message = 'the peer did not answer in time; the message may or may not be stored'
-    return new DeliveryError('ANSWER_TIMED_OUT', message, { cause: error })
-  }
-  return error instanceof DriverError && error.code !== 'ABORTED' ? closedError(error) : error
 }

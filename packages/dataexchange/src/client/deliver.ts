@@ -1,6 +1,6 @@
 import type { Address } from '../pilot/address.ts'
 import type { Resolver, Streams } from '../pilot/transport.ts'
-import type { DeliverOptions } from './client.ts'
+import type { DeliverOptions } from './client-options.ts'
 import type { Message } from './outgoing.ts'
 import type { Receipt } from './receipt.ts'
 import { ResendingClient, type ResendingClientOptions } from './resending-client.ts'

@@ -1,4 +1,4 @@
-import { DeliveryError } from '../errors.ts'
+import { DeliveryError, DriverError, PilotError } from '../errors.ts'
 import { FIXED_LIMITS } from '../limits.ts'
 import type { Frame } from '../wire/frame.ts'
 
@@ -99,4 +99,14 @@ export function closedError(cause: unknown): DeliveryError {
 function tellEnd(receiver: FrameWaiter, error: unknown): void {
   if (error === undefined) receiver.resolve(null)
   else receiver.reject(error)
+}
+
+/** Maps the errors of any transport to one code, so that callers need not know the transport. */
+export function asDeliveryError(error: unknown): unknown {
+  if (!(error instanceof PilotError)) return closedError(error)
+  if (error.code === 'TIMED_OUT') {
+    const message = 'the peer did not answer in time; the message may or may not be stored'
+    return new DeliveryError('ANSWER_TIMED_OUT', message, { cause: error })
+  }
+  return error instanceof DriverError && error.code !== 'ABORTED' ? closedError(error) : error
 }

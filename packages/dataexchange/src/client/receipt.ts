@@ -121,3 +121,13 @@ function readText(text: string): ReceiptFacts {
 function shorten(text: string): string {
   return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text)
 }
+
+export function isAckReply({ payload }: Frame): boolean {
+  return parseAnswer(decodeUtf8(payload) ?? '').kind === 'ack-reply'
+}
+
+/** True if the answer to a TAGGED frame says that the peer does not know the type. */
+export function isUnknownTagged({ payload }: Frame): boolean {
+  const answer = parseAnswer(decodeUtf8(payload) ?? '')
+  return answer.kind === 'unsupported' && answer.type === FrameType.Tagged
+}

@@ -1,7 +1,8 @@
 import type { Address } from '../pilot/address.ts'
 import type { Resolver, Streams } from '../pilot/transport.ts'
 import { newMessageId } from '../wire/message-id.ts'
-import { Client, type ClientOptions } from './client.ts'
+import { Client } from './client.ts'
+import type { ClientOptions } from './client-options.ts'
 import type { RequestOptions, RequestOutcome } from './reply-frame.ts'
 
 /**

@@ -74,7 +74,7 @@ for (const refusal of OLD) {
   })
 }
 
-test('[tagged.fallback] another refusal is none of TAGGED', async t => {
+test('[tagged.fallback] another refusal does not mean that TAGGED is unknown', async t => {
   const { client, peer } = await connected(t)
   for (const [type, answer, code] of [
     [77, 'ERR UNKNOWN(77) save failed: unsupported frame type 77', 'PEER_UNSUPPORTED'],

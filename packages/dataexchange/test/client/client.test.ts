@@ -202,7 +202,7 @@ test('await using closes the client', async t => {
   assert.equal(await readFrame(peer), null)
 })
 
-test('a message that cannot be made ready is no lost connection, and the connection goes on', async t => {
+test('a message that cannot be prepared does not end the connection', async t => {
   const { client, peer } = await connected(t)
   const circular: Record<string, unknown> = {}
   circular.self = circular

@@ -10,7 +10,7 @@ import { readTaggedPayload } from '#lib/wire/tagged.js'
 import { startService, text, visible } from '../../../../test/helpers/service-harness.ts'
 import { SERVER_ADDRESS, type SocketStreams, socketStreams } from '../../../../test/helpers/socket-streams.ts'
 
-/** What a peer does with one connection. */
+/** The behaviour of a peer on one connection. */
 type Peer = (stream: Stream, frames: Seen[]) => Promise<void>
 
 interface Seen {
@@ -18,7 +18,7 @@ interface Seen {
   readonly messageId: string | undefined
 }
 
-/** A network whose only node is played by `peers`, one for each connection; gives what they were sent. */
+/** A network with one node, played by `peers`, one per connection. Returns the frames they received. */
 async function playedBy(t: TestContext, ...peers: Peer[]) {
   const streams = socketStreams(t)
   const listener: Listener = await streams.listen(1001)
@@ -56,7 +56,7 @@ function answering(...answers: string[]): Peer {
   }
 }
 
-/** Reads one frame, and is gone. */
+/** Reads one frame and closes. */
 const losing: Peer = readOne
 
 const OLD = 'ERR UNKNOWN(10) save failed: unsupported frame type 10'

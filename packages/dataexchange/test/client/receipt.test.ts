@@ -85,7 +85,7 @@ test('[ack.trace-inner] a TRACE whose inner frame was not stored is a refusal', 
   })
 })
 
-test('[ack.count-checked] an ACK for another number of bytes is no answer to what was sent', () => {
+test('[ack.count-checked] an ACK for another number of bytes is invalid', () => {
   assert.throws(() => readReceipt(sent(1, 5), text('ACK TEXT 4 bytes')), {
     code: 'ANSWER_INVALID',
     answer: 'ACK TEXT 4 bytes',

@@ -120,10 +120,14 @@ test('a peer that knows requests but no ids is asked without', async t => {
 })
 
 const failures: [string, Frame | null, RegExp][] = [
-  ['says why', { type: FrameType.JSON, payload: Buffer.from('{"error":"too slow"}') }, /no reply: too slow$/],
+  [
+    'says why',
+    { type: FrameType.JSON, payload: Buffer.from('{"error":"too slow"}') },
+    /did not reply: too slow$/,
+  ],
   ['says nothing of use', { type: FrameType.JSON, payload: Buffer.from('[') }, /a JSON frame came/],
   ['sends another frame', { type: FrameType.Binary, payload: Buffer.from('x') }, /a BINARY frame came/],
-  ['closes', null, /the connection ended before its reply came/],
+  ['closes', null, /the connection ended before its reply/],
 ]
 
 for (const [what, frame, message] of failures) {

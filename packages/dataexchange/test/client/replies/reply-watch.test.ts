@@ -130,7 +130,7 @@ test('[reply.held] only a peer that has got my id can name it', async t => {
   assert.equal((await watch.reply({ messageId: MINE, tagged: false, ...LONG })).data, 'no name')
 })
 
-test('what was sent is no reply to itself, where a node sends to itself', async t => {
+test('a node that sends to itself does not take its own message for the reply', async t => {
   const { dir, put } = inbox(t)
   await using watch = await ReplyWatch.start(PEER, { inboxDir: dir })
   put({ data: 'the request', message_id: MINE })
@@ -166,7 +166,7 @@ test('a watch that nobody waits for ends', async t => {
   await watch.close()
 })
 
-test('a folder that is none is an error at the start', async t => {
+test('a path that is not a folder is an error at the start', async t => {
   const path = join(tempDir(t), 'file')
   writeFileSync(path, '')
   await assert.rejects(ReplyWatch.start(PEER, { inboxDir: path }), { code: 'ENOTDIR' })

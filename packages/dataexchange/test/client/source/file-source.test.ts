@@ -88,7 +88,7 @@ test('a stream longer than the cap is refused without reading it all', async () 
   assert.ok(given < 100, `${given} pieces were read`)
 })
 
-test('what is no readable file is named', async t => {
+test('the error names an unreadable file', async t => {
   const dir = tempDir(t)
   mkdirSync(join(dir, 'folder'))
   await assert.rejects(openSource(join(dir, 'none'), MAX), {

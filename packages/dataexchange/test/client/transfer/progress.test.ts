@@ -12,7 +12,7 @@ test('the rate is that of the last seconds', () => {
   assert.equal(after(0, 500), 0)
   assert.equal(after(10, 1_500), 100_000)
   assert.equal(after(990, 1_500), 1_000)
-  // What was before the last three seconds counts no more.
+  // Earlier samples than three seconds do not count.
   for (let i = 1; i <= 60; i++) after(100, 1_500 + i * 10)
   assert.equal(after(100, 1_500 + 610), 100)
   // Another connection began further back.

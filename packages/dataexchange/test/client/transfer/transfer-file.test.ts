@@ -289,7 +289,7 @@ test('a peer that cannot have the file as FILE either: an error that says why, a
   await assert.rejects(send(peer, content, { maxFrameSize: 100_000 }).result, {
     code: 'PEER_UNSUPPORTED',
     message:
-      /does not speak FILESTREAM: it answered "ACK UNKNOWN\(7\) 68 bytes"; .*too old for so large a file/,
+      /does not support FILESTREAM: it answered "ACK UNKNOWN\(7\) 68 bytes"; .*too old for so large a file/,
   })
   await assert.rejects(send(peer, content, { fallback: false }).result, { code: 'PEER_UNSUPPORTED' })
   assert.deepEqual(peer.seen, ['init', 'init'])
@@ -398,7 +398,7 @@ test('[stream.send-stall] a transfer without progress ends', async t => {
   )
   await assert.rejects(send(mute, content, { timeoutMs: 300 }).result, {
     code: 'TIMED_OUT',
-    message: `there was no progress for 300 ms; the peer has 0 of ${content.length} bytes`,
+    message: `no progress for 300 ms; the peer has 0 of ${content.length} bytes`,
   })
   assert.equal(mute.seen.at(-1), 'abort')
   assert.equal(LIMITS.uploadStall.value, 60_000)

@@ -35,7 +35,7 @@ test('one that comes while the peer is away is tried until it is there', async t
   assert.ok(event?.topic === 'outbox.delivered' && event.tries >= 4, JSON.stringify(event))
   assert.deepEqual([event.target, event.to], ['bob', SERVER_ADDRESS.toString()])
   assert.equal(bob.messages().length, 1)
-  // What the tries left beside it has gone with it.
+  // Its state files are removed, too.
   await running.stop()
   assert.deepEqual(entryFiles(outbox.dir, '.try'), [])
 })
@@ -153,7 +153,7 @@ test('what fails the same way each time fails at once, and those behind go on', 
       [ids[1], 'failed', 'SOURCE_CHANGED'],
     ],
   )
-  assert.match(listed[1]?.lastError?.message ?? '', /is not what it was when it was added/)
+  assert.match(listed[1]?.lastError?.message ?? '', /has changed since it was added/)
   assert.equal(await outbox.clearFailed(), 2)
   assert.deepEqual(await outbox.counts(), { queued: 0, failed: 0, bytes: 0, running: true })
 })
@@ -246,9 +246,9 @@ test('a damaged entry is set aside with its reason, whatever is wrong with it', 
   )
   const reasons = (await outbox.list()).map(({ status, lastError }) => `${status}: ${lastError?.message}`)
   assert.match(reasons[0] ?? '', /^failed: the entry is damaged: its file has \d+ bytes, not \d+; add/)
-  assert.match(reasons[1] ?? '', /its SHA-256 is another/)
+  assert.match(reasons[1] ?? '', /its SHA-256 is wrong/)
   assert.match(reasons[2] ?? '', /no first line|no JSON object/)
-  assert.match(reasons[3] ?? '', /its SHA-256 is another/)
+  assert.match(reasons[3] ?? '', /its SHA-256 is wrong/)
   assert.equal(await outbox.clearFailed(), 4)
 })
 
@@ -356,7 +356,7 @@ test('wake tries a peer that is in its pause', async t => {
   await running.told(2)
 })
 
-test('wake is no way around a refusal, nor around the pause after a try', async t => {
+test('wake does not skip the backoff after a refusal, nor the pause after a try', async t => {
   const { outbox, net, run } = await openOutbox(t)
   await addService(t, net, { accept: () => 'not today' })
   await outbox.add('bob', { text: 'x' })
