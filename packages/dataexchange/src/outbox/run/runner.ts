@@ -1,6 +1,6 @@
 import { backoffMs } from '../../async/backoff.ts'
 import { ResendingClient } from '../../client/resending-client.ts'
-import type { FolderBell } from '../../disk/folder-watcher.ts'
+import type { FolderWatcher } from '../../disk/folder-watcher.ts'
 import { NO_FILE, splitName } from '../entry/name.ts'
 import { attempt } from './attempt.ts'
 import { Backlog } from './backlog.ts'
