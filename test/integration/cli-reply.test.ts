@@ -208,7 +208,7 @@ test('--reply-on-conn: an answer that fails is told, with what was acknowledged'
     [error.exit, error.error_code, error.ack],
     [1, 'REPLY_FAILED', 'ACK+REPLY AUTOANSWER 1 bytes'],
   )
-  assert.match(error.message, /no reply: the answer failed$/)
+  assert.match(error.message, /did not reply: the answer failed$/)
 })
 
 test('a lost answer leads to one more try under the same id; not with --no-resend', TIMEOUT, async t => {

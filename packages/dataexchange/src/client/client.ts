@@ -15,7 +15,7 @@ import { readTracePayload } from '../wire/trace.ts'
 import { type ClientOptions, checkedIds, type DeliverOptions, hasIds } from './client-options.ts'
 import { FrameWriter } from './frame-writer.ts'
 import type { Message, Outgoing } from './outgoing.ts'
-import { asDeliveryError, PendingAnswers } from './pending-answers.ts'
+import { asDeliveryError, PendingAnswers, type WrittenFrame } from './pending-answers.ts'
 import { isAckReply, isUnknownTagged, type Receipt, readReceipt, sentIn } from './receipt.ts'
 import { isUnknownRequest, type RequestOptions, type RequestOutcome, readReply } from './reply-frame.ts'
 import type { FileSource } from './source/file-source.ts'
@@ -236,7 +236,7 @@ export class Client {
   }
 
   /** Writes a message. Resolves on write, with the promise of its answer. */
-  #writeMessage(message: Message, ids: MessageIds, options: DeliverOptions): Promise<Written> {
+  #writeMessage(message: Message, ids: MessageIds, options: DeliverOptions): Promise<WrittenFrame> {
     return this.#writer.inTurn(async () => {
       const isTrying = hasIds(ids) && this.#takesIds === undefined
       const outgoing = await this.#writer.prepare(message, isTrying, options.signal)
@@ -256,7 +256,7 @@ export class Client {
   }
 
   /** Writes one frame and expects its answer. */
-  async #writeAndWait(outgoing: Outgoing, ids: MessageIds, options: DeliverOptions): Promise<Written> {
+  async #writeAndWait(outgoing: Outgoing, ids: MessageIds, options: DeliverOptions): Promise<WrittenFrame> {
     const { signal, onProgress, timeoutMs = LIMITS.answerTimeout.value } = options
     signal?.throwIfAborted()
     const waiter = deferred<Frame>()
@@ -293,13 +293,4 @@ export class Client {
       this.#reading = false
     }
   }
-}
-
-/** A written frame and its answer. */
-interface Written {
-  readonly outgoing: Outgoing
-  readonly answer: Promise<Frame>
-  /** Settles only if the answer says that a reply follows. */
-  readonly reply: Promise<Frame>
-  readonly isTagged: boolean
 }

@@ -1,6 +1,7 @@
 import { DeliveryError, DriverError, PilotError } from '../errors.ts'
 import { FIXED_LIMITS } from '../limits.ts'
 import type { Frame } from '../wire/frame.ts'
+import type { Outgoing } from './outgoing.ts'
 
 /** Frames that a client keeps for `recv()`; at this number it stops reading. @limit count */
 const UNREAD_FRAMES = 1_024
@@ -9,6 +10,15 @@ const UNREAD_FRAMES = 1_024
 export interface FrameWaiter {
   resolve(frame: Frame | null): void
   reject(error: unknown): void
+}
+
+/** A written frame and its answer. */
+export interface WrittenFrame {
+  readonly outgoing: Outgoing
+  readonly answer: Promise<Frame>
+  /** Settles only if the answer says that a reply follows. */
+  readonly reply: Promise<Frame>
+  readonly isTagged: boolean
 }
 
 /**

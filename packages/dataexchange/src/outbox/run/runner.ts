@@ -187,7 +187,7 @@ export class Runner {
 
   /** Time when the next peer is due after `now`, ms since the Unix epoch. */
   #nextAt(now: number): number {
-    // The end of a served peer rings the bell.
+    // The end of a served peer notifies the watcher.
     const isWaitedFor = this.#daemon.isAway
       ? this.#serving.size > 0
       : this.#serving.size >= this.#options.peersAtOnce
