@@ -136,11 +136,12 @@ export class EntryStore {
    */
   async take(stem: string): Promise<boolean | undefined> {
     // The sender writes the state before it opens the entry. So after the removal, an entry without that state was not
-    // sent.
+    // sent. The state is read before the removal, too: a runner that misses the entry deletes its state.
+    const before = await this.#readAnyState(stem)
     if (!(await removeFile(this.#path(stem, ENTRY_SUFFIX)))) return undefined
-    const state = (await this.readFailure(stem)) ?? (await this.readState(stem))
+    const after = await this.#readAnyState(stem)
     await this.removeState(stem)
-    return state?.maybeStored ?? false
+    return (after ?? before)?.maybeStored ?? false
   }
 
   /** Removes the state files of an entry. */
@@ -179,6 +180,10 @@ export class EntryStore {
     if (hasFailed) await utimes(this.#path(stem, ENTRY_SUFFIX), now, now)
     await this.removeState(stem)
     await this.sync()
+  }
+
+  async #readAnyState(stem: string): Promise<EntryState | undefined> {
+    return (await this.readFailure(stem)) ?? (await this.readState(stem))
   }
 
   async #publish(file: TemporaryFile, name: EntryName): Promise<string> {
