@@ -37,5 +37,5 @@ export async function sendFile(connection: Duplex, size: number): Promise<void> 
 export async function deliverFile(socket: string, path: string): Promise<void> {
   const options = { maxFrameSize: LARGEST_FRAME }
   await using client = await Client.dial(new SocketStreams(socket, null), new Address(0, 0xa), options)
-  await client.deliver({ file: path }, { timeoutMs: 120_000 })
+  await client.deliver({ file: path }, { answerTimeoutMs: 120_000 })
 }

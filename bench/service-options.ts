@@ -37,8 +37,8 @@ export function serviceConfig({ kind, dir, cap }: ServiceOptions): ServiceConfig
     receivedMaxBytes: -1,
     maxConnections: -1,
     maxConnectionsPerPeer: -1,
-    idleTimeout: -1,
-    frameTimeout: -1,
+    idleTimeoutMs: -1,
+    frameTimeoutMs: -1,
     maxFrameSize: LARGEST_FRAME,
   }
 }

@@ -8,7 +8,7 @@ try {
   const receipt = await deliver(driver, target, { text: 'The report is ready.' })
   console.log(`stored by the peer: ${receipt.answer}`)
 
-  await deliver(driver, target, { json: { task: 'review', pages: [1, 2] } }, { timeoutMs: 10_000 })
+  await deliver(driver, target, { json: { task: 'review', pages: [1, 2] } }, { answerTimeoutMs: 10_000 })
   await deliver(driver, target, { file: 'package.json' })
 } catch (error) {
   // PEER_REFUSED: the peer answered ERR and stored nothing.

@@ -5,8 +5,8 @@ const target = process.argv[2] ?? 'alice'
 const outbox = await Outbox.open()
 
 // Resolves when the message is durable. Delivery is attempted for two days, across restarts.
-const expiresIn = 2 * 24 * 3_600_000
-const id = await outbox.add(target, { text: 'The night run is done.' }, { expiresIn })
+const expiresInMs = 2 * 24 * 3_600_000
+const id = await outbox.add(target, { text: 'The night run is done.' }, { expiresInMs })
 console.log(`queued ${id}`)
 
 // Sends all queued messages, also those of earlier runs. The peer and the daemon may be away.

@@ -39,9 +39,9 @@ const signal = text === undefined ? undefined : AbortSignal.timeout(1000)
 
 const config: ServiceConfig = { inboxDir: text, inboxMaxFiles: size, maxFrameSize: size, rates: { framesPerSecond: size } }
 const embedded: EmbeddedDaemonOptions = { socketPath: '/tmp/a.sock', hostname: text, identityFile: text }
-const options: DeliverOnceOptions = { timeoutMs: size, signal, messageId: text, replyTo: text, maxFrameSize: size }
+const options: DeliverOnceOptions = { answerTimeoutMs: size, signal, messageId: text, replyTo: text, maxFrameSize: size }
 const transfer: TransferOptions = { name: text, signal, maxFrameSize: size }
-const add: AddOptions = { messageId: text, replyTo: text, expiresIn: size }
+const add: AddOptions = { messageId: text, replyTo: text, expiresInMs: size }
 const message: Message = { file: 'a.txt', name: text, size }
 
 export async function main(): Promise<Receipt | undefined> {

@@ -389,9 +389,9 @@ export const REQUIREMENTS: readonly Requirement[] = [
     section: 3,
     text: 'A negative receivedMaxBytes turns that limit off.',
   },
-  { id: 'idle.closes', section: 3, text: 'A connection without a frame for idleTimeout is closed.' },
-  { id: 'idle.default', section: 3, text: 'idleTimeout is 2 minutes by default, and if it is zero.' },
-  { id: 'idle.negative', section: 3, text: 'A negative idleTimeout turns that limit off.' },
+  { id: 'idle.closes', section: 3, text: 'A connection without a frame for idleTimeoutMs is closed.' },
+  { id: 'idle.default', section: 3, text: 'idleTimeoutMs is 2 minutes by default, and if it is zero.' },
+  { id: 'idle.negative', section: 3, text: 'A negative idleTimeoutMs turns that limit off.' },
   {
     id: 'event.message-received',
     section: 3,

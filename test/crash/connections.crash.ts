@@ -27,7 +27,7 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
       using scratch = new Scratch()
       const folders = foldersIn(scratch.path)
       const ledger = new Ledger(folders)
-      const config = { ...folders, maxConnections: CAP, idleTimeout: IDLE_MS }
+      const config = { ...folders, maxConnections: CAP, idleTimeoutMs: IDLE_MS }
       await using service = await AbusedService.start(join(scratch.path, 's'), config)
       const atRest = service.descriptors
       await using early = await service.dial(HONEST)

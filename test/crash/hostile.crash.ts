@@ -52,8 +52,8 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
     await using service = await AbusedService.start(socket, {
       ...folders,
       maxConnections: 4_000,
-      idleTimeout: DEADLINE_MS,
-      frameTimeout: DEADLINE_MS,
+      idleTimeoutMs: DEADLINE_MS,
+      frameTimeoutMs: DEADLINE_MS,
     })
     const atRest = service.descriptors
     const honest = { service, ledger, random, failures }

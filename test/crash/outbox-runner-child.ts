@@ -6,4 +6,4 @@ import { SocketStreams } from '../helpers/socket-streams.js'
 const [dir = '', socket = ''] = process.argv.slice(2)
 process.stdin.on('end', () => process.exit()).resume()
 const outbox = await Outbox.open({ dir })
-await outbox.run({ driver: new SocketStreams(socket), retryMin: 10, retryMax: 50 })
+await outbox.run({ driver: new SocketStreams(socket), retryMinMs: 10, retryMaxMs: 50 })

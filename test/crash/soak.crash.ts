@@ -34,8 +34,8 @@ async function run({ n, random }: RowContext): Promise<RowReport> {
     inboxMaxFiles: 200,
     // Small, so that what others take out is noticed every few seconds.
     receivedMaxBytes: MiB / 4,
-    idleTimeout: 5_000,
-    frameTimeout: 5_000,
+    idleTimeoutMs: 5_000,
+    frameTimeoutMs: 5_000,
   })
   const end = performance.now() + n * 60_000
   const counts = { acknowledged: 0, failed: 0, hostile: 0 }

@@ -8,6 +8,6 @@ const outbox = await Outbox.open({ dir: process.argv[2] ?? '' })
 const nobody = async () => {
   throw new DriverError('DIAL_FAILED', 'nobody there')
 }
-void outbox.run({ driver: { dial: nobody, resolve: nobody }, retryMin: 50, retryMax: 100 })
+void outbox.run({ driver: { dial: nobody, resolve: nobody }, retryMinMs: 50, retryMaxMs: 100 })
 while (!(await outbox.counts()).running) await delay(5)
 console.log('running')

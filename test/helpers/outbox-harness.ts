@@ -64,8 +64,8 @@ export class OutboxRun {
       driver,
       logger,
       events: { publish },
-      retryMin: 20,
-      retryMax: 100,
+      retryMinMs: 20,
+      retryMaxMs: 100,
       signal: this.#stop.signal,
       ...options,
     })

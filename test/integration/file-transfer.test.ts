@@ -18,7 +18,11 @@ test('a file goes from node to node, verified', async t => {
   const bob = await startPeer(t, folder, 'bob')
   for (const size of [0, 1, 49_152, 49_153, content.length]) {
     const data = content.subarray(0, size)
-    const { bytes, transport, verified } = await transferFile(bob.driver, 'alice', data, {
+    const {
+      size: bytes,
+      transport,
+      verified,
+    } = await transferFile(bob.driver, 'alice', data, {
       name: `${size}.bin`,
     }).result
     assert.deepEqual([bytes, transport, verified], [size, 'stream', true])

@@ -63,7 +63,7 @@ test('many peers at once, small and large: every message is there once', async t
     const text = `${who}-${round} `.repeat(round % 10 === 0 ? 60_000 : round)
     sent.push(text)
     const receipt = await client.deliver({ text })
-    assert.equal(receipt.bytes, text.length)
+    assert.equal(receipt.size, text.length)
   }
   await Promise.all(
     Array.from({ length: 9 }, async (_, who) => {
@@ -127,7 +127,7 @@ test('a daemon that goes away and comes back has the service again, by itself', 
     const again = await startDaemon(t, folder, 'a', { address })
     const receipt = await eventually(() => deliver(peer.driver, address, { text: `after ${round}` }))
     assert.equal(receipt.answer, 'ACK TEXT 7 bytes')
-    assert.ok((await deliver(node.driver, address, { text: `own ${round}` })).bytes)
+    assert.ok((await deliver(node.driver, address, { text: `own ${round}` })).size)
     await again.close()
   }
   assert.deepEqual(
@@ -173,7 +173,7 @@ test('[frame.cap-env] [frame.cap-closes] PILOT_DATAEXCHANGE_MAX_FRAME is the cap
   // A frame with an id is larger by its header.
   await using client = await Client.dial(driver, address)
   const atTheCap = await client.deliver({ binary: Buffer.alloc(65_536) })
-  assert.equal(atTheCap.bytes, 65_536)
+  assert.equal(atTheCap.size, 65_536)
   await assert.rejects(deliver(driver, address, { binary: Buffer.alloc(65_537) }), {
     code: 'CONNECTION_CLOSED',
   })
@@ -181,7 +181,7 @@ test('[frame.cap-env] [frame.cap-closes] PILOT_DATAEXCHANGE_MAX_FRAME is the cap
 
 test('[frame.cap-env-range] a cap that is out of range is ignored', async t => {
   const { address, driver } = await serviceChild(t, { PILOT_DATAEXCHANGE_MAX_FRAME: '65535' })
-  assert.equal((await deliver(driver, address, { binary: Buffer.alloc(65_536) })).bytes, 65_536)
+  assert.equal((await deliver(driver, address, { binary: Buffer.alloc(65_536) })).size, 65_536)
 })
 
 /** A service without configuration in a process of its own, in an empty home, on a daemon of this process. */

@@ -265,7 +265,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorEntry>> = {
   },
   ANSWER_TOO_SLOW: {
     class: 'AnswerError',
-    meaning: 'the answer hook gave no reply in time (replyTimeout)',
+    meaning: 'the answer hook gave no reply in time (replyTimeoutMs)',
     toPeer: 'the answer took too long',
   },
   ANSWER_UNFIT: {

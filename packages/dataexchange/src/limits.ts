@@ -33,12 +33,12 @@ export class DefaultLimits {
   readonly frameTimeout: Limit = ms(
     60_000,
     'time for one frame to arrive, plus one second for every 4 KiB received; then its connection is closed',
-    'frameTimeout',
+    'frameTimeoutMs',
   )
   readonly idleTimeout: Limit = ms(
     120_000,
     'time without a byte of payload, after which a connection is closed; empty frames do not count',
-    'idleTimeout',
+    'idleTimeoutMs',
   )
   readonly inboxMaxFiles: Limit = count(
     10_000,
@@ -78,12 +78,12 @@ export class DefaultLimits {
   readonly transferStall: Limit = ms(
     60_000,
     'time without progress, after which a receiving transfer is closed; its partial file is kept',
-    'transferTimeout',
+    'transferStallTimeoutMs',
   )
   readonly partialTimeout: Limit = ms(
     3_600_000,
     'time after which a partial file that was not resumed is removed',
-    'partialTimeout',
+    'partialTimeoutMs',
   )
   readonly lease: Limit = ms(
     60_000,
@@ -104,12 +104,12 @@ export class DefaultLimits {
   readonly answerTimeout: Limit = ms(
     30_000,
     'time from the last byte written of a frame to its answer',
-    'timeoutMs of deliver()',
+    'answerTimeoutMs of deliver()',
   )
   readonly replyTimeout: Limit = ms(
     30_000,
     'time to compute a reply, at most exchangeTimeout; then the peer receives an error instead',
-    'replyTimeout',
+    'replyTimeoutMs',
   )
   readonly exchangeTimeout: Limit = ms(
     40_000,
@@ -124,7 +124,7 @@ export class DefaultLimits {
   readonly uploadStall: Limit = ms(
     60_000,
     'time without progress, after which a sender gives up a file transfer',
-    'timeoutMs of transferFile()',
+    'stallTimeoutMs of transferFile()',
   )
   readonly outboxMaxEntries: Limit = count(
     100_000,
@@ -139,17 +139,17 @@ export class DefaultLimits {
   readonly outboxExpiry: Limit = ms(
     7 * 24 * 3_600_000,
     'time after which a message that was not delivered is listed as failed',
-    'expiresIn',
+    'expiresInMs',
   )
   readonly outboxRetryMin: Limit = ms(
     1_000,
     'wait before the second attempt to reach a peer; it doubles with each attempt, less up to half at random',
-    'retryMin',
+    'retryMinMs',
   )
   readonly outboxRetryMax: Limit = ms(
     300_000,
     'longest wait between two attempts to reach a peer',
-    'retryMax',
+    'retryMaxMs',
   )
   readonly outboxPeersAtOnce: Limit = count(
     16,

@@ -76,7 +76,7 @@ test('a limit that is not a number is refused: nothing would ever exceed it', as
     assert.throws(() => new Client({} as Stream, frames), isRefused)
     assert.throws(() => new Server({} as Streams, () => {}, frames), isRefused)
     const configs = [
-      ...['maxFrameSize', 'idleTimeout', 'frameTimeout', 'maxConnections', 'maxConnectionsPerPeer'],
+      ...['maxFrameSize', 'idleTimeoutMs', 'frameTimeoutMs', 'maxConnections', 'maxConnectionsPerPeer'],
       ...['inboxMaxFiles', 'inboxMaxBytes', 'receivedMaxBytes', 'inboxShare'],
     ].map(name => ({ [name]: wrong }))
     for (const config of [...configs, { rates: { framesPerSecond: wrong } }]) {

@@ -12,9 +12,9 @@ export interface ClientOptions {
  * Options of {@link Client.deliver}. Ids are 1 to 128 characters of `A-Z a-z 0-9 - _ . :` `[tagged.id-form]`. A peer that
  * does not support them gets the message without.
  */
-export interface DeliverOptions extends WaitOptions, MessageIds {
+export interface DeliverOptions extends Pick<WaitOptions, 'signal'>, MessageIds {
   /** Milliseconds from the last byte written to the answer. @default 30000 */
-  timeoutMs?: number | undefined
+  answerTimeoutMs?: number | undefined
   /** Called after each written piece of a file: bytes written, bytes in all. */
   onProgress?: ((written: number, total: number) => void) | undefined
 }

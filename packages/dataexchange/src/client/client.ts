@@ -32,7 +32,7 @@ export class Client {
   readonly #writer: FrameWriter
   readonly #answers = new PendingAnswers()
   #reading = false
-  #takesIds: boolean | undefined
+  #supportsIds: boolean | undefined
 
   /** Uses a connected stream, which belongs to the client from now on. {@link Client.dial} connects one. */
   constructor(stream: Stream, options: ClientOptions = {}) {
@@ -101,8 +101,8 @@ export class Client {
    * Whether the peer supports message ids; undefined until it has answered the first delivery with ids. Later frames
    * are written after that answer: they must not overtake a message that has to be sent again without ids.
    */
-  get takesIds(): boolean | undefined {
-    return this.#takesIds
+  get supportsIds(): boolean | undefined {
+    return this.#supportsIds
   }
 
   /**
@@ -122,7 +122,7 @@ export class Client {
    * Sends a message. Resolves on the ACK, with the receipt: the peer has stored it. Many deliveries may be in flight.
    *
    * With `messageId` or `replyTo` the message goes in a TAGGED frame. If the peer answers that it does not know TAGGED,
-   * the message is sent once more without ids `[tagged.fallback]`; the receipt's `tagged` tells.
+   * the message is sent once more without ids `[tagged.fallback]`; the receipt's `idAccepted` tells.
    *
    * @throws {DeliveryError} PEER_REFUSED: the peer answered ERR. PEER_UNSUPPORTED: it does not know the type.
    * ANSWER_TIMED_OUT, CONNECTION_CLOSED: no answer came, and the message may be stored. ANSWER_INVALID: also if the peer
@@ -151,13 +151,13 @@ export class Client {
     const due = performance.now() + timeoutMs
     const timeLeft = () => Math.max(0, due - performance.now())
     try {
-      const { receipt, reply } = await this.#deliver(message, { ...options, timeoutMs })
+      const { receipt, reply } = await this.#deliver(message, { ...options, answerTimeoutMs: timeoutMs })
       if (parseAnswer(receipt.answer).kind !== 'ack-reply') return { receipt }
       options.onAcknowledged?.(receipt)
       return { ...(await readReply(reply, { signal, timeoutMs: timeLeft() })), receipt }
     } catch (error) {
       if (!isUnknownRequest(error)) throw error
-      return { receipt: await this.deliver({ text }, { ...options, timeoutMs: timeLeft() }) }
+      return { receipt: await this.deliver({ text }, { ...options, answerTimeoutMs: timeLeft() }) }
     }
   }
 
@@ -174,7 +174,7 @@ export class Client {
         const receipt = {
           ...facts,
           ...(messageId !== undefined && { messageId }),
-          tagged: written.isTagged,
+          idAccepted: written.isTagged,
           resent: false,
         }
         return { receipt, reply: written.reply }
@@ -238,14 +238,14 @@ export class Client {
   /** Writes a message. Resolves on write, with the promise of its answer. */
   #writeMessage(message: Message, ids: MessageIds, options: DeliverOptions): Promise<WrittenFrame> {
     return this.#writer.inTurn(async () => {
-      const isTrying = hasIds(ids) && this.#takesIds === undefined
+      const isTrying = hasIds(ids) && this.#supportsIds === undefined
       const outgoing = await this.#writer.prepare(message, isTrying, options.signal)
       try {
-        const written = await this.#writeAndWait(outgoing, this.#takesIds === false ? {} : ids, options)
+        const written = await this.#writeAndWait(outgoing, this.#supportsIds === false ? {} : ids, options)
         if (!isTrying) return written
         // This turn lasts until the answer: a later frame would overtake a message that is sent again.
-        this.#takesIds = !isUnknownTagged(await written.answer)
-        if (this.#takesIds) return written
+        this.#supportsIds = !isUnknownTagged(await written.answer)
+        if (this.#supportsIds) return written
         // A TRACE needs a new time.
         const again = 'trace' in message ? await this.#writer.prepare(message, false) : outgoing
         return await this.#writeAndWait(again, {}, options)
@@ -257,7 +257,7 @@ export class Client {
 
   /** Writes one frame and expects its answer. */
   async #writeAndWait(outgoing: Outgoing, ids: MessageIds, options: DeliverOptions): Promise<WrittenFrame> {
-    const { signal, onProgress, timeoutMs = LIMITS.answerTimeout.value } = options
+    const { signal, onProgress, answerTimeoutMs = LIMITS.answerTimeout.value } = options
     signal?.throwIfAborted()
     const waiter = deferred<Frame>()
     const reply = deferred<Frame>()
@@ -268,7 +268,7 @@ export class Client {
     }
     const onStart = () => this.#expect({ ...waiter, resolve })
     await this.#writer.write(outgoing, { ids, signal, onProgress, onStart })
-    const answer = withWait('the answer', { timeoutMs, signal }, () => waiter.promise)
+    const answer = withWait('the answer', { timeoutMs: answerTimeoutMs, signal }, () => waiter.promise)
     answer.catch(() => {})
     return { outgoing, answer, reply: reply.promise, isTagged: hasIds(ids) }
   }

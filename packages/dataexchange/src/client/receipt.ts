@@ -11,7 +11,7 @@ export interface Receipt {
   /** The frame's type as the peer named it: `TEXT`, `FILE`, ...; for a TRACE the inner type. */
   type: string
   /** Bytes of the payload that the peer counted; for FILE without the name. */
-  bytes: number
+  size: number
   /** True if the peer had this message already, by its id, and stored no second copy `[tagged.duplicate]`. */
   duplicate: boolean
   /** The text of the answer; for a TRACE its `inner_ack`. */
@@ -24,13 +24,13 @@ export interface Receipt {
    * True if the peer accepted the ids. False if there were none, or the peer does not support them and got the message
    * without: then a message that is sent again is stored twice.
    */
-  tagged: boolean
+  idAccepted: boolean
   /** True if the answer to the first try was lost, and this answers the second, under the same id `[tagged.resend]`. */
   resent: boolean
 }
 
 /** The part of a receipt that the answer contains. */
-export type ReceiptFacts = Omit<Receipt, 'messageId' | 'tagged' | 'resent'>
+export type ReceiptFacts = Omit<Receipt, 'messageId' | 'idAccepted' | 'resent'>
 
 /** The properties of a sent frame that its answer must match. */
 export interface Sent {
@@ -90,7 +90,7 @@ function tracedCounts(payload: Uint8Array): readonly number[] {
 }
 
 function checkCount(receipt: ReceiptFacts, { counts }: Sent): ReceiptFacts {
-  if (counts.includes(receipt.bytes)) return receipt
+  if (counts.includes(receipt.size)) return receipt
   throw new DeliveryError(
     'ANSWER_INVALID',
     `${counts[0]} bytes were sent; the peer answered for another number: ${receipt.answer}`,
@@ -102,9 +102,9 @@ function readText(text: string): ReceiptFacts {
   const answer = parseAnswer(text)
   switch (answer.kind) {
     case 'ack':
-      return { type: answer.name, bytes: answer.bytes, duplicate: answer.duplicate, answer: text }
+      return { type: answer.name, size: answer.bytes, duplicate: answer.duplicate, answer: text }
     case 'ack-reply':
-      return { type: answer.name, bytes: answer.bytes, duplicate: false, answer: text }
+      return { type: answer.name, size: answer.bytes, duplicate: false, answer: text }
     case 'unsupported':
       throw new DeliveryError('PEER_UNSUPPORTED', `the peer does not know this frame type: ${text}`, {
         answer: text,

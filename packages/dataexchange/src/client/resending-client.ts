@@ -20,7 +20,7 @@ export interface ResendingClientOptions extends ClientOptions {
   resend?: boolean | undefined
   /**
    * Milliseconds for the first answer to a message that can be sent again.
-   * @default the `timeoutMs` of the delivery
+   * @default the `answerTimeoutMs` of the delivery
    */
   resendAfterMs?: number | undefined
   /** Milliseconds to connect. @default 30 s (`LIMITS.dialTimeout`) */
@@ -97,17 +97,20 @@ export class ResendingClient {
   }
 
   async #deliver(message: Message, given: DeliverOptions): Promise<Receipt> {
-    const { resend = true, resendAfterMs = given.timeoutMs } = this.#options
+    const { resend = true, resendAfterMs = given.answerTimeoutMs } = this.#options
     const messageId = given.messageId ?? (isStored(message) ? newMessageId() : undefined)
     const options = { ...given, messageId }
     const mayResend = resend && messageId !== undefined && isRepeatable(message)
     const client = await this.#connect(given.signal)
     try {
-      return await client.deliver(message, mayResend ? { ...options, timeoutMs: resendAfterMs } : options)
+      return await client.deliver(
+        message,
+        mayResend ? { ...options, answerTimeoutMs: resendAfterMs } : options,
+      )
     } catch (error) {
       await this.#disconnect()
       // A peer without ids would store it twice.
-      const isFinal = !mayResend || client.takesIds === false || this.#isClosed
+      const isFinal = !mayResend || client.supportsIds === false || this.#isClosed
       if (isFinal || !isLostAnswer(error)) throw error
       return { ...(await this.#sendAgain(message, options, error)), resent: true }
     }

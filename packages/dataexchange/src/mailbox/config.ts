@@ -58,13 +58,13 @@ export interface MailboxConfig {
    * never.
    * @default 3600000
    */
-  partialTimeout?: number | undefined
+  partialTimeoutMs?: number | undefined
   /**
    * Milliseconds without progress until an open transfer is closed. Its partial file stays. Zero means the default, a
    * negative number never.
    * @default 60000
    */
-  transferTimeout?: number | undefined
+  transferStallTimeoutMs?: number | undefined
   /**
    * Unpacks the archives of folders and replaces each with its folder. Every path is checked first. An invalid archive
    * stays as a file, like any archive that was sent as a plain file.

@@ -92,8 +92,8 @@ export class Mailbox {
         publish: async (file, finished) => this.#queueUnpacking(await this.#received.publish(file, finished)),
       },
       durable: config.durability !== 'os',
-      partialTimeout: configuredLimit(config.partialTimeout, LIMITS.partialTimeout),
-      transferTimeout: configuredLimit(config.transferTimeout, LIMITS.transferStall),
+      partialTimeoutMs: configuredLimit(config.partialTimeoutMs, LIMITS.partialTimeout),
+      transferStallTimeoutMs: configuredLimit(config.transferStallTimeoutMs, LIMITS.transferStall),
       logger,
     })
     this.#idLog = new IdLog(idsDir(folders.inbox.layout), config.durability !== 'os')

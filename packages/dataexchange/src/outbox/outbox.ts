@@ -44,13 +44,13 @@ export interface RunOptions {
   /** @default no log */
   logger?: Logger | undefined
   /** Milliseconds before the second try to reach a peer. @default 1,000 */
-  retryMin?: number | undefined
+  retryMinMs?: number | undefined
   /** Longest time between two tries to reach a peer, in milliseconds. @default 5 minutes */
-  retryMax?: number | undefined
+  retryMaxMs?: number | undefined
   /** Peers served at once. @default 16 */
   peersAtOnce?: number | undefined
   /** Milliseconds for the answer to a message. @default 30,000 */
-  timeoutMs?: number | undefined
+  answerTimeoutMs?: number | undefined
 }
 
 /** Numbers of an outbox. */
@@ -60,7 +60,7 @@ export interface OutboxCounts {
   /** Messages that have failed. */
   failed: number
   /** Bytes of all messages. */
-  bytes: number
+  size: number
   /** Whether a process runs the outbox. */
   running: boolean
 }
@@ -111,7 +111,7 @@ export class Outbox {
    * @throws {AddressError} ADDRESS_INVALID as of `parseTarget`
    * @throws {WireError} FRAME_TOO_LARGE, FILENAME_TOO_LONG, FILENAME_UNSAFE, MESSAGE_ID_INVALID
    * @throws {DeliveryError} SOURCE_UNREADABLE; SOURCE_CHANGED for a file that changes while it is read
-   * @throws {PluginError} CONFIG_INVALID for a value that is not a message, for a trace, and for an invalid `expiresIn`
+   * @throws {PluginError} CONFIG_INVALID for a value that is not a message, for a trace, and for an invalid `expiresInMs`
    */
   async add(target: Address | string, message: Message, options: AddOptions = {}): Promise<string> {
     const id = await explained(() => this.#adder.add(target.toString(), message, options))
@@ -136,8 +136,8 @@ export class Outbox {
     return explained(async () => {
       const [seen, running] = await Promise.all([this.#list(), isRunning(this.dir)])
       const failed = seen.filter(({ hasFailed }) => hasFailed).length
-      const bytes = seen.reduce((sum, entry) => sum + entry.bytes, 0)
-      return { queued: seen.length - failed, failed, bytes, running }
+      const size = seen.reduce((sum, entry) => sum + entry.bytes, 0)
+      return { queued: seen.length - failed, failed, size, running }
     })
   }
 
@@ -249,19 +249,27 @@ export class Outbox {
   }
 
   #runnerOptions(options: RunOptions): Omit<RunnerOptions, 'watcher'> {
-    const { driver, events, logger = silentLogger, retryMin, retryMax, peersAtOnce, timeoutMs } = options
+    const {
+      driver,
+      events,
+      logger = silentLogger,
+      retryMinMs,
+      retryMaxMs,
+      peersAtOnce,
+      answerTimeoutMs,
+    } = options
     return {
       store: this.#store,
       driver: typeof driver === 'function' ? new LazyNetwork(driver) : driver,
       logger,
       publish: (topic, payload) => events?.publish(topic, payload),
       backoff: {
-        min: configuredLimit(retryMin, LIMITS.outboxRetryMin),
-        max: configuredLimit(retryMax, LIMITS.outboxRetryMax),
+        min: configuredLimit(retryMinMs, LIMITS.outboxRetryMin),
+        max: configuredLimit(retryMaxMs, LIMITS.outboxRetryMax),
       },
       peersAtOnce: configuredLimit(peersAtOnce, LIMITS.outboxPeersAtOnce),
       maxFrameSize: this.#maxFrameSize,
-      timeoutMs,
+      answerTimeoutMs,
     }
   }
 }

@@ -44,9 +44,9 @@ export interface ConnectionOptions {
   /** Maximum size of a frame in bytes. */
   maxFrameSize: number
   /** Milliseconds without a byte of payload, while no payload of the peer is being handled; `Infinity` for no limit. */
-  idleTimeout: number
+  idleTimeoutMs: number
   /** Milliseconds for one frame, see `LIMITS.frameTimeout`; `Infinity` for no limit. */
-  frameTimeout: number
+  frameTimeoutMs: number
 }
 
 /** Bytes given to the parser at a time, except for large payloads. */

@@ -18,9 +18,9 @@ import { type AnswerHook, RequestAnswerer } from './requests/request-answerer.ts
 /** Configuration of {@link Service}. For limits, zero and undefined mean the default, and a negative value means off. */
 export interface ServiceConfig extends MailboxConfig, AdmissionRules {
   /** Time in ms without a byte of payload, after which a connection is closed. @default 120000 */
-  idleTimeout?: number | undefined
+  idleTimeoutMs?: number | undefined
   /** Time in ms for one frame to arrive, plus one second for every 4 KiB received. @default 60000 */
-  frameTimeout?: number | undefined
+  frameTimeoutMs?: number | undefined
   /** Largest number of open connections. @default 1000 */
   maxConnections?: number | undefined
   /** Largest number of open connections of one peer. @default 64 */
@@ -35,7 +35,7 @@ export interface ServiceConfig extends MailboxConfig, AdmissionRules {
    */
   answer?: AnswerHook | undefined
   /** Time in ms for one reply, at most 40,000. @default 30000 */
-  replyTimeout?: number | undefined
+  replyTimeoutMs?: number | undefined
   /** Largest accepted payload of a frame, in bytes. @default PILOT_DATAEXCHANGE_MAX_FRAME, else 256 MiB */
   maxFrameSize?: number | undefined
 }
@@ -169,22 +169,22 @@ export class Service implements PluginService {
     })
   }
 
-  #times(): Pick<ConnectionOptions, 'maxFrameSize' | 'idleTimeout' | 'frameTimeout'> {
-    const { maxFrameSize, idleTimeout, frameTimeout } = this.#config
+  #times(): Pick<ConnectionOptions, 'maxFrameSize' | 'idleTimeoutMs' | 'frameTimeoutMs'> {
+    const { maxFrameSize, idleTimeoutMs, frameTimeoutMs } = this.#config
     return {
       maxFrameSize: configuredLimit(maxFrameSize, { ...LIMITS.maxFrameSize, value: defaultMaxFrameSize() }),
-      idleTimeout: configuredLimit(idleTimeout, LIMITS.idleTimeout),
-      frameTimeout: configuredLimit(frameTimeout, LIMITS.frameTimeout),
+      idleTimeoutMs: configuredLimit(idleTimeoutMs, LIMITS.idleTimeout),
+      frameTimeoutMs: configuredLimit(frameTimeoutMs, LIMITS.frameTimeout),
     }
   }
 
   #answerer(): RequestAnswerer | undefined {
-    const { answer, replyTimeout } = this.#config
+    const { answer, replyTimeoutMs } = this.#config
     if (answer === undefined) return undefined
     return new RequestAnswerer({
       answer,
-      replyTimeout: Math.min(
-        configuredLimit(replyTimeout, LIMITS.replyTimeout),
+      replyTimeoutMs: Math.min(
+        configuredLimit(replyTimeoutMs, LIMITS.replyTimeout),
         LIMITS.exchangeTimeout.value,
       ),
       maxReply: Math.min(this.#times().maxFrameSize, MAX_FRAME_SIZE),

@@ -23,7 +23,7 @@ const OLD = ['ACK UNKNOWN(10) 99 bytes', 'ERR UNKNOWN(10) save failed: unsupport
 
 test('[tagged.layout] a delivery with ids is written as TAGGED, and the receipt tells', async t => {
   const { client, peer } = await connected(t)
-  assert.equal(client.takesIds, undefined)
+  assert.equal(client.supportsIds, undefined)
   const delivery = client.deliver({ text: 'hi' }, { messageId: 'm', replyTo: 'r' })
   const frame = readTaggedPayload(await next(peer))
   assert.deepEqual(
@@ -33,19 +33,19 @@ test('[tagged.layout] a delivery with ids is written as TAGGED, and the receipt 
   await writeFrame(peer, text('ACK TEXT 2 bytes (duplicate)'))
   assert.deepEqual(await delivery, {
     type: 'TEXT',
-    bytes: 2,
+    size: 2,
     duplicate: true,
     answer: 'ACK TEXT 2 bytes (duplicate)',
     messageId: 'm',
-    tagged: true,
+    idAccepted: true,
     resent: false,
   })
-  assert.equal(client.takesIds, true)
+  assert.equal(client.supportsIds, true)
 
   const plain = client.deliver({ text: 'plain' })
   assert.equal((await next(peer)).type, FrameType.Text)
   await writeFrame(peer, text('ACK TEXT 5 bytes'))
-  assert.deepEqual([(await plain).tagged, (await plain).messageId], [false, undefined])
+  assert.deepEqual([(await plain).idAccepted, (await plain).messageId], [false, undefined])
 })
 
 for (const refusal of OLD) {
@@ -62,7 +62,7 @@ for (const refusal of OLD) {
     }
     const receipts = await Promise.all(deliveries)
     assert.deepEqual(
-      receipts.map(({ bytes, tagged }) => [bytes, tagged]),
+      receipts.map(({ size: bytes, idAccepted: tagged }) => [bytes, tagged]),
       [
         [1, false],
         [2, false],
@@ -70,7 +70,7 @@ for (const refusal of OLD) {
         [4, false],
       ],
     )
-    assert.equal(client.takesIds, false)
+    assert.equal(client.supportsIds, false)
   })
 }
 
@@ -85,7 +85,7 @@ test('[tagged.fallback] another refusal does not mean that TAGGED is unknown', a
     await writeFrame(peer, text(answer))
     await assert.rejects(delivery, { code })
   }
-  assert.equal(client.takesIds, true)
+  assert.equal(client.supportsIds, true)
 })
 
 test('[ack.order] nothing overtakes a frame that may have to be sent again', async t => {
@@ -105,7 +105,7 @@ test('[ack.order] nothing overtakes a frame that may have to be sent again', asy
 
 test('a first delivery that gives up lets the others go on', async t => {
   const { client, peer } = await connected(t)
-  const late = client.deliver({ text: 'late' }, { messageId: 'm', timeoutMs: 20 })
+  const late = client.deliver({ text: 'late' }, { messageId: 'm', answerTimeoutMs: 20 })
   const abort = new AbortController()
   const aborted = client.deliver({ text: 'aborted' }, { messageId: 'n', signal: abort.signal })
   const last = client.deliver({ text: 'last' }, { messageId: 'o' })
@@ -115,7 +115,7 @@ test('a first delivery that gives up lets the others go on', async t => {
   await assert.rejects(aborted, { code: 'ABORTED' })
   await next(peer)
   for (const bytes of [4, 7, 4]) await writeFrame(peer, text(`ACK TEXT ${bytes} bytes`))
-  assert.equal((await last).bytes, 4)
+  assert.equal((await last).size, 4)
 })
 
 test('[tagged.fallback] files are sent again from wherever they come', async t => {
@@ -141,7 +141,7 @@ test('[tagged.fallback] files are sent again from wherever they come', async t =
     assert.equal(frame.filename, 'f.bin')
     assert.ok(content.equals(frame.payload))
     await writeFrame(peer, text('ACK FILE 700000 bytes'))
-    assert.equal((await delivery).tagged, false)
+    assert.equal((await delivery).idAccepted, false)
   }
 })
 

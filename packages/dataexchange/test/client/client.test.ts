@@ -75,7 +75,7 @@ test('[ack.pipelined] many deliveries in flight each get their own answer, in or
   }
   const receipts = await Promise.all(deliveries)
   assert.deepEqual(
-    receipts.map(receipt => receipt.bytes),
+    receipts.map(receipt => receipt.size),
     Array.from({ length: 100 }, (_, i) => i),
   )
 })
@@ -98,12 +98,12 @@ test('a delivery is refused, unanswered or cut, each with its own code', async t
   const refused = client.deliver({ text: 'a' })
   await writeFrame(peer, text('ERR TEXT save failed: inbox full'))
   await assert.rejects(refused, { code: 'PEER_REFUSED' })
-  await assert.rejects(client.deliver({ text: 'b' }, { timeoutMs: 20 }), { code: 'ANSWER_TIMED_OUT' })
+  await assert.rejects(client.deliver({ text: 'b' }, { answerTimeoutMs: 20 }), { code: 'ANSWER_TIMED_OUT' })
   // The late answer belongs to the delivery that gave up, not to the next.
   const next = client.deliver({ text: 'cc' })
   await writeFrame(peer, text('ACK TEXT 1 bytes'))
   await writeFrame(peer, text('ACK TEXT 2 bytes'))
-  assert.equal((await next).bytes, 2)
+  assert.equal((await next).size, 2)
   const cut = client.deliver({ text: 'd' })
   peer.destroy()
   await assert.rejects(cut, { code: 'CONNECTION_CLOSED' })
@@ -134,7 +134,7 @@ test('[frame.cap-write] what cannot be sent is refused before a byte is written,
   const good = client.deliver({ text: 'ok' })
   assert.equal(textOf(await readFrame(peer)), 'ok')
   await writeFrame(peer, text('ACK TEXT 2 bytes'))
-  assert.equal((await good).bytes, 2)
+  assert.equal((await good).size, 2)
 })
 
 test('a file is read from its path, under its own name, with progress', async t => {
@@ -148,7 +148,7 @@ test('a file is read from its path, under its own name, with progress', async t 
   assert.equal(frame.filename, 'report.bin')
   assert.ok(content.equals(frame.payload))
   await writeFrame(peer, text('ACK FILE 700000 bytes'))
-  assert.equal((await delivery).bytes, 700_000)
+  assert.equal((await delivery).size, 700_000)
   assert.deepEqual(progress.at(-1), [700_000, 700_000])
   assert.ok(progress.length > 1)
 })
@@ -222,7 +222,7 @@ test('a message that cannot be prepared does not end the connection', async t =>
   const receipt = client.deliver({ text: 'on' })
   assert.equal(textOf(await readFrame(peer)), 'on')
   await writeFrame(peer, text('ACK TEXT 2 bytes'))
-  assert.equal((await receipt).bytes, 2)
+  assert.equal((await receipt).size, 2)
 })
 
 test('a stream that never ends keeps neither an abort nor close from what they do', async t => {

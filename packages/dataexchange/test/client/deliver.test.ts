@@ -89,7 +89,7 @@ test('[tagged.resend] the service stores it once', async t => {
     resolve: async () => SERVER_ADDRESS,
   }
   const receipt = await deliver(driver, SERVER_ADDRESS, { file: Buffer.alloc(500_000, 'x'), name: 'f' })
-  assert.deepEqual([receipt.resent, receipt.duplicate, receipt.bytes], [true, true, 500_000])
+  assert.deepEqual([receipt.resent, receipt.duplicate, receipt.size], [true, true, 500_000])
   assert.equal(visible(node.receivedDir).length, 1)
 })
 
@@ -99,14 +99,14 @@ test('an answer that does not come in time is a lost one', async t => {
     await readFrame(stream).catch(() => null)
   }
   const { driver } = await playedBy(t, waiting, answering('ACK TEXT 2 bytes'))
-  const receipt = await deliver(driver, 'peer', { text: 'hi' }, { timeoutMs: 200, messageId: 'mine' })
+  const receipt = await deliver(driver, 'peer', { text: 'hi' }, { answerTimeoutMs: 200, messageId: 'mine' })
   assert.deepEqual([receipt.resent, receipt.messageId], [true, 'mine'])
 })
 
 test('a delivery that is answered is not sent again', async t => {
   const { driver, frames } = await playedBy(t, answering('ACK TEXT 2 bytes'))
   const receipt = await deliver(driver, 'peer', { text: 'hi' }, { replyTo: 'r' })
-  assert.deepEqual([receipt.resent, receipt.tagged], [false, true])
+  assert.deepEqual([receipt.resent, receipt.idAccepted], [false, true])
   assert.equal(frames.length, 1)
 
   const { driver: refusing, frames: refused } = await playedBy(t, answering('ERR TEXT save failed: full'))
@@ -130,7 +130,7 @@ test('[tagged.fallback] a peer that does not know ids is not sent anything again
 test('[tagged.fallback] where the first answer was lost, the second try finds out', async t => {
   const { driver, frames } = await playedBy(t, losing, answering(OLD, 'ACK TEXT 2 bytes'))
   const receipt = await deliver(driver, 'peer', { text: 'hi' })
-  assert.deepEqual([receipt.resent, receipt.tagged], [true, false])
+  assert.deepEqual([receipt.resent, receipt.idAccepted], [true, false])
   assert.deepEqual(
     frames.map(({ type }) => type),
     [FrameType.Tagged, FrameType.Tagged, FrameType.Text],

@@ -22,7 +22,7 @@ function traced(innerType: number, payload: Uint8Array) {
 test('[ack.form] an ACK is a receipt', () => {
   assert.deepEqual(readReceipt(sent(1, 5), text('ACK TEXT 5 bytes')), {
     type: 'TEXT',
-    bytes: 5,
+    size: 5,
     duplicate: false,
     answer: 'ACK TEXT 5 bytes',
   })
@@ -96,12 +96,12 @@ test('[ack.count-checked] an ACK for another number of bytes is invalid', () => 
 test('[ack.count-checked] inside a TRACE the payload counts, and of a FILE the original counts the name too', () => {
   const answer = (ack: string) => ({ type: 3, payload: Buffer.from(`{${times},"inner_ack":"${ack}"}`) })
   const file = traced(4, Buffer.from('\0\x05a.txtdata'))
-  assert.equal(readReceipt(file, answer('ACK FILE 4 bytes')).bytes, 4)
-  assert.equal(readReceipt(file, answer('ACK FILE 11 bytes')).bytes, 11)
+  assert.equal(readReceipt(file, answer('ACK FILE 4 bytes')).size, 4)
+  assert.equal(readReceipt(file, answer('ACK FILE 11 bytes')).size, 11)
   for (const ack of ['ACK FILE 5 bytes', 'ACK FILE 0 bytes', 'ACK FILE 23 bytes']) {
     assert.throws(() => readReceipt(file, answer(ack)), { code: 'ANSWER_INVALID' }, ack)
   }
-  assert.equal(readReceipt(traced(4, Buffer.from('x')), answer('ACK FILE 1 bytes')).bytes, 1)
+  assert.equal(readReceipt(traced(4, Buffer.from('x')), answer('ACK FILE 1 bytes')).size, 1)
   assert.throws(() => readReceipt(traced(1, Buffer.from('abc')), answer('ACK TEXT 15 bytes')), {
     code: 'ANSWER_INVALID',
   })

@@ -43,10 +43,10 @@ test('a peer that answers: the reply, and the receipt', async t => {
   assert.deepEqual(Buffer.from(outcome.replyBytes ?? []), Buffer.from('réponse'))
   assert.deepEqual(outcome.receipt, {
     type: 'AUTOANSWER',
-    bytes: 5,
+    size: 5,
     duplicate: false,
     answer: 'ACK+REPLY AUTOANSWER 5 bytes',
-    tagged: false,
+    idAccepted: false,
     resent: false,
   })
   assert.deepEqual(told, ['ACK+REPLY AUTOANSWER 5 bytes'])
@@ -60,7 +60,7 @@ test('the service answers requests with ids, and tells the hook of them', async 
   t.after(() => client.close())
   const { reply, receipt } = await client.request('asked', { messageId: 'mine', replyTo: 'yours' })
   assert.equal(reply, 'asked mine yours')
-  assert.deepEqual([receipt.messageId, receipt.tagged], ['mine', true])
+  assert.deepEqual([receipt.messageId, receipt.idAccepted], ['mine', true])
   await client.close()
   const [event] = node.events
   assert.equal(event?.topic, 'request.answered')
@@ -89,7 +89,7 @@ for (const word of ['ACK', 'ERR']) {
     })
     const { reply, receipt } = await request(driver, SERVER_ADDRESS, 'asked')
     assert.equal(reply, undefined)
-    assert.deepEqual([receipt.type, receipt.tagged], ['TEXT', false])
+    assert.deepEqual([receipt.type, receipt.idAccepted], ['TEXT', false])
     assert.deepEqual(seen.slice(1), ['AUTOANSWER asked', 'TEXT asked'])
     assert.match(seen[0] ?? '', /^TAGGED .*asked$/s)
     assert.equal(streams.size, 1)
@@ -105,7 +105,7 @@ test('a peer that knows ids but no requests gets the TEXT under the same id', as
     return [text(isText ? `ACK TEXT ${payload.length} bytes` : 'ERR UNKNOWN(6) save failed: no')]
   })
   const { receipt } = await request(driver, SERVER_ADDRESS, 'asked')
-  assert.deepEqual([receipt.type, receipt.tagged], ['TEXT', true])
+  assert.deepEqual([receipt.type, receipt.idAccepted], ['TEXT', true])
   assert.deepEqual(ids, [receipt.messageId, receipt.messageId])
 })
 
@@ -116,7 +116,7 @@ test('a peer that knows requests but no ids is asked without', async t => {
       : [text('ERR UNKNOWN(10) save failed: no')],
   )
   const { reply, receipt } = await request(driver, SERVER_ADDRESS, 'asked')
-  assert.deepEqual([reply, receipt.tagged, seen[1]], ['reply', false, 'AUTOANSWER asked'])
+  assert.deepEqual([reply, receipt.idAccepted, seen[1]], ['reply', false, 'AUTOANSWER asked'])
 })
 
 const failures: [string, Frame | null, RegExp][] = [
@@ -171,5 +171,5 @@ test('deliveries behind a request get their own answers', async t => {
       .then(() => client.deliver({ text: 'abc' })),
   ])
   await client.close()
-  assert.deepEqual([outcome.reply, one.bytes, two.bytes], ['ACK TEXT 99 bytes', 1, 3])
+  assert.deepEqual([outcome.reply, one.size, two.size], ['ACK TEXT 99 bytes', 1, 3])
 })

@@ -34,7 +34,7 @@ test('what was added is on the disk, listed, and needs no peer and no daemon', a
     status: 'queued',
     target: 'bob',
     type: 'TEXT',
-    bytes: 5,
+    size: 5,
     replyTo: 'r-1',
     tries: 0,
     maybeStored: false,
@@ -44,7 +44,7 @@ test('what was added is on the disk, listed, and needs no peer and no daemon', a
   assert.deepEqual(await outbox.counts(), {
     queued: 1,
     failed: 0,
-    bytes: statSync(join(dir, name)).size,
+    size: statSync(join(dir, name)).size,
     running: false,
   })
 })
@@ -138,8 +138,8 @@ test('what cannot be sent is refused when it is added, and leaves nothing', asyn
     [() => outbox.add('bob', { trace: Buffer.from('x') }), 'CONFIG_INVALID'],
     [() => outbox.add('bob', { text: 'a' }, { messageId: 'ä' }), 'MESSAGE_ID_INVALID'],
     [() => outbox.add('bob', { text: 'a' }, { replyTo: '' }), 'MESSAGE_ID_INVALID'],
-    [() => outbox.add('bob', { text: 'a' }, { expiresIn: 0 }), 'CONFIG_INVALID'],
-    [() => outbox.add('bob', { text: 'a' }, { expiresIn: Number.NaN }), 'CONFIG_INVALID'],
+    [() => outbox.add('bob', { text: 'a' }, { expiresInMs: 0 }), 'CONFIG_INVALID'],
+    [() => outbox.add('bob', { text: 'a' }, { expiresInMs: Number.NaN }), 'CONFIG_INVALID'],
   ]
   for (const [add, code] of refused) await assert.rejects(add, errorCode(code))
   assert.deepEqual(
@@ -183,7 +183,7 @@ test('an outbox that is full says so, whoever has filled it', async t => {
 
 test('an expired message fails with the reason, and retry gives it its time again', async t => {
   const { outbox, net, run } = await openOutbox(t)
-  const id = await outbox.add('bob', { text: 'late' }, { expiresIn: 1_000 })
+  const id = await outbox.add('bob', { text: 'late' }, { expiresInMs: 1_000 })
   const first = run()
   const [event] = await first.told(1)
   assert.equal(event?.topic, 'outbox.failed')
@@ -210,8 +210,8 @@ test('an expired message fails with the reason, and retry gives it its time agai
 
 test('a message for ever does not expire, one that waits is tried at once on retry', async t => {
   const { outbox, net, run } = await openOutbox(t)
-  const id = await outbox.add('bob', { text: 'x' }, { expiresIn: Number.POSITIVE_INFINITY })
-  const running = run({ retryMin: 3_600_000, retryMax: 3_600_000 })
+  const id = await outbox.add('bob', { text: 'x' }, { expiresInMs: Number.POSITIVE_INFINITY })
+  const running = run({ retryMinMs: 3_600_000, retryMaxMs: 3_600_000 })
   for (;;) {
     const [entry] = await outbox.list()
     if (entry?.status === 'waiting') {

@@ -28,7 +28,7 @@ test('of eight that want to run it at once, one at a time does', async t => {
   const dir = join(tempDir(t), 'outbox')
   const nets = Array.from({ length: 8 }, () => new FakeNet())
   const runs = await Promise.all(
-    nets.map(async net => new OutboxRun(await Outbox.open({ dir }), net, { retryMin: 5, retryMax: 5 })),
+    nets.map(async net => new OutboxRun(await Outbox.open({ dir }), net, { retryMinMs: 5, retryMaxMs: 5 })),
   )
   t.after(() => Promise.all(runs.map(run => run.stop())))
   await (await Outbox.open({ dir })).add('7', { text: 'x' })
@@ -46,7 +46,7 @@ test('what another process adds, retries and removes is noticed while it is run'
   const { outbox, net, run } = await openOutbox(t)
   const other = await Outbox.open({ dir: outbox.dir })
   await addService(t, net)
-  const running = run({ retryMin: 3_600_000, retryMax: 3_600_000 })
+  const running = run({ retryMinMs: 3_600_000, retryMaxMs: 3_600_000 })
   await until(async () => (await outbox.counts()).running)
   const at = performance.now()
   await other.add('bob', { text: 'x' })

@@ -23,8 +23,8 @@ const never = Number.POSITIVE_INFINITY
 function intake(budget: ByteBudget, context?: HandlerContext) {
   const frames: IncomingFrame[] = []
   const deadlines = new Deadlines({
-    idleTimeout: never,
-    frameTimeout: never,
+    idleTimeoutMs: never,
+    frameTimeoutMs: never,
     isBusy: () => false,
     onExpired: () => {},
   })
@@ -183,8 +183,8 @@ test('a discarded payload never keeps the assembler full, also if it exceeds the
     onFull: isFull => full.push(isFull),
     budget,
     deadlines: new Deadlines({
-      idleTimeout: never,
-      frameTimeout: never,
+      idleTimeoutMs: never,
+      frameTimeoutMs: never,
       isBusy: () => false,
       onExpired: () => {},
     }),

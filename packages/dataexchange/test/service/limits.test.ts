@@ -42,7 +42,7 @@ test('the connections of one peer are limited', async t => {
 })
 
 test('a dribbled frame ends its connection, although bytes arrive all the time; other peers are served meanwhile', async t => {
-  const node = await startService(t, { frameTimeout: 200 })
+  const node = await startService(t, { frameTimeoutMs: 200 })
   const slow = await node.dial()
   slow.on('error', () => {})
   slow.write(Buffer.from('0000000100000400', 'hex'))
@@ -57,7 +57,7 @@ test('a dribbled frame ends its connection, although bytes arrive all the time; 
 })
 
 test('empty frames do not extend the idle time', async t => {
-  const node = await startService(t, { idleTimeout: 200 })
+  const node = await startService(t, { idleTimeoutMs: 200 })
   const stream = await node.dial()
   stream.on('error', () => {})
   const beat = setInterval(
@@ -72,7 +72,7 @@ test('empty frames do not extend the idle time', async t => {
 })
 
 test('a declared length does not extend the deadline: a large frame without data ends its connection', async t => {
-  const node = await startService(t, { frameTimeout: 200 })
+  const node = await startService(t, { frameTimeoutMs: 200 })
   for (const header of ['0000000110000000', '0000000410000000' + '0001' + '61']) {
     const stream = await node.dial()
     stream.on('error', () => {})
@@ -85,7 +85,7 @@ test('a declared length does not extend the deadline: a large frame without data
 })
 
 test('a flood of empty frames does not extend the idle time, also while some are being handled', async t => {
-  const node = await startService(t, { idleTimeout: 300, durability: 'os' })
+  const node = await startService(t, { idleTimeoutMs: 300, durability: 'os' })
   const stream = await node.dial()
   stream.on('error', () => {})
   const over = closed(stream)

@@ -397,7 +397,7 @@ test('[frame.split] frames that arrive byte by byte are the same frames', async 
 })
 
 test('[idle.closes] a connection without a frame is closed after the idle time; a busy one is not', async t => {
-  const node = await startService(t, { idleTimeout: 150 })
+  const node = await startService(t, { idleTimeoutMs: 150 })
   const idle = await node.dial()
   const busy = await node.dial()
   const idleClosed = closed(idle)
@@ -415,7 +415,7 @@ test('[idle.closes] a connection without a frame is closed after the idle time; 
 })
 
 test('[idle.negative] a negative idle time turns the limit off', async t => {
-  const node = await startService(t, { idleTimeout: -1 })
+  const node = await startService(t, { idleTimeoutMs: -1 })
   const stream = await node.dial()
   await delay(30)
   await writeFrame(stream, text('x'))

@@ -80,7 +80,19 @@ export async function clearOutbox(context: Context, dir?: string): Promise<void>
 const DEFAULT_LIMIT = 20
 
 function recordOf(entry: OutboxEntry): Record<string, unknown> {
-  const { id, status, target, type, bytes, filename, path, replyTo, tries, maybeStored, lastError } = entry
+  const {
+    id,
+    status,
+    target,
+    type,
+    size: bytes,
+    filename,
+    path,
+    replyTo,
+    tries,
+    maybeStored,
+    lastError,
+  } = entry
   return {
     id,
     status,
@@ -107,7 +119,7 @@ function recordOf(entry: OutboxEntry): Record<string, unknown> {
 
 /** Columns: id, target, content, size, age, tries, state. */
 function rowOf(entry: OutboxEntry): (string | number)[] {
-  const { id, target, type, filename, bytes, addedAt, tries } = entry
+  const { id, target, type, filename, size: bytes, addedAt, tries } = entry
   const what = filename === undefined ? (type ?? '-') : `${type} ${filename}`
   const age = durationText(Math.max(0, Date.now() - addedAt))
   const tried = tries === 0 ? 'not tried' : plural(tries, 'try').replace('trys', 'tries')

@@ -68,7 +68,7 @@ async function watch({ output }: Context, dir: string, full = false): Promise<vo
 }
 
 function fileData(file: ReceivedFile): Record<string, unknown> {
-  const { name, size, modified, path, files } = file
+  const { name, size, modifiedAt: modified, path, files } = file
   return {
     name,
     bytes: size,
@@ -88,7 +88,7 @@ function fileData(file: ReceivedFile): Record<string, unknown> {
 }
 
 function listText(files: readonly ReceivedFile[]): string {
-  return table(files.map(file => [timeText(file.modified), file.size, nameText(file)]))
+  return table(files.map(file => [timeText(file.modifiedAt), file.size, nameText(file)]))
 }
 
 /** Marks a folder with a slash. */

@@ -63,7 +63,7 @@ export async function sendFile(
         name,
         skipSpecial,
         signal,
-        timeoutMs: timeout,
+        stallTimeoutMs: timeout,
         transport: stream ? 'stream' : 'file',
         onProgress: progress.update,
       })
@@ -152,7 +152,7 @@ interface Result {
 }
 
 function resultOf(receipt: FileReceipt, address: Address): Result {
-  const { filename, bytes, bytesSent, sha256, elapsedMs, transport, verified, reconnects } = receipt
+  const { filename, size: bytes, bytesSent, sha256, elapsedMs, transport, verified, reconnects } = receipt
   return {
     filename,
     bytes,

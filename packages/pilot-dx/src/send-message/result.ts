@@ -18,7 +18,7 @@ export interface SendResult extends Partial<Legs> {
 
 /** The result of the message number `seq`, which may reply to `replyTo`. */
 export function resultOf(receipt: Receipt, seq: number, replyTo?: string): SendResult {
-  const { bytes, answer, messageId, tagged, duplicate, resent, trace } = receipt
+  const { size: bytes, answer, messageId, idAccepted: tagged, duplicate, resent, trace } = receipt
   return {
     seq,
     bytes,

@@ -40,7 +40,9 @@ export class Sending {
     const timeoutMs = Number.POSITIVE_INFINITY
     try {
       for (let n = 0; n < count; n++) {
-        this.#acknowledged(await client.deliver(message, { ...this.#ids(), signal, timeoutMs }))
+        this.#acknowledged(
+          await client.deliver(message, { ...this.#ids(), signal, answerTimeoutMs: timeoutMs }),
+        )
       }
     } finally {
       await client.close()
@@ -67,8 +69,8 @@ export class Sending {
 
   /** Waits in the inbox for the reply. */
   async wait(watch: ReplyWatch, timeoutMs: number): Promise<void> {
-    const { messageId, tagged } = this.#receipt ?? {}
-    const message = await watch.reply({ messageId, tagged, timeoutMs })
+    const { messageId, idAccepted: tagged } = this.#receipt ?? {}
+    const message = await watch.reply({ messageId, idAccepted: tagged, timeoutMs })
     const { inboxReply } = await import('./reply.ts')
     this.#replied(inboxReply(message))
   }

@@ -51,7 +51,12 @@ export async function queueMessage(
   const ids: string[] = []
   const expiresIn = queueOptions.expires
   for (let i = 0; i < count; i++) {
-    ids.push(await outbox.add(target, message, { ...options, ...(expiresIn !== undefined && { expiresIn }) }))
+    ids.push(
+      await outbox.add(target, message, {
+        ...options,
+        ...(expiresIn !== undefined && { expiresInMs: expiresIn }),
+      }),
+    )
   }
   const { running } = await outbox.counts()
   const told = count > 1 ? { message_ids: ids } : { message_id: ids[0] }

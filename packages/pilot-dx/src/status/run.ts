@@ -114,9 +114,9 @@ async function answers(driver: Driver, address: Address): Promise<boolean> {
 async function lookIntoFolders(context: Context) {
   const inbox = { dir: inboxDir(context), ...(await countMessages(inboxDir(context))) }
   const received = { dir: receivedDir(context), ...(await listReceived(receivedDir(context))) }
-  const outbox = await (await Outbox.open({ dir: outboxDir(context) })).counts()
+  const { queued, failed, size, running } = await (await Outbox.open({ dir: outboxDir(context) })).counts()
   return {
-    outbox: { dir: outboxDir(context), ...outbox },
+    outbox: { dir: outboxDir(context), queued, failed, bytes: size, running },
     inbox: {
       dir: inbox.dir,
       messages: inbox.files,

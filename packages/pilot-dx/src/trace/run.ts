@@ -66,7 +66,7 @@ const LEG_NAMES: Record<keyof Legs, string> = {
 }
 
 async function probe(client: Client, size: number, timeoutMs?: number): Promise<Legs> {
-  const receipt = await client.deliver({ trace: Buffer.alloc(size, '.') }, { timeoutMs })
+  const receipt = await client.deliver({ trace: Buffer.alloc(size, '.') }, { answerTimeoutMs: timeoutMs })
   if (receipt.trace !== undefined) return legsOf(receipt.trace, wallClockNs())
   throw new DeliveryError('ANSWER_INVALID', 'the peer acknowledged the probe without times', {
     answer: receipt.answer,

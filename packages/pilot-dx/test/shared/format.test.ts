@@ -53,7 +53,7 @@ test('progress tells share, bytes, rate and what is left', () => {
     total: 8 * MiB,
     bytesDone: 0,
     bytesSent: 0,
-    resumed: 0,
+    bytesResumed: 0,
     bytesPerSecond: 0,
     etaMs: undefined,
     reconnects: 0,

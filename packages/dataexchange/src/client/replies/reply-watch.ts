@@ -25,7 +25,7 @@ export interface ReplyOptions extends WaitOptions {
   /** The id of the sent message. @default none */
   messageId?: string | undefined
   /** Whether the peer accepted that id; if it does not support ids, it cannot set `reply_to`. @default true with an id */
-  tagged?: boolean | undefined
+  idAccepted?: boolean | undefined
   /** Milliseconds from the call. @default 30000 */
   timeoutMs?: number | undefined
 }
@@ -85,13 +85,15 @@ export class ReplyWatch {
   async reply(options: ReplyOptions = {}): Promise<InboxMessage> {
     const {
       messageId,
-      tagged = messageId !== undefined,
+      idAccepted = messageId !== undefined,
       signal,
       timeoutMs = LIMITS.replyWait.value,
     } = options
     const choice = new ReplyChoice(messageId === undefined ? [] : [messageId])
     try {
-      return await withWait('the reply', { signal, timeoutMs }, over => this.#search(choice, tagged, over))
+      return await withWait('the reply', { signal, timeoutMs }, over =>
+        this.#search(choice, idAccepted, over),
+      )
     } catch (error) {
       if (!(error instanceof DriverError) || error.code !== 'TIMED_OUT') throw error
       // At the end of the wait a held message is the reply.
@@ -120,9 +122,9 @@ export class ReplyWatch {
     this.#next.catch(() => {})
   }
 
-  #search(choice: ReplyChoice, tagged: boolean, over: AbortSignal): Promise<InboxMessage> {
+  #search(choice: ReplyChoice, idAccepted: boolean, over: AbortSignal): Promise<InboxMessage> {
     // Starts now, to be done when a message arrives.
-    const echoes = tagged ? namesItsReplies(this.#dir, this.#from, over) : Promise.resolve(false)
+    const echoes = idAccepted ? namesItsReplies(this.#dir, this.#from, over) : Promise.resolve(false)
     return new Promise((found, failed) => {
       const holdBack = async () => {
         if (await echoes) await delay(REPLY_HOLD_MS, undefined, { signal: over })

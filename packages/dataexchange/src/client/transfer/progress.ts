@@ -12,7 +12,7 @@ export interface TransferProgress {
   /** Written bytes of the file, including repeated ones. */
   bytesSent: number
   /** Bytes that the receiver had from an earlier transfer. */
-  resumed: number
+  bytesResumed: number
   /** Average of the last 3 seconds. Zero at first. */
   bytesPerSecond: number
   /** Milliseconds for the remaining bytes at that rate; undefined at rate zero. */
@@ -29,7 +29,7 @@ export class ProgressFeed {
     total: 0,
     bytesDone: 0,
     bytesSent: 0,
-    resumed: 0,
+    bytesResumed: 0,
     bytesPerSecond: 0,
     etaMs: undefined,
     reconnects: 0,

@@ -18,14 +18,14 @@ export async function sendByFrame(job: TransferJob): Promise<string> {
     const advance = (written: number) => {
       stallTimer.reset()
       const phase = written === source.size ? 'finishing' : 'sending'
-      progress.update({ phase, bytesDone: written, bytesSent: before + written, resumed: 0 })
+      progress.update({ phase, bytesDone: written, bytesSent: before + written, bytesResumed: 0 })
     }
     advance(0)
     const data = Readable.from(source.pieces(), { highWaterMark: 1 })
     const message = { file: data, name, size: source.size }
     // The stall timer is the only timeout.
     const timeoutMs = Number.POSITIVE_INFINITY
-    return (await client.deliver(message, { signal, timeoutMs, onProgress: advance })).answer
+    return (await client.deliver(message, { signal, answerTimeoutMs: timeoutMs, onProgress: advance })).answer
   } finally {
     await client.close()
   }

@@ -112,10 +112,10 @@ class StreamSender {
       begun: offset => {
         stallTimer.reset()
         // On a later connection the offset includes bytes of this transfer.
-        const resumed = this.#furthest === NOTHING_YET ? offset : progress.state.resumed
+        const resumed = this.#furthest === NOTHING_YET ? offset : progress.state.bytesResumed
         this.#isKnown = true
         this.#advance(offset)
-        progress.update({ phase: 'sending', bytesDone: offset, resumed })
+        progress.update({ phase: 'sending', bytesDone: offset, bytesResumed: resumed })
       },
       sent: bytes => progress.update({ bytesSent: progress.state.bytesSent + bytes }),
       acknowledged: offset => {

@@ -32,7 +32,7 @@ import type { TransferJob } from './upload-types.ts'
  * not their owners. Any other entry, such as a symbolic link, is an error, or left out with `skipSpecial`. A file or folder
  * that changes meanwhile is an error.
  *
- * `timeoutMs` (@default 60 s, `LIMITS.uploadStall`) is the longest time without progress `[stream.send-stall]`. When
+ * `stallTimeoutMs` (@default 60 s, `LIMITS.uploadStall`) is the longest time without progress `[stream.send-stall]`. When
  * `signal` fires, the peer gets ABORT, and the connection is closed before the result rejects; the peer may keep its part
  * of the file to resume from.
  *
@@ -67,13 +67,15 @@ async function run(
   options: TransferOptions,
   progress: ProgressFeed,
 ): Promise<FileReceipt> {
-  const { name, skipSpecial, timeoutMs = LIMITS.uploadStall.value } = options
+  const { name, skipSpecial, stallTimeoutMs = LIMITS.uploadStall.value } = options
   const giveUp = new AbortController()
   const { signal } = giveUp
   const onAbort = () => {
     giveUp.abort(new AbortError('the transfer was aborted', { cause: options.signal?.reason }))
   }
-  const stallTimer = new StallTimer(timeoutMs, () => giveUp.abort(stalled(progress.state, timeoutMs)))
+  const stallTimer = new StallTimer(stallTimeoutMs, () =>
+    giveUp.abort(stalled(progress.state, stallTimeoutMs)),
+  )
   if (options.signal?.aborted) onAbort()
   options.signal?.addEventListener('abort', onAbort, { once: true })
   try {
@@ -112,11 +114,11 @@ async function sendOpened(
   const startedAt = performance.now()
   job.stallTimer.reset()
   const receipt = (sentBy: 'stream' | 'file', answer: string): FileReceipt => {
-    const { bytesSent, resumed, reconnects } = job.progress.state
+    const { bytesSent, bytesResumed: resumed, reconnects } = job.progress.state
     return {
       transport: sentBy,
       filename: name,
-      bytes: source.size,
+      size: source.size,
       bytesSent,
       bytesResumed: resumed,
       sha256: Buffer.from(sha256).toString('hex'),

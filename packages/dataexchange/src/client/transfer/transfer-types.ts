@@ -2,7 +2,9 @@ import type { WaitOptions } from '../../async/wait.ts'
 import type { TransferProgress } from './progress.ts'
 
 /** Options of `transferFile()`. */
-export interface TransferOptions extends WaitOptions {
+export interface TransferOptions extends Pick<WaitOptions, 'signal'> {
+  /** Maximum time without progress, in milliseconds. The transfer is given up then. @default 60000 */
+  stallTimeoutMs?: number | undefined
   /**
    * Name for the peer: at most 255 bytes, without folders. `.tar` is appended to the name of a folder if it is missing.
    * @default the name of the path or the File
@@ -27,7 +29,7 @@ export interface FileReceipt {
   /** The name for the peer. */
   filename: string
   /** Bytes of the file. */
-  bytes: number
+  size: number
   /** Written bytes of the file, including repeated ones. */
   bytesSent: number
   /** Bytes that the peer had from an earlier transfer. */

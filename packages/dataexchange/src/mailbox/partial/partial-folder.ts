@@ -23,7 +23,7 @@
 // removed. After a crash in between, the partial file has two links. It must not be written to, so `open` replaces it.
 //
 // Quota. Partial files count for receivedMaxBytes. Idle ones, which no transfer writes, are removed when their space
-// is needed, and expire after `partialTimeout`. Until a removal has finished, its names cannot be used: the removal
+// is needed, and expire after `partialTimeoutMs`. Until a removal has finished, its names cannot be used: the removal
 // would delete a new file of the same name.
 //
 // Other programs may delete partial files at any time. The folder is listed when it is needed; requests of

@@ -47,9 +47,9 @@ export interface TransfersOptions {
   /** Whether files are synced. */
   readonly durable: boolean
   /** Milliseconds after which an idle partial file expires; Infinity: never. */
-  readonly partialTimeout: number
+  readonly partialTimeoutMs: number
   /** Milliseconds without progress after which a transfer is closed; Infinity: never. */
-  readonly transferTimeout: number
+  readonly transferStallTimeoutMs: number
   readonly logger: Logger
 }
 
@@ -76,10 +76,10 @@ export class Transfers {
 
   /** Lists the partial files, removes those that have expired, and keeps doing so until {@link close}. */
   async load(): Promise<void> {
-    const { partialTimeout, transferTimeout } = this.#options
+    const { partialTimeoutMs, transferStallTimeoutMs } = this.#options
     await this.#options.quota.refresh()
     await this.#sweep()
-    const shortest = Math.min(partialTimeout, transferTimeout)
+    const shortest = Math.min(partialTimeoutMs, transferStallTimeoutMs)
     if (shortest === Number.POSITIVE_INFINITY) return
     this.#timer = setInterval(() => this.#check(), Math.min(shortest / CHECKS_PER_TIMEOUT, MAX_INTERVAL_MS))
     this.#timer.unref()
@@ -194,11 +194,11 @@ export class Transfers {
 
   /** Closes transfers without progress `[stream.receive-stall]`, and sweeps when it is time. */
   #check(): void {
-    const { partialTimeout, transferTimeout } = this.#options
+    const { partialTimeoutMs, transferStallTimeoutMs } = this.#options
     for (const transfer of this.#open.values()) {
-      if (transfer.idleMs > transferTimeout) void transfer.close('there was no progress for too long')
+      if (transfer.idleMs > transferStallTimeoutMs) void transfer.close('there was no progress for too long')
     }
-    if (this.#sweeping || performance.now() - this.#sweptAt < partialTimeout / CHECKS_PER_TIMEOUT) return
+    if (this.#sweeping || performance.now() - this.#sweptAt < partialTimeoutMs / CHECKS_PER_TIMEOUT) return
     this.#sweeping = this.#sweep()
       .catch((err: unknown) => this.#options.logger.warn({ err }, 'cannot remove expired partial files'))
       .finally(() => {
@@ -209,7 +209,7 @@ export class Transfers {
   /** Removes expired partial files `[stream.receive-expiry]`. */
   async #sweep(): Promise<void> {
     this.#sweptAt = performance.now()
-    const swept = await this.#partials.sweep(this.#options.partialTimeout)
+    const swept = await this.#partials.sweep(this.#options.partialTimeoutMs)
     if (swept > 0) this.#options.logger.info({ dir: this.#dir, swept }, 'removed expired partial files')
   }
 }

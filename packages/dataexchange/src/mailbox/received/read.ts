@@ -21,7 +21,7 @@ export interface ReceivedFile extends Partial<Omit<FileRecord, 'size'>> {
   /** Number of files in a folder; undefined for a file. */
   readonly files?: number
   /** Time of the last change, in ms since the Unix epoch. */
-  readonly modified: number
+  readonly modifiedAt: number
   /** Why the record cannot be used, for people. */
   readonly damagedRecord?: string
 }
@@ -58,8 +58,8 @@ export interface ReceivedList {
  */
 export async function listReceived(dir: string, filter: ReceivedFilter = {}): Promise<ReceivedList> {
   const { limit = Number.POSITIVE_INFINITY, since = 0 } = filter
-  const found = (await findFiles(dir)).filter(({ modified }) => modified >= since)
-  found.sort((a, b) => b.modified - a.modified || (a.name < b.name ? 1 : -1))
+  const found = (await findFiles(dir)).filter(({ modifiedAt: modified }) => modified >= since)
+  found.sort((a, b) => b.modifiedAt - a.modifiedAt || (a.name < b.name ? 1 : -1))
   if (filter.from === undefined && filter.name === undefined) {
     const files = await Promise.all(found.slice(0, limit).map(file => withRecord(dir, file)))
     return { files, total: found.length }
@@ -94,7 +94,7 @@ export async function clearReceived(
 ): Promise<{ cleared: number; remaining: number }> {
   let cleared = 0
   let remaining = 0
-  for (const { name, path, modified, isFolder } of await findFiles(dir)) {
+  for (const { name, path, modifiedAt: modified, isFolder } of await findFiles(dir)) {
     if (modified >= before) {
       remaining++
       continue
@@ -120,7 +120,8 @@ export async function clearPartials(dir: string, before: number = Number.POSITIV
     const isPartial = parsePartialName(name) !== undefined
     if (!isPartial && !isOwnerFileName(name)) continue
     const file = await findFile(partials, name)
-    if (file !== undefined && file.modified < before && (await removeFile(file.path)) && isPartial) cleared++
+    if (file !== undefined && file.modifiedAt < before && (await removeFile(file.path)) && isPartial)
+      cleared++
   }
   return cleared
 }
@@ -144,7 +145,7 @@ interface FoundFile {
   readonly path: string
   /** Size of a file; meaningless for a folder. */
   readonly size: number
-  readonly modified: number
+  readonly modifiedAt: number
   readonly isFolder: boolean
 }
 
@@ -163,7 +164,7 @@ async function findFile(dir: string, name: string): Promise<FoundFile | undefine
   const stats = await lstat(path).catch(() => undefined)
   const isFolder = stats?.isDirectory() === true && isUnpackedName(name)
   if (stats === undefined || !(isFolder || stats.isFile())) return undefined
-  return { name, path, size: stats.size, modified: stats.mtimeMs, isFolder }
+  return { name, path, size: stats.size, modifiedAt: stats.mtimeMs, isFolder }
 }
 
 /** Adds the record, and the size of a folder. */

@@ -34,7 +34,7 @@ export interface FileRecord {
 }
 
 /** A file or folder to look up the record of. Size and time tell whether the record belongs to the file. */
-export type Recorded = { name: string; isFolder?: false; size: number; modified: number } | RecordedFolder
+export type Recorded = { name: string; isFolder?: false; size: number; modifiedAt: number } | RecordedFolder
 
 /** An unpacked folder. It has the record of its archive; its content may have changed since. */
 export interface RecordedFolder {
@@ -147,7 +147,7 @@ export async function readRecord(
     if ('damaged' in record) return record
     const { modifiedMs, ...rest } = record
     if (entry.isFolder) return rest
-    const isSame = rest.size === entry.size && Math.abs(modifiedMs - entry.modified) <= TIME_STEP_MS
+    const isSame = rest.size === entry.size && Math.abs(modifiedMs - entry.modifiedAt) <= TIME_STEP_MS
     return isSame ? rest : { damaged: 'the file has changed since it was received' }
   } catch (error) {
     return { damaged: messageOf(error) }

@@ -122,7 +122,7 @@ export class Unpacker {
     const found = await readRecord(this.#folder.layout.dir, {
       name,
       size: stats.size,
-      modified: stats.mtimeMs,
+      modifiedAt: stats.mtimeMs,
     })
     const record = found === undefined || 'damaged' in found ? undefined : found
     const common = { record: record ?? {}, size: stats.size }

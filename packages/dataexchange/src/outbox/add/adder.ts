@@ -18,7 +18,7 @@ export interface AddOptions {
   /** The id of the message that this one answers. */
   replyTo?: string | undefined
   /** Time to live in milliseconds; Infinity for no end. @default 7 days */
-  expiresIn?: number | undefined
+  expiresInMs?: number | undefined
   /**
    * Whether to copy a file that is given by its path. Otherwise the file is read when it is sent, and must not have changed
    * since. @default false
@@ -132,11 +132,11 @@ interface Plan {
 }
 
 async function headOf(target: string, messageId: string, options: AddOptions): Promise<Plan['head']> {
-  const { replyTo, expiresIn = LIMITS.outboxExpiry.value } = options
+  const { replyTo, expiresInMs = LIMITS.outboxExpiry.value } = options
   checkMessageId(messageId)
   if (replyTo !== undefined) checkMessageId(replyTo)
-  if (!(expiresIn > 0)) {
-    throw new PluginError('CONFIG_INVALID', `expiresIn is ${expiresIn}; it must be over zero, in ms`)
+  if (!(expiresInMs > 0)) {
+    throw new PluginError('CONFIG_INVALID', `expiresInMs is ${expiresInMs}; it must be over zero, in ms`)
   }
   peerKey(target)
   return {
@@ -144,7 +144,7 @@ async function headOf(target: string, messageId: string, options: AddOptions): P
     messageId,
     ...(replyTo !== undefined && { replyTo }),
     addedAt: Date.now(),
-    expiresIn: expiresIn === Number.POSITIVE_INFINITY ? null : expiresIn,
+    expiresIn: expiresInMs === Number.POSITIVE_INFINITY ? null : expiresInMs,
   }
 }
 

@@ -17,7 +17,7 @@ export interface OutboxEntry {
   /** `TEXT`, `JSON`, `BINARY`, `FILE`, ...; undefined if the entry is damaged. */
   type: string | undefined
   /** Bytes of the payload or the file. */
-  bytes: number
+  size: number
   /** Name of a file for the peer. */
   filename?: string
   /** Path of a file that is read when it is sent. */
@@ -54,7 +54,7 @@ export async function describeEntry(
       status,
       target,
       type: typeName(type),
-      bytes: file?.size ?? reader.size,
+      size: file?.size ?? reader.size,
       ...(filename !== undefined && { filename }),
       ...(file !== undefined && { path: file.path }),
       ...(replyTo !== undefined && { replyTo }),
@@ -69,7 +69,7 @@ export async function describeEntry(
     const { id, seq, bytes } = seen
     const addedAt = Math.trunc(seq / 1000)
     const fields = stateFields({ ...state, lastError: state.lastError ?? tryError(error) })
-    return { id, status: 'failed', target: undefined, type: undefined, bytes, addedAt, ...fields }
+    return { id, status: 'failed', target: undefined, type: undefined, size: bytes, addedAt, ...fields }
   }
 }
 

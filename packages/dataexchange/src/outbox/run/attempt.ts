@@ -19,7 +19,7 @@ export interface AttemptOptions {
   readonly dir: string
   readonly driver: Network
   readonly maxFrameSize: number | undefined
-  readonly timeoutMs: number | undefined
+  readonly answerTimeoutMs: number | undefined
   readonly signal: AbortSignal
   /** Awaited when the peer is connected, before the entry is read and sent. */
   begin(): Promise<void>
@@ -32,10 +32,10 @@ export async function attempt(
   client: ResendingClient,
   options: AttemptOptions,
 ): Promise<Delivered> {
-  const { dir, driver, maxFrameSize, timeoutMs, signal, begin } = options
+  const { dir, driver, maxFrameSize, answerTimeoutMs, signal, begin } = options
   const { stem, target, hasFile, fileSize } = entry
   if (hasFile) await checkFile(dir, stem)
-  const send = { dir, stem, signal, timeoutMs }
+  const send = { dir, stem, signal, answerTimeoutMs }
   if (goesInChunks(fileSize, maxFrameSize ?? defaultMaxFrameSize())) {
     const address = await resolveTarget(driver, target, { signal })
     queue.address = address.toString()

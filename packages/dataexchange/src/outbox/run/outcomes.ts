@@ -41,7 +41,7 @@ export class Outcomes {
   async delivered(
     queue: PeerQueue,
     entry: QueuedEntry,
-    { type, bytes, duplicate }: Delivered,
+    { type, size: bytes, duplicate }: Delivered,
   ): Promise<void> {
     const { store, logger, publish } = this.#options
     await store.remove(entry.stem)

@@ -18,7 +18,7 @@ export interface RunnerOptions extends OutcomesOptions {
   readonly driver: Network
   readonly peersAtOnce: number
   readonly maxFrameSize: number | undefined
-  readonly timeoutMs: number | undefined
+  readonly answerTimeoutMs: number | undefined
 }
 
 /** Sends the entries of an outbox while it runs. */
@@ -160,7 +160,7 @@ export class Runner {
 
   /** Resolves with whether the entry was delivered. */
   async #try(queue: PeerQueue, entry: QueuedEntry, client: ResendingClient): Promise<boolean> {
-    const { store, driver, maxFrameSize, timeoutMs } = this.#options
+    const { store, driver, maxFrameSize, answerTimeoutMs } = this.#options
     const before = entry.state
     const sending = new AbortController()
     entry.sending = sending
@@ -169,7 +169,7 @@ export class Runner {
         dir: store.dir,
         driver,
         maxFrameSize,
-        timeoutMs,
+        answerTimeoutMs,
         signal: sending.signal,
         begin: () => this.#outcomes.begin(entry),
       })

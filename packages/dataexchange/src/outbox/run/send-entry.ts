@@ -10,7 +10,7 @@ import type { Network } from './lazy-network.ts'
 /** The peer's answer. */
 export interface Delivered {
   readonly type: string
-  readonly bytes: number
+  readonly size: number
   /** True if the peer had it already. */
   readonly duplicate: boolean
 }
@@ -22,7 +22,7 @@ export interface SendOptions {
   readonly stem: string
   readonly signal: AbortSignal
   /** ms for the answer. @default the client's */
-  readonly timeoutMs: number | undefined
+  readonly answerTimeoutMs: number | undefined
 }
 
 /**
@@ -32,13 +32,13 @@ export interface SendOptions {
  * @throws what {@link EntryReader.open}, {@link openReference} and `Client.deliver` throw
  */
 export function sendFrame(client: ResendingClient, options: SendOptions): Promise<Delivered> {
-  const { signal, timeoutMs } = options
+  const { signal, answerTimeoutMs } = options
   return withEntry(options, async (reader, source) => {
     const { messageId, replyTo, type, filename, file } = reader.head
     const named = { type, ...(filename !== undefined && { filename }) }
     const isSmall = file === undefined && source.size <= FIXED_LIMITS.wholeFrame.value
     const message = isSmall ? { ...named, payload: await reader.whole() } : { ...named, source }
-    return client.deliver(message, { messageId, replyTo, signal, timeoutMs })
+    return client.deliver(message, { messageId, replyTo, signal, answerTimeoutMs })
   })
 }
 
@@ -51,8 +51,8 @@ export function sendInChunks(
   const { signal, maxFrameSize } = options
   return withEntry(options, async ({ head: { filename = '' } }, source) => {
     const transfer = transferFile(driver, address, source, { name: filename, signal, maxFrameSize })
-    const { bytes } = await transfer.result
-    return { type: 'FILE', bytes, duplicate: false }
+    const { size } = await transfer.result
+    return { type: 'FILE', size, duplicate: false }
   })
 }
 

@@ -6,9 +6,9 @@ export const FRAME_MIN_RATE: number = 4 * KiB
 /** Options of {@link Deadlines}. */
 export interface DeadlineOptions {
   /** Time in ms without a byte of payload. Infinity: off. */
-  idleTimeout: number
+  idleTimeoutMs: number
   /** Time in ms for one frame, plus the time that its received bytes take at `FRAME_MIN_RATE`. Infinity: off. */
-  frameTimeout: number
+  frameTimeoutMs: number
   /** True while a payload of the peer is being handled: then the peer is not idle. */
   isBusy: () => boolean
   /** Called when a deadline passes, with the reason. */
@@ -27,10 +27,10 @@ export class Deadlines {
   #frameDue: number | undefined
   #pausedAt: number | undefined
 
-  constructor({ idleTimeout, frameTimeout, isBusy, onExpired }: DeadlineOptions) {
+  constructor({ idleTimeoutMs, frameTimeoutMs, isBusy, onExpired }: DeadlineOptions) {
     // Copies the fields, so that each connection does not keep the larger object of the caller.
-    this.#options = { idleTimeout, frameTimeout, isBusy, onExpired }
-    const shortest = Math.min(idleTimeout, frameTimeout)
+    this.#options = { idleTimeoutMs, frameTimeoutMs, isBusy, onExpired }
+    const shortest = Math.min(idleTimeoutMs, frameTimeoutMs)
     // One timer checks a few times in each period, instead of one for each byte or frame.
     if (shortest !== Number.POSITIVE_INFINITY) {
       this.#timer = setInterval(() => this.#check(), Math.min(shortest / CHECKS, LONGEST_TIMER))
@@ -39,7 +39,7 @@ export class Deadlines {
 
   /** Starts the deadline of a frame. */
   frameStarted(): void {
-    this.#frameDue = performance.now() + this.#options.frameTimeout
+    this.#frameDue = performance.now() + this.#options.frameTimeoutMs
   }
 
   /** Extends the deadlines by `bytes` received bytes. */
@@ -78,7 +78,7 @@ export class Deadlines {
     const due = this.#frameDue
     if (due !== undefined && now > due) this.#options.onExpired('a frame takes too long')
     else if (due === undefined && this.#options.isBusy()) this.#aliveAt = now
-    else if (now - this.#aliveAt > this.#options.idleTimeout) this.#options.onExpired('idle for too long')
+    else if (now - this.#aliveAt > this.#options.idleTimeoutMs) this.#options.onExpired('idle for too long')
   }
 }
 

@@ -42,7 +42,7 @@ export type AnswerHook = (
 export interface RequestAnswererOptions {
   answer: AnswerHook
   /** Time in ms for one reply. */
-  replyTimeout: number
+  replyTimeoutMs: number
   /** Largest reply in bytes. */
   maxReply: number
 }
@@ -79,7 +79,7 @@ export class RequestAnswerer {
     request: AnswerRequest,
     signal: AbortSignal,
   ): { reply: Promise<Uint8Array>; settled: Promise<unknown> } {
-    const { answer, replyTimeout: timeoutMs } = this.#options
+    const { answer, replyTimeoutMs: timeoutMs } = this.#options
     let running: Promise<unknown> = Promise.resolve()
     let over = signal
     const reply = withWait('the answer', { signal, timeoutMs }, aborted => {

@@ -127,7 +127,7 @@ test('[reply.held] only a peer that has got my id can name it', async t => {
   await using watch = await ReplyWatch.start(PEER, { inboxDir: dir })
   put({ data: 'no name' })
   t.mock.timers.enable({ apis: ['setTimeout'] })
-  assert.equal((await watch.reply({ messageId: MINE, tagged: false, ...LONG })).data, 'no name')
+  assert.equal((await watch.reply({ messageId: MINE, idAccepted: false, ...LONG })).data, 'no name')
 })
 
 test('a node that sends to itself does not take its own message for the reply', async t => {

@@ -53,7 +53,7 @@ test('a file is stored and verified, and the receipt says so', async t => {
   assert.deepEqual(receipt, {
     transport: 'stream',
     filename: 'a.bin',
-    bytes: content.length,
+    size: content.length,
     bytesSent: content.length,
     bytesResumed: 0,
     sha256,
@@ -72,7 +72,7 @@ test('every kind of source can be sent', async t => {
     await send(peer, source).result
     assert.ok(peer.files.pop()?.data.equals(content))
   }
-  assert.equal((await send(peer, new Uint8Array(0)).result).bytes, 0)
+  assert.equal((await send(peer, new Uint8Array(0)).result).size, 0)
 })
 
 test('[stream.send-resume] what the peer has is not sent again', async t => {
@@ -396,7 +396,7 @@ test('[stream.send-stall] a transfer without progress ends', async t => {
     t,
     at('chunk', () => true),
   )
-  await assert.rejects(send(mute, content, { timeoutMs: 300 }).result, {
+  await assert.rejects(send(mute, content, { stallTimeoutMs: 300 }).result, {
     code: 'TIMED_OUT',
     message: `no progress for 300 ms; the peer has 0 of ${content.length} bytes`,
   })
@@ -412,7 +412,7 @@ test('the peer has time to check a large file, on top of the timeout', async t =
   // So slow a receiver is allowed 200 ms for this file.
   setLimit(t, 'uploadHashRate', content.length * 5)
   const startedAt = performance.now()
-  await assert.rejects(send(peer, content, { timeoutMs: 800 }).result, { code: 'ANSWER_TIMED_OUT' })
+  await assert.rejects(send(peer, content, { stallTimeoutMs: 800 }).result, { code: 'ANSWER_TIMED_OUT' })
   assert.ok(performance.now() - startedAt >= 990)
 })
 
@@ -554,7 +554,7 @@ test('a folder is sent as an archive, and gone on with as a file is', async t =>
     ['photos.tar', true, { files: 2, folders: 2, skipped: ['link'] }],
   )
   const archive = peer.files.pop()?.data
-  assert.equal(archive?.length, sent.bytes)
+  assert.equal(archive?.length, sent.size)
 
   peer.partials.set(sent.sha256.slice(0, 32), (archive ?? content).subarray(0, 3 * CHUNK))
   const again = await transferFile(peer.streams, 'server', `${dir}/`, { name: 'photos', skipSpecial: true })

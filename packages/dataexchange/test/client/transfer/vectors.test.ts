@@ -23,7 +23,7 @@ for (const vector of fileStreamVectors) {
       while (script[0] !== undefined && got.length >= script[0].after) stream.write(script.shift()?.answer)
     }
     assert.equal(got.toString('hex'), vector.sender_frames_hex.join(''))
-    const { bytes, bytesSent, bytesResumed, sha256, verified } = await result
+    const { size: bytes, bytesSent, bytesResumed, sha256, verified } = await result
     const resumed = vector.bytes_already_on_receiver
     assert.deepEqual(
       [bytes, bytesSent, bytesResumed, sha256, verified],

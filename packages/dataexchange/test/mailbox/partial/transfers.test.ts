@@ -220,7 +220,7 @@ test('[stream.receive-expiry] partial files idle for an hour are removed at the 
 })
 
 test('[stream.receive-expiry] idle partial files are also removed while the service runs', async t => {
-  const mailbox = await tempMailbox(t, { partialTimeout: 100 })
+  const mailbox = await tempMailbox(t, { partialTimeoutMs: 100 })
   const [left, open] = [inputFor(randomBytes(100)), inputFor(randomBytes(100))]
   await (await mailbox.openTransfer(left)).close('by the test')
   const transfer = await mailbox.openTransfer(open)
@@ -230,14 +230,14 @@ test('[stream.receive-expiry] idle partial files are also removed while the serv
   await transfer.close('by the test')
 })
 
-test('with partialTimeout off, partial files never expire', async t => {
+test('with partialTimeoutMs off, partial files never expire', async t => {
   const mailbox = await tempMailbox(t)
   const input = inputFor(randomBytes(100))
   await mailbox.openTransfer(input)
   await mailbox.close()
   const path = join(mailbox.receivedDir, '.partial', hexId(input))
   await utimes(path, new Date(0), new Date(0))
-  await reopen(t, mailbox, { partialTimeout: -1, transferTimeout: -1 })
+  await reopen(t, mailbox, { partialTimeoutMs: -1, transferStallTimeoutMs: -1 })
   assert.ok(existsSync(path))
 })
 
@@ -420,7 +420,10 @@ test('while a transfer is published, its bytes count at every moment', async t =
       return real.publish(file, { ...finished, discard })
     },
   }
-  const never = { partialTimeout: Number.POSITIVE_INFINITY, transferTimeout: Number.POSITIVE_INFINITY }
+  const never = {
+    partialTimeoutMs: Number.POSITIVE_INFINITY,
+    transferStallTimeoutMs: Number.POSITIVE_INFINITY,
+  }
   const options = { quota, received, durable: true, logger: silentLogger, ...never }
   const transfers = new Transfers(folder.layout.dir, options)
   t.after(() => transfers.close())

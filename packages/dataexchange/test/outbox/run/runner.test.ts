@@ -43,7 +43,7 @@ test('one that comes while the peer is away is tried until it is there', async t
 test('all that is for a peer which is away waits behind the first; others are served meanwhile', async t => {
   const { outbox, net, run } = await openOutbox(t)
   for (let i = 0; i < 50; i++) await outbox.add('7', { text: `${i}` })
-  const running = run({ retryMin: 3_600_000, retryMax: 3_600_000 })
+  const running = run({ retryMinMs: 3_600_000, retryMaxMs: 3_600_000 })
   await until(() => net.dialled.length > 0)
   const bob = await addService(t, net)
   await outbox.add('bob', { text: 'x' })
@@ -58,7 +58,7 @@ test('one peer under two spellings of its address is one queue', async t => {
   const { outbox, net, run } = await openOutbox(t)
   await outbox.add('10', { text: 'a' })
   await outbox.add('0:0000.0000.000a', { text: 'b' })
-  run({ retryMin: 3_600_000, retryMax: 3_600_000 })
+  run({ retryMinMs: 3_600_000, retryMaxMs: 3_600_000 })
   await until(() => net.dialled.length > 0)
   await until(async () => (await outbox.list())[0]?.status === 'waiting')
   assert.deepEqual(net.dialled, [SERVER_ADDRESS.toString()])
@@ -76,7 +76,7 @@ test('peers that are away take no more than half of the places', async t => {
     })
     await outbox.add(address, { text: 'x' })
   }
-  const running = run({ peersAtOnce: 4, retryMin: 1, retryMax: 1 })
+  const running = run({ peersAtOnce: 4, retryMinMs: 1, retryMaxMs: 1 })
   await until(() => net.dialled.length >= 12)
   await addService(t, net)
   await outbox.add('bob', { text: 'x' })
@@ -88,7 +88,7 @@ test('a daemon that is away costs no try, is looked for, and when it is back all
   const { outbox, net, run } = await openOutbox(t)
   await outbox.add('eve', { text: 'to nobody' })
   const id = await outbox.add('bob', { text: 'hello' })
-  const running = run({ retryMin: 20, retryMax: 3_600_000 })
+  const running = run({ retryMinMs: 20, retryMaxMs: 3_600_000 })
   await until(async () => (await outbox.list())[0]?.status === 'waiting')
   net.daemonError = NO_DAEMON
   await outbox.retry(id)
@@ -112,7 +112,7 @@ test('a refusal is tried again; after five of them those behind go first', async
   })
   const refused = await outbox.add('bob', { text: 'refuse' })
   const next = await outbox.add('bob', { text: 'next' })
-  const running = run({ retryMin: 5, retryMax: 20 })
+  const running = run({ retryMinMs: 5, retryMaxMs: 20 })
   const [event] = await running.told(1)
   assert.equal(event?.id, next)
   const [entry] = await outbox.list()
@@ -155,7 +155,7 @@ test('what fails the same way each time fails at once, and those behind go on', 
   )
   assert.match(listed[1]?.lastError?.message ?? '', /has changed since it was added/)
   assert.equal(await outbox.clearFailed(), 2)
-  assert.deepEqual(await outbox.counts(), { queued: 0, failed: 0, bytes: 0, running: true })
+  assert.deepEqual(await outbox.counts(), { queued: 0, failed: 0, size: 0, running: true })
 })
 
 test('a file is what it was: gone and grown ones fail, one that was only touched is sent', async t => {
@@ -340,7 +340,7 @@ test('cancel of one whose peer is being dialled says that it was not sent, and i
 test('wake tries a peer that is in its pause', async t => {
   const { outbox, net, run } = await openOutbox(t)
   await outbox.add('bob', { text: 'x' })
-  const running = run({ retryMin: 3_600_000, retryMax: 3_600_000 })
+  const running = run({ retryMinMs: 3_600_000, retryMaxMs: 3_600_000 })
   await until(async () => (await outbox.list())[0]?.status === 'waiting')
   await addService(t, net)
   outbox.wake('1:0001.0000.0001')
@@ -361,7 +361,7 @@ test('wake does not skip the backoff after a refusal, nor the pause after a try'
   await addService(t, net, { accept: () => 'not today' })
   await outbox.add('bob', { text: 'x' })
   await outbox.add('7', { text: 'y' })
-  run({ retryMin: 3_600_000, retryMax: 3_600_000 })
+  run({ retryMinMs: 3_600_000, retryMaxMs: 3_600_000 })
   await until(async () => (await outbox.list()).every(({ status }) => status === 'waiting'))
   const at = performance.now()
   await until(() => {
@@ -403,7 +403,7 @@ test('10,000 entries: memory follows their number, not their payloads', { timeou
     linkSync(first, join(outbox.dir, `${String(i).padStart(16, '0')}-${size}-m${i}.msg`))
   }
   const before = process.memoryUsage().rss
-  const running = run({ retryMin: 3_600_000, retryMax: 3_600_000 })
+  const running = run({ retryMinMs: 3_600_000, retryMaxMs: 3_600_000 })
   await until(() => net.dialled.length > 0)
   const entries = await outbox.list()
   const grown = process.memoryUsage().rss - before

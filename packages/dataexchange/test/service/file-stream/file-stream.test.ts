@@ -471,7 +471,7 @@ function linkOf(fd: string): string {
 test('[stream.receive-stall] a transfer without progress is closed; its partial file is kept', {
   skip: NO_PROC,
 }, async t => {
-  const node = await startNode(t, { transferTimeout: 1_000 })
+  const node = await startNode(t, { transferStallTimeoutMs: 1_000 })
   const file = new Sending(randomBytes(100))
   const stream = await node.dial()
   await converse(stream, file.init(), file.chunk(0, 40))

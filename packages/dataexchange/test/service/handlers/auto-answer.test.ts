@@ -121,7 +121,7 @@ test('[autoanswer.waits] later frames of the connection are stored, and answered
 })
 
 test('[autoanswer.bound] an open request ends after 40 s, also if the sender does not close', async t => {
-  const node = await start(t, { answer: () => 'reply', idleTimeout: -1, frameTimeout: -1 })
+  const node = await start(t, { answer: () => 'reply', idleTimeoutMs: -1, frameTimeoutMs: -1 })
   const stream = await node.dial()
   t.mock.timers.enable({ apis: ['setTimeout'] })
   await writeFrame(stream, request('x'))
@@ -145,7 +145,7 @@ test('a reply that exceeds its time, and the idle time: the signal of the hook i
     signal = given
     return new Promise<string>(() => {})
   }
-  const node = await start(t, { answer, replyTimeout: 300, idleTimeout: 50 })
+  const node = await start(t, { answer, replyTimeoutMs: 300, idleTimeoutMs: 50 })
   const stream = await node.asked(request('x'))
   assert.equal(textOf(await readFrame(stream)), 'ACK+REPLY AUTOANSWER 1 bytes')
   assert.deepEqual(await failure(stream), { error: 'the answer took too long' })
@@ -234,7 +234,7 @@ test('a request over the limit of a peer is refused; a place is free again after
 })
 
 test('a hook that ignores its signal keeps its place, and delays nobody', async t => {
-  const node = await start(t, { answer: () => new Promise<string>(() => {}), replyTimeout: 20 })
+  const node = await start(t, { answer: () => new Promise<string>(() => {}), replyTimeoutMs: 20 })
   for (let n = 0; n < ANSWERS_AT_ONCE_PER_PEER; n++) {
     const stream = await node.asked(request('x'))
     await readFrame(stream)

@@ -9,8 +9,8 @@ function startDeadlines(t: test.TestContext, options: Partial<DeadlineOptions> =
   t.mock.method(performance, 'now', () => now)
   const expired: string[] = []
   const deadlines = new Deadlines({
-    idleTimeout: 100_000,
-    frameTimeout: 10_000,
+    idleTimeoutMs: 100_000,
+    frameTimeoutMs: 10_000,
     isBusy: () => false,
     onExpired: why => expired.push(why),
     ...options,
@@ -55,8 +55,8 @@ test('received bytes extend the time for a frame, at the minimum rate', t => {
 
 test('between frames a peer whose payloads are being handled is not idle; within a frame it may be', t => {
   const { deadlines, pass, expired } = startDeadlines(t, {
-    idleTimeout: 5_000,
-    frameTimeout: Number.POSITIVE_INFINITY,
+    idleTimeoutMs: 5_000,
+    frameTimeoutMs: Number.POSITIVE_INFINITY,
     isBusy: () => true,
   })
   pass(60_000)
@@ -67,7 +67,7 @@ test('between frames a peer whose payloads are being handled is not idle; within
 })
 
 test('the time in which this side does not read does not count, also during the pause', t => {
-  const { deadlines, pass, expired } = startDeadlines(t, { idleTimeout: 8_000 })
+  const { deadlines, pass, expired } = startDeadlines(t, { idleTimeoutMs: 8_000 })
   deadlines.frameStarted()
   pass(6_000)
   deadlines.pause()
