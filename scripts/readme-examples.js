@@ -38,7 +38,7 @@ export async function checkReadme(user, compilers) {
   await runAll(folder)
 }
 
-/** What each example prints. */
+/** The output of each example. */
 const EXPECTED = {
   receive: /^listening as 0:/,
   answer: /^answering as 0:/,

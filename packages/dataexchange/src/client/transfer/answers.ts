@@ -79,5 +79,5 @@ const ABORT_REASONS: Partial<Record<ErrorCode, string>> = {
   ABORTED: 'the sender has cancelled it',
   SOURCE_CHANGED: 'the file has changed',
   SOURCE_UNREADABLE: 'the file cannot be read',
-  ANSWER_INVALID: 'an answer that is none',
+  ANSWER_INVALID: 'an invalid answer',
 }
