@@ -110,7 +110,7 @@ const CASES: Record<string, (trial: Trial) => Promise<void>> = {
     const socketPath = join(trial.root, 'daemon')
     const directory = join(trial.root, 'nodes')
     await using daemon = await EmbeddedDaemon.start({ socketPath, directory, hostname: 'server' })
-    await trial.start({ prefix: ['prlimit', '--nofile=64:64'], daemon: socketPath })
+    await trial.start({ descriptors: 64, daemon: socketPath })
     const driver = await Driver.connect(socketPath)
     try {
       trial.dial = () => Client.dial(driver, daemon.address)
@@ -135,7 +135,7 @@ const CASES: Record<string, (trial: Trial) => Promise<void>> = {
   },
 
   '200 connections that are descriptors, of 64': async trial => {
-    await trial.start({ prefix: ['prlimit', '--nofile=64:64'] })
+    await trial.start({ descriptors: 64 })
     await trial.expectService()
     const peers: Client[] = []
     for (let i = 0; i < 200; i++) peers.push(await trial.dial())
@@ -170,7 +170,7 @@ class Trial {
     this.ledger = new Ledger(this.#folders)
   }
 
-  async start(options: { prefix?: readonly string[]; daemon?: string } = {}): Promise<void> {
+  async start(options: { descriptors?: number; daemon?: string } = {}): Promise<void> {
     const socket = join(this.root, 's')
     this.#service = await ServiceProcess.start({ socket, config: this.#folders, ...options })
   }

@@ -22,8 +22,8 @@ export interface ServiceOptions extends Served {
   readonly beside?: readonly Served[]
   /** Added to this process's. */
   readonly env?: NodeJS.ProcessEnv
-  /** A command that runs the one it is given, and replaces itself by it. */
-  readonly prefix?: readonly string[]
+  /** The limit of open files, set when the modules are loaded: Node's loader opens many at once. @default that of this process */
+  readonly descriptors?: number
   /** The socket of a daemon to attach to, instead of serving `socket` itself. */
   readonly daemon?: string
   /** The size of a segment of the journal, when it is to be forgotten after a few messages. @default that of `LIMITS` */
@@ -58,14 +58,13 @@ export class ServiceProcess {
 
   /** Does not wait for anything. */
   static spawn(options: ServiceOptions): ServiceProcess {
-    const { socket, config, beside = [], env, prefix = [], daemon, segmentBytes } = options
+    const { socket, config, beside = [], env, descriptors, daemon, segmentBytes } = options
     const others = beside.map(({ socket, config }) => ({ ...NO_LIMITS, ...config, socket }))
     const argument = JSON.stringify([{ ...NO_LIMITS, ...config, socket, daemon }, ...others])
     const segment = segmentBytes === undefined ? [] : [`${segmentBytes}`]
-    const [command = '', ...args] = [...prefix, process.execPath, CHILD, argument, ...segment]
-    const child = spawn(command, args, {
+    const child = spawn(process.execPath, [CHILD, argument, ...segment], {
       stdio: ['pipe', 'pipe', 'inherit'],
-      env: { ...process.env, ...env },
+      env: { ...process.env, ...env, ...(descriptors !== undefined && { DESCRIPTORS: `${descriptors}` }) },
     })
     child.stdin?.on('error', () => {})
     return new ServiceProcess(child, socket)
