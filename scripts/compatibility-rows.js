@@ -1,6 +1,6 @@
-// The rows of the matrix in docs/compatibility.md: what each is about, and the tests of test/interop that it stands
-// for, each by its file and the beginning of its name. Every test has to be in one. `notes` is what was tried or seen by
-// hand, by version; what passed is taken from test/interop/results.json.
+// The rows of the matrix in docs/compatibility.md. Each row names its tests in test/interop by file and beginning of the
+// title, and every test must be in a row. Results come from test/interop/results.json. `notes` has observations by hand, by
+// version.
 export const ROWS = [
   {
     what: 'their `pilotctl` on the embedded daemon and `pilot-dx serve`: info, health, find, trust, set-hostname',
@@ -32,7 +32,7 @@ export const ROWS = [
     tests: ['pilotctl-embedded: pilotctl inbox', 'pilotctl-embedded: pilotctl received'],
   },
   {
-    what: 'our driver on their daemon: info, resolve, bind, dial, streams, PORT_IN_USE, a dial given up',
+    what: 'our driver on their daemon: info, resolve, bind, dial, streams, PORT_IN_USE, an abandoned dial',
     tests: [
       'daemon-driver: INFO',
       'daemon-driver: listen and dial',
@@ -44,7 +44,7 @@ export const ROWS = [
   {
     what: '… 3 MB, then the end of the stream at once',
     tests: ['daemon-driver: many bytes'],
-    notes: { '1.12.3': 'bytes lost, now and then', '1.7.2': 'bytes lost, now and then' },
+    notes: { '1.12.3': 'bytes are lost sometimes', '1.7.2': 'bytes are lost sometimes' },
   },
   {
     what: '`pilot-dx serve` on their daemon with `-no-dataexchange`, messages and files from their node',
@@ -52,14 +52,14 @@ export const ROWS = [
     notes: { '1.12.3': 'files up to 100 KB' },
   },
   {
-    what: '… the daemon killed and started again; what waits in the outbox arrives',
+    what: '… the daemon killed and started again; queued messages arrive',
     tests: ['daemon-service: the daemon is killed', 'outbox: messages that are queued'],
     notes: { '1.18.0': 'bound again 60 ms after it was back' },
   },
   {
     what: '`pilot-dx send-message`, `send-file` to their service; our `inbox` and `received` on its folders',
     tests: ['daemon-service: send-message and send-file', 'daemon-service: what cannot be reached'],
-    notes: { '1.12.3': 'files up to 100 KB', '1.7.2': 'bytes that are no UTF-8 are lost in its inbox' },
+    notes: { '1.12.3': 'files up to 100 KB', '1.7.2': 'invalid UTF-8 is lost in its inbox' },
   },
   {
     what: '… each type at 1 byte, 8 KiB and 1 MiB; files under the same names',
@@ -75,7 +75,7 @@ export const ROWS = [
     notes: { '1.12.3': 'arrives (300 KB)', '1.7.2': 'it sends FILE' },
   },
   {
-    what: '`pilot-dx send-file` in chunks to their service: the same sizes, a folder, resumed, past a damaged part',
+    what: '`pilot-dx send-file` in chunks to their service: the same sizes, a folder, resumed, after a damaged partial file',
     tests: [
       'file-stream: send-file to the original’s service',
       'file-stream: send-file of a folder',
@@ -83,11 +83,11 @@ export const ROWS = [
     ],
     notes: {
       '1.12.3': 'in chunks too, verified (100 KB)',
-      '1.7.2': 'it does not know them: one FILE frame',
+      '1.7.2': 'does not support chunks: one FILE frame',
     },
   },
   {
-    what: '… sender or receiver killed in the middle, each of the four; sent again it goes on',
+    what: '… each of the four senders and receivers killed during a transfer; the next attempt resumes',
     tests: ['file-stream-kills: '],
   },
   {
@@ -103,16 +103,16 @@ export const ROWS = [
       'tagged: both services',
     ],
     notes: {
-      '1.12.3': 'it knows no ids: sent again without',
-      '1.7.2': 'it knows no ids: sent again without',
+      '1.12.3': 'does not support ids: sent again without them',
+      '1.7.2': 'does not support ids: sent again without them',
     },
   },
   {
-    what: '`--wait` with a reply that names the question, with one that names none, with none; both ways',
+    what: '`--wait` with a reply that names the request, with a reply without ids, and without a reply; both ways',
     tests: ['replies: pilotctl --wait gets', 'replies: --wait'],
   },
   {
-    what: '`pilot-dx send-message --reply-on-conn` to their service: falls back to TEXT; `pilotctl` to one that answers',
+    what: '`pilot-dx send-message --reply-on-conn` to their service: falls back to TEXT; `pilotctl` to a service with an answer hook',
     tests: ['replies: --reply-on-conn', 'replies: pilotctl to a service'],
   },
   {
@@ -122,10 +122,10 @@ export const ROWS = [
   {
     what: '`pilot-dx trace` to their service',
     tests: ['daemon-service: trace measures'],
-    notes: { '1.7.2': 'it does not know TRACE: `PEER_UNSUPPORTED`' },
+    notes: { '1.7.2': 'does not support TRACE: `PEER_UNSUPPORTED`' },
   },
   {
-    what: 'the same frames to both services: the same answers, the same fields; what is malformed, what differs',
+    what: 'the same frames to both services: the same answers and fields; malformed frames; known differences',
     tests: [
       'daemon-service: both services',
       'daemon-service: a type that neither knows',
@@ -134,7 +134,7 @@ export const ROWS = [
     ],
   },
   {
-    what: 'the vectors: `pilotctl` writes what they say, their service takes and refuses what they say',
+    what: 'the vectors: `pilotctl` writes them, and their service accepts and refuses the same ones',
     tests: ['kinds: pilotctl sends what the vectors', 'kinds: the original’s service takes'],
   },
   {
@@ -142,7 +142,7 @@ export const ROWS = [
     tests: ['python-sdk: '],
     notes: {
       '1.12.3': 'its package does not load its own library',
-      '1.7.2': 'messages up to 1 MiB; it splits no larger ones, and its own daemon refuses those too',
+      '1.7.2': 'messages up to 1 MiB; it does not split larger messages, which its own daemon also refuses',
     },
   },
   {
