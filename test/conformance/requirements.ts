@@ -616,12 +616,12 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'reply.held',
     section: 5,
-    text: 'If the peer has named ids before, a message of it without reply_to is held back for 750 ms.',
+    text: 'If the peer has named ids before, a message from it without reply_to is held back for 750 ms.',
   },
   {
     id: 'reply.sender',
     section: 5,
-    text: 'A message of another peer is not a reply, nor is a message that arrived before the request was sent.',
+    text: 'A message from another peer is not a reply, nor is a message that arrived before the request was sent.',
   },
   {
     id: 'autoanswer.ack-reply',
@@ -877,6 +877,6 @@ export const REQUIREMENTS: readonly Requirement[] = [
   {
     id: 'deps.trust',
     section: 9,
-    text: 'deps.trust, where there is one, tells whether a node id is trusted and its display name; without it the service runs.',
+    text: 'deps.trust, if present, has the display name of a node id and whether it is trusted; without it the service runs.',
   },
 ]
