@@ -1,6 +1,7 @@
 // Records docs/terminal.svg, the picture in the README: `npm run record:terminal`. Starts a node in a temporary home,
-// sends to it from a second process, and draws the text that both printed. The picture is not compared in CI, since
-// times and addresses differ between runs.
+// sends to it from a second process, and draws the text that both printed. It leaves out three lines of the start
+// (received, outbox, daemon) and writes /home/me for the temporary home. CI does not compare the picture, because times
+// and hashes differ between runs.
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
